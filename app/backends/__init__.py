@@ -1,0 +1,1 @@
+"""Endpoints with their provider protocols: conversation to events."""

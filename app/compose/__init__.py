@@ -1,0 +1,1 @@
+"""Persona and prompt to one system prompt."""

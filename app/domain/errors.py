@@ -1,0 +1,133 @@
+"""The error tree. Messages say where, what and what to do; never the user's text or a key.
+
+BannetonError
+├── ContentError      files that people write are wrong (catalog, banneton.yaml, cases)
+├── RequestError      the caller asked for something we cannot do
+│   └── FieldRefusedError   a field of the wire format that policy does not let through
+├── AccessError       no key, a wrong key, or a key that may not
+├── BackendError      the model's side failed
+├── LedgerError       a record could not be kept
+└── DetectorError     a detector could not be built or could not run
+A block is a ``Decision``, not an error. HTTP status codes live in ``app.api.errors``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from typing_extensions import override
+
+
+class BannetonError(Exception):
+    """Anything that Banneton raises on purpose."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """One thing wrong in a file that a person wrote."""
+
+    file: str
+    """Path relative to the project's root, with ``/``."""
+    line: int
+    """Counted from 1; 0 where no line applies."""
+    column: int
+    """Counted from 1; 0 where no column applies."""
+    path: str
+    """Where in the file's structure, as ``rules[2].then``; empty for the whole file."""
+    what: str
+    """What is wrong and what to do."""
+
+    @override
+    def __str__(self) -> str:
+        where = self.file
+        if self.line:
+            where += f":{self.line}:{self.column}"
+        return f"{where}: {self.path + ': ' if self.path else ''}{self.what}"
+
+
+class ContentError(BannetonError):
+    """Files are wrong: all problems of all files at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class RequestError(BannetonError):
+    """The caller asked for something we cannot do."""
+
+    def __init__(
+        self, message: str, *, param: str | None = None, code: str = "invalid_request"
+    ) -> None:
+        self.message = message
+        self.param = param
+        self.code = code
+        super().__init__(message)
+
+
+class FieldRefusedError(RequestError):
+    """A field of the wire format that the coverage table does not let through."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}", param=field, code="field_refused")
+
+
+class AccessProblem(StrEnum):
+    """Why access was refused."""
+
+    MISSING = "missing"
+    INVALID = "invalid"
+    FORBIDDEN = "forbidden"
+
+
+class AccessError(BannetonError):
+    """No key, a wrong key, or a key that may not do this."""
+
+    def __init__(self, problem: AccessProblem, message: str) -> None:
+        self.problem = problem
+        self.message = message
+        super().__init__(message)
+
+
+class BackendProblem(StrEnum):
+    """How the model's side failed."""
+
+    CONNECT = "connect"
+    """No connection, or it took too long."""
+    TIMEOUT = "timeout"
+    """Connected, but the first token, the next one or the end came too late."""
+    RATE_LIMITED = "rate_limited"
+    UNAUTHORIZED = "unauthorized"
+    """The provider refuses the gateway's own credentials."""
+    REJECTED = "rejected"
+    """The provider refuses the request (4xx)."""
+    FAILED = "failed"
+    """The provider failed (5xx, or an error inside the stream)."""
+    BROKEN = "broken"
+    """The provider's bytes do not follow its protocol, or the stream ended too early."""
+
+
+class BackendError(BannetonError):
+    """The model's side failed. ``message`` never quotes what the provider sent."""
+
+    def __init__(
+        self,
+        problem: BackendProblem,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        self.problem = problem
+        self.message = message
+        self.status = status
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
+class LedgerError(BannetonError):
+    """A record, key or pseudonym could not be kept or read."""
+
+
+class DetectorError(BannetonError):
+    """A detector could not be built from its settings, or could not run."""

@@ -1,0 +1,102 @@
+"""The closed set of things that a model's answer is made of. One not named here is an error."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More of the answer's text."""
+
+    text: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """More of the model's reasoning. ``signed`` is opaque and covers all reasoning before it."""
+
+    text: str
+    choice: int = 0
+    signed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalDelta:
+    """More of the model's own refusal."""
+
+    text: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """More of a tool call. ``call_id`` and ``name`` come whole, on the call's first delta only."""
+
+    index: int
+    """Which call of the choice, counted from 0."""
+    arguments: str = ""
+    call_id: str | None = None
+    name: str | None = None
+    choice: int = 0
+    signed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """A citation or link that the provider attached to the text."""
+
+    url: str
+    title: str
+    start: int
+    end: int
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ImageDelta:
+    """An image, base64."""
+
+    media_type: str
+    data: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the provider counted, in tokens."""
+
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+class FinishReason(StrEnum):
+    """Why a choice ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+    CONTENT_FILTER = "content_filter"
+    """Stopped by policy, ours or the provider's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end of a choice."""
+
+    reason: FinishReason
+    choice: int = 0
+
+
+StreamEvent = (
+    TextDelta
+    | ReasoningDelta
+    | RefusalDelta
+    | ToolCallDelta
+    | Annotation
+    | ImageDelta
+    | Usage
+    | Finish
+)

@@ -1,0 +1,167 @@
+"""Policies as they stand after inheritance and shorthands are resolved."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """Where in an exchange a rule looks."""
+
+    INPUT = "input"
+    TOOL_RESULT = "tool_result"
+    TOOL_CALL = "tool_call"
+    OUTPUT = "output"
+
+
+class Action(StrEnum):
+    """What a rule does about a finding."""
+
+    ALLOW = "allow"
+    FLAG = "flag"
+    STEER = "steer"
+    RETRY = "retry"
+    PSEUDONYMIZE = "pseudonymize"
+    MASK = "mask"
+    ESCALATE = "escalate"
+    BLOCK = "block"
+
+
+REWRITES = frozenset({Action.PSEUDONYMIZE, Action.MASK})
+STOPS = frozenset({Action.ESCALATE, Action.BLOCK})
+
+_STRICTER = {
+    Action.ALLOW: frozenset(Action),
+    Action.FLAG: frozenset(Action) - {Action.ALLOW},
+    Action.STEER: frozenset({Action.STEER, Action.ESCALATE, Action.BLOCK}),
+    Action.RETRY: frozenset({Action.RETRY, Action.ESCALATE, Action.BLOCK}),
+    Action.PSEUDONYMIZE: frozenset(
+        {Action.PSEUDONYMIZE, Action.MASK, Action.ESCALATE, Action.BLOCK}
+    ),
+    Action.MASK: frozenset({Action.MASK, Action.ESCALATE, Action.BLOCK}),
+    Action.ESCALATE: frozenset({Action.ESCALATE, Action.BLOCK}),
+    Action.BLOCK: frozenset({Action.BLOCK}),
+}
+
+
+def is_at_least(action: Action, other: Action) -> bool:
+    """Whether ``action`` is as strict as ``other`` or stricter, in the partial order of actions.
+
+    ``allow < flag < pseudonymize < mask < escalate < block``, ``flag < steer < escalate`` and
+    ``flag < retry < escalate``; steer and retry cannot be compared with the rewrites.
+    """
+    return action in _STRICTER[other]
+
+
+class Mode(StrEnum):
+    """Whether a rule acts on what it finds."""
+
+    ENFORCE = "enforce"
+    OBSERVE = "observe"
+    """Decides and records, does not act."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From this score on, do this."""
+
+    at: float
+    do: Action
+
+
+Steps = tuple[Step, ...]
+"""A step function of score: ordered by ``at``, below the first step the action is ``allow``."""
+
+
+def action_at(steps: Steps, score: float) -> Action:
+    """The action of a step function at a score."""
+    action = Action.ALLOW
+    for step in steps:
+        if score < step.at:
+            break
+        action = step.do
+    return action
+
+
+@dataclass(frozen=True, slots=True)
+class DetectSpec:
+    """Which detector a rule uses, and with which settings."""
+
+    detector: str
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """As validated by the detector's own settings model; JSON values only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One detector at one or more stages, with actions by audience and score."""
+
+    id: str
+    stages: frozenset[Stage]
+    detect: DetectSpec
+    then: Mapping[str, Steps]
+    """For every audience of the policy."""
+    append: str = ""
+    """What ``steer`` adds at the end of the answer."""
+    mode: Mode = Mode.ENFORCE
+    timeout_ms: int = 1500
+    """For detectors that leave the process; local ones are bounded by the text's length."""
+    on_unchecked: Action = Action.BLOCK
+    why: str = ""
+    """The author's reason, shown to reviewers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """The one way to be weaker: for one rule and audience, until a date, with a reason."""
+
+    rule: str
+    audience: str
+    to: Action
+    """The rule's actions that are stricter than this are lowered to it."""
+    reason: str
+    approved_by: str
+    expires: date
+    """The last day (UTC) on which the waiver holds."""
+
+
+class KeepContent(StrEnum):
+    """Which text of an exchange the ledger may keep."""
+
+    NONE = "none"
+    REWRITTEN = "rewritten"
+    """What the model saw and what it answered, after all rewrites: no restored personal data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What the ledger may keep of an exchange, and for how long."""
+
+    content: KeepContent = KeepContent.NONE
+    content_days: int = 30
+    findings_days: int = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A set of rules, after inheritance."""
+
+    id: str
+    audiences: tuple[str, ...]
+    """Strictest first, as the root policy declares them."""
+    default_audience: str
+    rules: tuple[Rule, ...]
+    waivers: tuple[Waiver, ...] = ()
+    keep: Keep = Keep()
+    extends: str | None = None
+    """The parent's id."""
+
+    def is_stricter_or_same(self, audience: str, other: str) -> bool:
+        """Whether ``audience`` is as strict as ``other`` or stricter."""
+        return self.audiences.index(audience) <= self.audiences.index(other)
+
+
+def rule_by_id(rules: Sequence[Rule], rule_id: str) -> Rule | None:
+    """The rule with this id, if there is one."""
+    return next((rule for rule in rules if rule.id == rule_id), None)

@@ -1,0 +1,91 @@
+"""What is kept of an exchange: an opening entry and a closing entry, chained per writer."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from app.domain.decision import Decision, Outcome, Trace
+from app.domain.events import Usage
+
+
+class Status(StrEnum):
+    """How an exchange ended."""
+
+    COMPLETED = "completed"
+    """The client got its answer, or the block reply."""
+    FAILED = "failed"
+    """The backend or the gateway failed."""
+    CANCELLED = "cancelled"
+    """The client went away."""
+    CUT_OFF = "cut_off"
+    """The process ended in mid-exchange; closed at the next start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Commits before the model is called; also where the input is blocked."""
+
+    request_id: str
+    at: datetime
+    tenant: str
+    key_id: str
+    """Which key asked; empty where the gateway runs without keys."""
+    subject: str | None
+    """As the client names them. The ledger keeps an HMAC under a key that erasure destroys."""
+    session: str | None
+    """As the client names it; stored as the subject is."""
+    consent: str | None
+    dialect: str
+    """Which wire format, such as ``openai_chat``."""
+    persona: str
+    variant: str | None
+    audience: str
+    policy: str
+    catalog: str
+    """The catalog's digest."""
+    prompt: str
+    """The composed system prompt's digest."""
+    route: str
+    backend: str
+    model: str
+    is_stream: bool
+    trace: Trace
+    """Of the stages before the model."""
+    decisions: tuple[Decision, ...]
+    outcome: Outcome
+    content: tuple[tuple[str, str], ...] = ()
+    """Path and text as passed on, after rewrites. The ledger keeps an HMAC of each, and the
+    text itself only where ``keeps_content``."""
+    keeps_content: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Durations in milliseconds from the moment the request was read."""
+
+    input_ms: float = 0.0
+    """Until the input decision."""
+    first_token_ms: float | None = None
+    """Until the backend's first event; none where it was not called or gave none."""
+    total_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """Commits before the terminal event leaves."""
+
+    request_id: str
+    at: datetime
+    status: Status
+    outcome: Outcome
+    """Over the whole exchange, the input included."""
+    trace: Trace = ()
+    """Of the stages after the model."""
+    decisions: tuple[Decision, ...] = ()
+    finish: str | None = None
+    error: str | None = None
+    """The kind of failure, such as ``timeout``; never its text."""
+    usage: Usage | None = None
+    timings: Timings = field(default_factory=Timings)
+    content: tuple[tuple[str, str], ...] = ()
+    """Channel and text as released, before pseudonyms were restored."""

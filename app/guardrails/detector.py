@@ -1,0 +1,88 @@
+"""What a detector is: text in, ``Clean | Found | Unchecked`` out. It knows nothing of policy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
+
+from app.domain.finding import Detection, Finding
+from app.domain.persona import FileModel
+from app.guardrails.passage import Passage
+
+SettingsT = TypeVar("SettingsT", bound=FileModel)
+
+
+class Scope(StrEnum):
+    """How much of a text a detector must have seen before it can judge a part of it."""
+
+    SPAN = "span"
+    """Each finding depends on the match and a bounded context alone."""
+    SENTENCE = "sentence"
+    """Each finding depends on its sentence alone."""
+    RESPONSE = "response"
+    """A finding may depend on everything."""
+
+
+class LocalDetector(Protocol):
+    """Runs here, at once, in time linear in the text's length, without I/O.
+
+    ``inspect`` reports findings with ``path=""`` (the caller fills it in), ordered by start, at or
+    above ``FLOOR``, offsets into ``passage.original``. What it cannot judge is ``Unchecked``.
+    """
+
+    name: str
+    revision: str
+    spec: str
+    """Digest of the settings that change what is looked for; empty where there are none."""
+    scope: Scope
+    shapes: tuple[str, ...] | None
+    """RE2 patterns. Every finding lies inside a leftmost-longest match of one of them, over some
+    layer of the passage: where none matches, the detector is certain to be clean, and in a stream
+    only text that could still become or extend such a match has to wait. Tight shapes make fast
+    screens and short waits; a shape that can match without bound holds all that follows its start.
+    ``None`` means: always look (then the scope must not be ``SPAN``)."""
+    left_context: int
+    """For ``SPAN``: how many code points before a finding may influence it. What follows a shape's
+    match never does, but for the one code point that an assertion such as ``\\b`` looks at."""
+
+    def inspect(self, passage: Passage) -> Detection:
+        """What is in the passage."""
+        ...
+
+
+class RemoteDetector(Protocol):
+    """Asks something outside the process: a judge, a webhook. Runs after local rewrites.
+
+    Its scope is ``RESPONSE``. The caller sets the deadline and turns errors into ``Unchecked``.
+    """
+
+    name: str
+    revision: str
+    spec: str
+
+    async def inspect_remotely(self, text: str) -> Detection:
+        """What is in the text (already rewritten: raw personal data never leaves)."""
+        ...
+
+
+Detector = LocalDetector | RemoteDetector
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorKind(Generic[SettingsT]):
+    """A kind of detector, as a detector's module exports it under the name ``KIND``."""
+
+    name: str
+    summary: str
+    """One sentence for the reference page."""
+    settings: type[SettingsT]
+    """What may be written under ``detect: {name: …}``. Every field has a docstring."""
+    build: Callable[[SettingsT], Detector]
+    """Makes the detector, with all its compiling and loading; called at load, never on a request.
+    Settings that only choose among findings (such as entities or a minimal score) do not go in
+    here, so that rules share one run and a recorded trace can answer for more policies."""
+    selects: Callable[[SettingsT, Finding], bool]
+    """Whether a rule with these settings is about this finding."""
+    is_as_strict: Callable[[SettingsT, SettingsT], bool]
+    """Whether the first settings find at least all that the second ones find. Where that cannot
+    be told, false."""

@@ -1,0 +1,1 @@
+"""Records, keys, usage and pseudonyms, on disk."""

@@ -1,0 +1,1 @@
+"""Environment and ``banneton.yaml`` to frozen settings, read once."""
