@@ -1,0 +1,1 @@
+"""``create_app(settings)``: the only place where parts meet."""
