@@ -57,7 +57,7 @@ class Verify(FileModel):
     judge: str | None = None
     """A question about the answer, for a model."""
     expect: str | None = None
-    """What the judge should say."""
+    """What the judge should say; for pattern and words ``present`` (the default) or ``absent``."""
 
 
 class Behaviour(FileModel):
