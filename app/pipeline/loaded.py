@@ -1,0 +1,48 @@
+"""A catalog, compiled: what a request needs is looked up, never made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.compose.compose import ComposedPrompt
+from app.domain.catalog import Catalog, Route
+from app.domain.errors import RequestError
+from app.domain.persona import Persona
+from app.guardrails.plan import PolicyPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A persona, or one of its variants, with all that serving it takes."""
+
+    persona: Persona
+    variant: str | None
+    prompt: ComposedPrompt
+    plan: PolicyPlan
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One catalog revision, ready to serve. A request keeps the one it began with."""
+
+    catalog: Catalog
+    served: Mapping[tuple[str, str | None], Served]
+    """By persona and variant."""
+    plans: Mapping[str, PolicyPlan]
+    """By policy, also of policies that no persona uses."""
+
+    def find(self, persona: str, variant: str | None) -> Served:
+        """The persona or variant.
+
+        Raises:
+            RequestError: There is none; the message names neither what was asked for nor others.
+        """
+        found = self.served.get((persona, variant))
+        if found is None:
+            what = "persona" if (persona, None) not in self.served else "variant of this persona"
+            raise RequestError(
+                f"model: there is no such {what}; GET /v1/models lists what this key may use",
+                param="model",
+                code="model_not_found",
+            )
+        return found
