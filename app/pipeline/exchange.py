@@ -1,22 +1,15 @@
-"""The order of the steps: compose, guard in, record, backend, guard out, record."""
+"""The order of the steps: guard in, compose, record, backend, guard out, record."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from app.domain.clock import Clock, NewId
-from app.domain.conversation import (
-    Conversation,
-    Message,
-    Origin,
-    Role,
-    Segment,
-    TextPart,
-)
+from app.domain.conversation import Conversation, Json, Message, Origin, Role, Segment, TextPart
 from app.domain.decision import Decision, Outcome, Trace, severest
 from app.domain.errors import BackendError, BannetonError
-from app.domain.events import Finish, FinishReason, TextDelta, Usage
+from app.domain.events import Finish, FinishReason, StreamEvent, Usage
 from app.domain.policy import KeepContent, Stage
 from app.domain.prompt import SystemPrompt
 from app.domain.protocols import Backend, Caller, Ledger, PseudonymScope, PseudonymVault
@@ -34,7 +27,7 @@ from app.telemetry.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The parts that an exchange needs; one object for the whole process."""
+    """What an exchange needs of the rest; one object for the whole process."""
 
     backends: Mapping[str, Backend]
     ledger: Ledger
@@ -45,25 +38,14 @@ class Steps:
     pseudonym_key: bytes
 
 
-@dataclass(slots=True)
-class Exchange:
-    """One exchange on its way. Made by ``run``, which is the only way through."""
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request, with everything about it that is decided before anything is looked at."""
 
-    steps: Steps
+    conversation: Conversation
     served: Served
     catalog: str
     caller: Caller
     audience: str
     dialect: str
-    conversation: Conversation
     request_id: str
-    started_s: float
-    timings: Timings = field(default_factory=Timings)
-    usage: Usage | None = None
-    finish: FinishReason | None = None
-    findings: Findings = field(default_factory=Findings)
-    outcome: Outcome = Outcome.ALLOW
-
-    def elapsed_ms(self) -> float:
-        """Milliseconds since the request was read."""
-        return (self.steps.clock.monotonic() - self.started_s) * 1000

@@ -1,0 +1,5 @@
+"""``python -m app`` is ``banneton``."""
+
+from app.cli import main
+
+main()

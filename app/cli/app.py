@@ -1,0 +1,59 @@
+"""The commands and how they end: 0 fine, 1 findings, 2 could not run."""
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from app import __version__
+from app.cli import chat, check, demo, guard, keys, records, render, serve
+from app.domain.errors import BannetonError
+
+cli = typer.Typer(
+    name="banneton",
+    help="Persona, prompt, behaviour and guardrails as reviewed files, in front of any model.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain help: building the boxes would double the start of --help
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001  # Typer calls it with the flag's value
+    if wanted:
+        typer.echo(f"banneton {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def banneton(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Persona, prompt, behaviour and guardrails as reviewed files, in front of any model."""
+
+
+COMMANDS: tuple[Callable[..., None], ...] = (
+    demo.demo,
+    serve.serve,
+    chat.chat,
+    check.check,
+    render.render,
+    guard.guard,
+)
+for command in COMMANDS:
+    cli.command()(command)
+cli.add_typer(records.cli, name="records")
+cli.add_typer(keys.cli, name="keys")
+
+
+def main() -> None:
+    """Run a command; what a person did wrong is a message, not a traceback."""
+    try:
+        cli()
+    except BannetonError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
