@@ -1,0 +1,51 @@
+"""Validate a project: files, references, laws, cases."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.options import ROOT, Format
+
+if TYPE_CHECKING:
+    from app.domain.errors import Problem
+
+
+def check(
+    *,
+    root: Annotated[Path | None, ROOT] = None,
+    cases: Annotated[bool, typer.Option(help="Also run the cases beside the files.")] = True,
+    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
+) -> None:
+    """Say everything that is wrong in a project's files, and run their cases.
+
+    Ends with 0 where all is well, 1 where something is wrong.
+
+    Example: banneton check
+    """
+    import json
+
+    from app.domain.errors import ContentError
+    from app.main import load_project, run_cases
+
+    problems: tuple[Problem, ...] = ()
+    summary = ""
+    try:
+        loaded = load_project(root, reads_secrets=False).load()
+        catalog = loaded.catalog
+        summary = f"{len(catalog.personas)} personas, {len(catalog.policies)} policies, {catalog.digest}"
+        if cases:
+            count, problems = run_cases(loaded)
+            summary = f"{count} cases, {summary}"
+    except ContentError as error:
+        problems = error.problems
+    if output is Format.JSON:
+        fields = ("file", "line", "column", "path", "what")
+        found = [{name: getattr(problem, name) for name in fields} for problem in problems]
+        typer.echo(json.dumps({"problems": found}, ensure_ascii=False, indent=2))
+    else:
+        for problem in problems:
+            typer.echo(str(problem))
+        typer.echo(f"{len(problems)} problems" if problems else f"all well: {summary}")
+    if problems:
+        raise typer.Exit(1)
