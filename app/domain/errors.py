@@ -131,3 +131,8 @@ class LedgerError(BannetonError):
 
 class DetectorError(BannetonError):
     """A detector could not be built from its settings, or could not run."""
+
+    def __init__(self, message: str, *, path: tuple[str | int, ...] = ()) -> None:
+        self.path = path
+        """Which of its settings is wrong, as ``("patterns", 0, "regex")``; empty for all."""
+        super().__init__(message)

@@ -1,0 +1,288 @@
+"""What no single value shows: that references resolve, and that nothing written is idle."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import re2
+
+from app.catalog.contracts import DetectorKind
+from app.catalog.document import Node
+from app.catalog.persona_file import ReadPersona
+from app.catalog.policy_file import ReadPolicy
+from app.catalog.tier import IsAsStrict, weaknesses_of_child, weaknesses_of_ladder
+from app.catalog.wording import choices, unknown
+from app.domain.errors import Problem
+from app.domain.persona import Behaviour, FloatBound, IntBound, Scalar, Variable, Verify
+from app.domain.policy import (
+    Action,
+    DetectSpec,
+    Policy,
+    Rule,
+    Stage,
+    Waiver,
+    is_at_least,
+    rule_by_id,
+)
+
+NOT_YET = frozenset({Action.RETRY})
+"""Actions that no part of the gateway carries out yet: refused, not ignored."""
+_ACTS_AT = {
+    Action.STEER: frozenset({Stage.OUTPUT}),
+    Action.PSEUDONYMIZE: frozenset({Stage.INPUT, Stage.TOOL_RESULT}),
+}
+"""Stages at which an action can do something; all stages for the others."""
+_FOR_OUTAGES = (Action.ALLOW, Action.FLAG, Action.ESCALATE, Action.BLOCK)
+"""An outage has no finding to rewrite and no answer to steer."""
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_REPLIES = ("block", "escalate", "unchecked")
+_LIMITS = {"temperature": (0.0, 2.0), "top_p": (0.0, 1.0), "max_tokens": (1.0, 10_000_000.0)}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a persona may refer to: every id for which there is a file or an entry, right or not."""
+
+    prompts: Collection[str]
+    policies: Collection[str]
+    routes: Collection[str]
+    prompt_variables: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By prompt: what its template wants declared."""
+
+
+def check_policy(read: ReadPolicy) -> Iterator[Problem]:
+    """What is wrong inside one policy, the Tier law's ladder included."""
+    policy = read.policy
+    if policy.default_audience not in policy.audiences:
+        what = unknown("audience", policy.default_audience, policy.audiences)
+        yield read.tree.nearest("audiences", "default").problem(what)
+    if len(set(policy.audiences)) < len(policy.audiences):
+        what = "names an audience twice"
+        yield read.tree.nearest("audiences", "strictest_first").problem(what)
+        return
+    for rule in policy.rules:
+        yield from _check_rule(rule, read)
+    for index, waiver in enumerate(policy.waivers):
+        yield from _check_waiver(waiver, read, read.tree.nearest("waivers", index))
+    for weakness in weaknesses_of_ladder(policy):
+        node = read.then_node(weakness.rule, weakness.audience or "")
+        yield node.problem(weakness.what)
+
+
+def check_child(
+    child: ReadPolicy, parent: ReadPolicy, detectors: Mapping[str, DetectorKind]
+) -> Iterator[Problem]:
+    """Where a policy is weaker than its parent."""
+    for weakness in weaknesses_of_child(child.policy, parent.policy, _comparator(detectors)):
+        if not weakness.key and not child.is_whole:
+            continue  # the rule is there, and could not be read: it has a problem already
+        node = child.rule_node(weakness.rule).nearest(weakness.key)
+        if weakness.audience:
+            node = child.then_node(weakness.rule, weakness.audience)
+        yield node.problem(f"{weakness.what}; only a waiver may lower what is inherited")
+
+
+def _comparator(detectors: Mapping[str, DetectorKind]) -> IsAsStrict:
+    def is_as_strict(ours: DetectSpec, theirs: DetectSpec) -> bool:
+        kind = detectors.get(ours.detector)
+        if kind is None or ours.detector != theirs.detector:
+            return False
+        settings = kind.settings.model_validate
+        return kind.is_as_strict(settings(ours.settings), settings(theirs.settings)) is True
+
+    return is_as_strict
+
+
+def _check_rule(rule: Rule, read: ReadPolicy) -> Iterator[Problem]:
+    node = read.rule_node(rule.id)
+    then = node.nearest("then")
+    written = {step.do for steps in rule.then.values() for step in steps}
+    if not written:
+        yield then.problem("allows everything for everyone; the rule does nothing")
+    for audience, steps in rule.then.items():
+        at = read.then_node(rule.id, audience)
+        for action in dict.fromkeys(step.do for step in steps):
+            if idle := _idle(action, rule):
+                yield at.problem(idle)
+    if Action.STEER not in written and rule.append:
+        yield node.nearest("append").problem("does nothing where no action is 'steer'")
+    if rule.on_unchecked not in _FOR_OUTAGES:
+        what = (
+            f"is '{rule.on_unchecked}', which nothing found cannot be{choices(None, _FOR_OUTAGES)}"
+        )
+        yield node.nearest("on_unchecked").problem(what)
+
+
+def _idle(action: Action, rule: Rule) -> str:
+    """Why an action can do nothing in a rule; empty where it can."""
+    if action in NOT_YET:
+        return f"is '{action}', which is not available yet"
+    if action is Action.STEER and not rule.append:
+        return "is 'steer', which needs 'append': the text to end the answer with"
+    at = _ACTS_AT.get(action, frozenset(Stage))
+    if idle := rule.stages - at:
+        return (
+            f"is '{action}', which can only act at {_listed(at)}; "
+            f"give {_listed(idle)} a rule with an id of its own"
+        )
+    return ""
+
+
+def _listed(stages: Collection[Stage]) -> str:
+    return " and ".join(stage.value for stage in Stage if stage in stages)
+
+
+def _check_waiver(waiver: Waiver, read: ReadPolicy, node: Node) -> Iterator[Problem]:
+    policy: Policy = read.policy
+    rule = rule_by_id(policy.rules, waiver.rule)
+    if waiver.audience not in policy.audiences:
+        what = unknown("audience", waiver.audience, policy.audiences)
+        yield node.nearest("audience").problem(what)
+    elif rule is not None:
+        lowered = [
+            step.do
+            for step in rule.then[waiver.audience]
+            if step.do is not waiver.to and is_at_least(step.do, waiver.to)
+        ]
+        if not lowered:
+            what = f"lowers nothing: the rule does nothing stricter than '{waiver.to}'"
+            yield node.nearest("to").problem(what + f" for '{waiver.audience}'")
+        if idle := _idle(waiver.to, rule):
+            yield node.nearest("to").problem(idle)
+    if rule is None and read.is_whole:
+        what = unknown("rule", waiver.rule, [rule.id for rule in policy.rules])
+        yield node.nearest("rule").problem(what)
+
+
+def check_persona(read: ReadPersona, names: Names) -> Iterator[Problem]:
+    """What is wrong with one persona and its variants."""
+    persona, tree = read.persona, read.tree
+    for kind, value, known in (
+        ("prompt", persona.prompt, [name for name in names.prompts if not name.endswith(".j2")]),
+        ("policy", persona.policy, names.policies),
+        ("route", persona.route, names.routes),
+    ):
+        if value not in known:
+            yield tree.nearest(kind).problem(unknown(kind, value, known))
+    wanted = names.prompt_variables.get(persona.prompt, frozenset())
+    for name in sorted(wanted - set(persona.variables)):
+        what = f"uses '{name}', which 'variables' does not declare"
+        yield tree.nearest("prompt").problem(what + choices(name, sorted(persona.variables)))
+    for index, behaviour in enumerate(persona.behaviours):
+        node = tree.nearest("behaviours", index)
+        yield from _check_behaviour(behaviour, node, persona.scenarios)
+    for name, variable in persona.variables.items():
+        yield from _check_variable(name, variable, tree.nearest("variables", name))
+    for outcome in _REPLIES:
+        if "en" not in getattr(persona.replies, outcome):
+            what = "has no 'en', the language that every reply falls back to"
+            yield tree.nearest("replies", outcome).problem(what)
+    for name, bound in persona.sampling:
+        yield from _check_bound(name, bound, tree.nearest("sampling", name))
+    yield from _check_variants(read)
+    for varied in read.variants.values():
+        yield from check_persona(varied, names)
+
+
+def _check_behaviour(
+    behaviour: Behaviour, node: Node, scenarios: Collection[str]
+) -> Iterator[Problem]:
+    for index, scenario in enumerate(behaviour.scenarios):
+        if scenario not in scenarios:
+            what = unknown("scenario", scenario, scenarios)
+            yield node.nearest("scenarios", index).problem(what)
+    if behaviour.on_fail in NOT_YET:
+        yield node.nearest("on_fail").problem(
+            f"is '{behaviour.on_fail}', which is not available yet"
+        )
+    if behaviour.verify is not None:
+        yield from _check_verify(behaviour.verify, node.nearest("verify"))
+    elif (on_fail := node.child("on_fail")) is not None:
+        yield on_fail.problem("does nothing without 'verify'")
+
+
+def _check_verify(verify: Verify, node: Node) -> Iterator[Problem]:
+    if sum(way is not None for way in (verify.pattern, verify.words, verify.judge)) != 1:
+        yield node.problem("must have exactly one of 'pattern', 'words' and 'judge'")
+        return
+    if (verify.judge is None) != (verify.expect is None):
+        yield node.problem("must have 'expect' with 'judge', and only with it")
+    if verify.words == ():
+        yield node.nearest("words").problem("must name at least one word")
+    if verify.pattern is not None:
+        quiet = re2.Options()
+        quiet.log_errors = False
+        try:
+            re2.compile(verify.pattern, quiet)
+        except re2.error:
+            what = "is not a pattern that RE2 can run (no look-around, no back-references)"
+            yield node.nearest("pattern").problem(what)
+
+
+def _check_variable(name: str, variable: Variable, node: Node) -> Iterator[Problem]:
+    if not _VARIABLE_NAME.fullmatch(name):
+        yield node.key_problem("is no name that a template can use: letters, digits and _ only")
+    if variable.min is not None and variable.max is not None and variable.min > variable.max:
+        yield node.problem("has 'min' above 'max'")
+    for index, value in enumerate(variable.enum or ()):
+        if wrong := _misfit(value, variable):
+            yield node.nearest("enum", index).problem(wrong)
+    if variable.default is None:
+        return
+    if wrong := _misfit(variable.default, variable):
+        yield node.nearest("default").problem(wrong)
+    elif variable.enum is not None and variable.default not in variable.enum:
+        allowed = [str(value) for value in variable.enum]
+        yield node.nearest("default").problem(
+            f"is not one of 'enum'{choices(str(variable.default), allowed)}"
+        )
+
+
+def _misfit(value: Scalar, variable: Variable) -> str:
+    """Why a value is none that the variable can have; empty where it is one."""
+    kinds: dict[str, tuple[type | tuple[type, ...], str]] = {
+        "string": (str, "text"),
+        "integer": (int, "a whole number"),
+        "number": ((int, float), "a number"),
+        "boolean": (bool, "true or false"),
+    }
+    kind, name = kinds[variable.type]
+    if not isinstance(value, kind) or (isinstance(value, bool) and variable.type != "boolean"):
+        return f"must be {name}, as 'type' says"
+    if isinstance(value, str):
+        too_long = len(value) > variable.max_length
+        return f"is longer than 'max_length', {variable.max_length}" if too_long else ""
+    if variable.min is not None and value < variable.min:
+        return f"is below 'min', {variable.min:g}"
+    if variable.max is not None and value > variable.max:
+        return f"is above 'max', {variable.max:g}"
+    return ""
+
+
+def _check_bound(name: str, bound: FloatBound | IntBound, node: Node) -> Iterator[Problem]:
+    least, most = _LIMITS[name]
+    given = [
+        (key, value)
+        for key in ("min", "default", "max")
+        if (value := getattr(bound, key)) is not None
+    ]
+    for key, value in given:
+        if not least <= value <= most:
+            yield node.nearest(key).problem(f"is not between {least:g} and {most:g}")
+    values = [value for _, value in given]
+    if values != sorted(values):
+        order = " ≤ ".join(f"'{key}'" for key, _ in given)
+        yield node.problem(f"must have {order}")
+
+
+def _check_variants(read: ReadPersona) -> Iterator[Problem]:
+    variants = read.persona.variants
+    node = read.tree.nearest("variants")
+    for index, variant in enumerate(variants):
+        if not _VARIANT_ID.fullmatch(variant.id):
+            what = "may hold letters, digits, '.', '_' and '-'; requests say persona:variant"
+            yield node.nearest(index, "id").problem(what)
+    total = sum(variant.percent for variant in variants)
+    if total > 100:  # noqa: PLR2004  # a hundred percent
+        yield node.problem(f"have {total:g} percent together, more than 100")

@@ -1,0 +1,99 @@
+"""Which files belong to a catalog, and the text of those that are not YAML."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+from app.catalog.document import Node, file_problem
+from app.catalog.yaml_source import decode_text, read_bytes
+from app.domain.catalog import Prompt
+from app.domain.errors import ContentError, Problem
+
+DEPLOYMENT_FILE = "banneton.yaml"
+CONTENT_FOLDERS = ("personas", "policies", "prompts", "knowledge")
+CASES_SUFFIX = ".cases.yaml"
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_KNOWLEDGE_SUFFIXES = (".md", ".txt")
+
+
+def find_yaml(root: Path, folder: str) -> tuple[dict[str, Path], list[Problem]]:
+    """The YAML files of a folder by id, without cases, and those that nobody would read."""
+    found: dict[str, Path] = {}
+    problems: list[Problem] = []
+    for path in _visible(root, folder):
+        file = path.relative_to(root).as_posix()
+        if path.suffix == ".yml":
+            problems.append(file_problem(file, "is not read; its name must end in .yaml"))
+        elif path.suffix != ".yaml" or path.name.endswith(CASES_SUFFIX):
+            continue
+        elif path.parent != root / folder:
+            problems.append(file_problem(file, f"is not read; move it to {folder}/ itself"))
+        elif not _ID.fullmatch(path.stem):
+            what = "is no id; name it with letters, digits, '.', '_' and '-'"
+            problems.append(file_problem(file, what))
+        else:
+            found[path.stem] = path
+    return found, problems
+
+
+def find_prompts(root: Path) -> list[Path]:
+    """Every template under ``prompts/``, those that others include among them."""
+    return [path for path in _visible(root, "prompts") if path.suffix == ".j2"]
+
+
+def find_cases(root: Path, folder: str) -> list[Path]:
+    """Every file of cases in a folder and below."""
+    return [path for path in _visible(root, folder) if path.name.endswith(CASES_SUFFIX)]
+
+
+def content_files(root: Path) -> list[Path]:
+    """Every file on which a catalog may depend."""
+    found = [path for folder in CONTENT_FOLDERS for path in _visible(root, folder)]
+    return [*found, root / DEPLOYMENT_FILE]
+
+
+def _visible(root: Path, folder: str) -> list[Path]:
+    """Files in a folder and below, without hidden ones such as an editor's, in a fixed order."""
+    paths = (path for path in (root / folder).rglob("*") if path.is_file())
+    return sorted(
+        path
+        for path in paths
+        if not any(part.startswith(".") for part in path.relative_to(root).parts)
+    )
+
+
+def read_prompt(path: Path, root: Path) -> Prompt:
+    """A template. Its id is its path under ``prompts/``, without ``.md.j2``.
+
+    A template that others include, such as ``parts/voice.j2``, keeps its ending, and no persona
+    can name it.
+
+    Raises:
+        ContentError: It is not UTF-8 text.
+    """
+    file = path.relative_to(root).as_posix()
+    prompt_id = path.relative_to(root / "prompts").as_posix().removesuffix(".md.j2")
+    return Prompt(prompt_id, file, _text(path, file))
+
+
+def read_knowledge(root: Path, node: Node) -> str:
+    """The text of a file that a persona names.
+
+    Raises:
+        ContentError: There is none, it is outside the project, or it is not text.
+    """
+    file = node.text or ""
+    path = root / file
+    is_inside = file.startswith("knowledge/") and ".." not in PurePosixPath(file).parts
+    if not is_inside or PurePosixPath(file).suffix not in _KNOWLEDGE_SUFFIXES:
+        # A persona cannot name any file of the machine, such as one that holds a secret.
+        raise ContentError([node.problem("must be a .md or .txt file under knowledge/")])
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise ContentError([node.problem("is a link that leads out of the project")])
+    if not path.is_file():
+        raise ContentError([node.problem(f"is '{file}', and there is no such file")])
+    return _text(path, file)
+
+
+def _text(path: Path, file: str) -> str:
+    text = decode_text(read_bytes(path, file), file)
+    return text.replace("\r\n", "\n").replace("\r", "\n")

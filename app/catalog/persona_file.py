@@ -1,0 +1,54 @@
+"""How a persona's file becomes a ``Persona``, with its variants."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.catalog.document import Node, without
+from app.catalog.inherit import merged
+from app.catalog.wording import read_as
+from app.domain.errors import ContentError
+from app.domain.persona import Persona
+
+_FIXED = ("id", "extends", "variants")
+"""What a variant cannot set."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPersona:
+    """A persona with the tree it was read from."""
+
+    persona: Persona
+    tree: Node
+    variants: "Mapping[str, ReadPersona]" = field(default_factory=dict)
+    """By the variant's id: the persona as it is with that variant's changes."""
+
+
+def read_persona(persona_id: str, tree: Node) -> ReadPersona:
+    """Validate a merged tree.
+
+    Raises:
+        ContentError: The file, or a variant's ``set``, does not make a persona.
+    """
+    if (written := tree.child("id")) is not None:
+        what = "is not written in the file; the file's name is the id"
+        raise ContentError([written.key_problem(what)])
+    tree = without(tree, "extends")
+    persona = read_as(Persona, tree, given={"id": persona_id})
+    problems = []
+    variants: dict[str, ReadPersona] = {}
+    for index, variant in enumerate(persona.variants):
+        change = tree.nearest("variants", index, "set")
+        problems += [
+            change.entries[key].key_problem("cannot be set by a variant")
+            for key in _FIXED
+            if key in change.entries
+        ]
+        try:
+            varied = merged(without(tree, "variants"), without(change, *_FIXED))
+            changed = read_as(Persona, varied, given={"id": persona_id})
+            variants[variant.id] = ReadPersona(changed, varied)
+        except ContentError as exc:
+            problems += exc.problems
+    if problems:
+        raise ContentError(problems)
+    return ReadPersona(persona, tree, variants)

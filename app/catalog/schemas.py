@@ -1,0 +1,166 @@
+"""JSON Schemas of the files that people write, for completion and checks in editors.
+
+They say what may be written. What must be there is left to the reader of the files: a persona or
+rule that extends another may leave out what it inherits, which a schema cannot know.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from app.catalog.cases import PersonaCasesFile, PolicyCasesFile
+from app.catalog.contracts import DetectorKind
+from app.catalog.policy_file import PolicyFile
+from app.catalog.read import RouteFile
+from app.domain.conversation import Json
+from app.domain.persona import Persona
+
+Schema = dict[str, Any]
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+_EXTENDS = {
+    "type": "string",
+    "description": "The id of the persona that this one changes: mappings are merged, lists of "
+    "things with an id by id, other lists are replaced.",
+}
+
+
+def generate_schemas(
+    detectors: Iterable[DetectorKind], settings: type[BaseModel]
+) -> Mapping[str, str]:
+    """The text of each schema by file name, the same on every machine.
+
+    Args:
+        detectors: Every kind of detector that rules may name.
+        settings: The model of ``banneton.yaml`` without its routes.
+    """
+    schemas = {
+        "banneton": _banneton(settings),
+        "cases": _cases(),
+        "persona": _persona(),
+        "policy": _policy(list(detectors)),
+    }
+    return {f"{name}.schema.json": _text(name, schema) for name, schema in schemas.items()}
+
+
+def _text(name: str, schema: Schema) -> str:
+    whole = {"$schema": _DIALECT, "title": name, **_without_titles(schema)}
+    return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
+
+
+def _combined(*models: type[BaseModel]) -> tuple[list[Schema], Schema]:
+    """A reference to each model, and all definitions together."""
+    references, whole = models_json_schema([(model, "validation") for model in models])
+    return [references[model, "validation"] for model in models], whole["$defs"]
+
+
+def _root(models: list[type[BaseModel]]) -> tuple[Schema, list[Schema]]:
+    """The first model's schema with everyone's definitions, and references to the others."""
+    (first, *others), definitions = _combined(*models)
+    root = definitions.pop(first["$ref"].removeprefix("#/$defs/"))
+    return {**root, "$defs": definitions}, others
+
+
+def _persona() -> Schema:
+    schema, _ = _root([Persona])
+    del schema["properties"]["id"]
+    schema["properties"] = {"extends": _EXTENDS, **schema["properties"]}
+    return _without_required(schema)
+
+
+def _policy(detectors: list[DetectorKind]) -> Schema:
+    schema, settings = _root([PolicyFile, *(kind.settings for kind in detectors)])
+    rule = schema["$defs"]["RuleFile"]["properties"]
+    rule["detect"] = {
+        "description": rule["detect"]["description"],
+        "anyOf": [
+            {"enum": [kind.name for kind in detectors]},
+            {
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": 1,
+                "additionalProperties": False,
+                "properties": {
+                    kind.name: {"description": kind.summary, **reference}
+                    for kind, reference in zip(detectors, settings, strict=True)
+                },
+            },
+        ],
+    }
+    action: Schema = {"$ref": "#/$defs/Action"}
+    steps = rule["then"]["additionalProperties"]
+    rule["then"] = {
+        "description": rule["then"]["description"],
+        "anyOf": [
+            action,
+            steps,
+            {"type": "object", "additionalProperties": {"anyOf": [action, steps]}},
+        ],
+    }
+    return _without_required(schema)
+
+
+def _banneton(settings: type[BaseModel]) -> Schema:
+    schema, (route,) = _root([settings, RouteFile])
+    schema["properties"]["routes"] = {
+        "description": "Named ways to models; personas name them.",
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": route,
+    }
+    schema["required"] = [*schema.get("required", ()), "routes"]
+    return schema
+
+
+def _cases() -> Schema:
+    references, definitions = _combined(PolicyCasesFile, PersonaCasesFile)
+    expect = definitions["PolicyCase"]["properties"]["expect"]
+    outcome = expect.pop("additionalProperties")
+    by_audience = {"type": "object", "minProperties": 1, "additionalProperties": outcome}
+    definitions["PolicyCase"]["properties"]["expect"] = {
+        "description": expect["description"],
+        "anyOf": [outcome, by_audience],
+    }
+    return {"anyOf": references, "$defs": definitions}
+
+
+def _without_required(schema: Schema) -> Schema:
+    """Without what must be there, but for the id, without which a thing cannot be inherited."""
+
+    def relaxed(part: Json) -> Json:
+        match part:
+            case {"properties": dict(), "required": list() as required}:
+                kept = [key for key in required if key == "id"]
+                rest = {key: relaxed(value) for key, value in part.items() if key != "required"}
+                return {**rest, "required": kept} if kept else rest
+            case dict():
+                return {key: relaxed(value) for key, value in part.items()}
+            case list():
+                return [relaxed(item) for item in part]
+            case _:
+                return part
+
+    result: Schema = relaxed(schema)
+    return result
+
+
+def _without_titles(schema: Schema) -> Schema:
+    """Without the titles that pydantic makes of the names in the code."""
+
+    def plain(part: Json) -> Json:
+        match part:
+            case dict():
+                return {
+                    key: plain(value)
+                    for key, value in part.items()
+                    if not (key == "title" and isinstance(value, str))
+                }
+            case list():
+                return [plain(item) for item in part]
+            case _:
+                return part
+
+    result: Schema = plain(schema)
+    return result

@@ -1,0 +1,108 @@
+"""The Tier law: no policy is weaker for a stricter audience, or than its parent, at any score.
+
+Actions are only partly ordered, and what cannot be compared counts as weaker: nobody could say
+which of two such actions protects more. What rules of a file may do is compared without waivers;
+they lower a rule for a time and never make the rule itself weaker
+(``docs/decisions/0012-waivers-lower.md``).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from app.domain.policy import (
+    Action,
+    DetectSpec,
+    Mode,
+    Policy,
+    Rule,
+    Steps,
+    action_at,
+    is_at_least,
+    rule_by_id,
+)
+
+IsAsStrict = Callable[[DetectSpec, DetectSpec], bool]
+"""Whether the first finds at least all that the second finds. False where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weakness:
+    """One way in which a rule is weaker than the law allows."""
+
+    rule: str
+    key: str
+    """Which key of the rule says so, such as ``then``."""
+    what: str
+    audience: str | None = None
+
+
+def weaknesses_of_ladder(policy: Policy) -> Iterator[Weakness]:
+    """Where a stricter audience of a policy is treated more weakly than a looser one.
+
+    Neighbours are compared; the order of actions is transitive, so that this covers all pairs.
+    """
+    for rule in policy.rules:
+        for strict, loose in pairwise(policy.audiences):
+            if weaker := _first_weaker(rule.then[strict], rule.then[loose]):
+                score, action, other = weaker
+                what = (
+                    f"is weaker for '{strict}' than for '{loose}', a looser audience: at score "
+                    f"{score:g} '{action}' is not as strict as '{other}'"
+                )
+                yield Weakness(rule.id, "then", what, strict)
+
+
+def weaknesses_of_child(
+    child: Policy, parent: Policy, is_as_strict: IsAsStrict
+) -> Iterator[Weakness]:
+    """Where a policy is weaker than the one it extends."""
+    for theirs in parent.rules:
+        ours = rule_by_id(child.rules, theirs.id)
+        if ours is None:
+            yield Weakness(theirs.id, "", f"is missing; '{parent.id}' has it")
+            continue
+        for weakness in _weaknesses_of_rule(ours, theirs, is_as_strict):
+            what = f"is weaker than in '{parent.id}': {weakness.what}"
+            yield Weakness(ours.id, weakness.key, what, weakness.audience)
+
+
+def _weaknesses_of_rule(ours: Rule, theirs: Rule, is_as_strict: IsAsStrict) -> Iterator[Weakness]:
+    for audience, steps in theirs.then.items():
+        if weaker := _first_weaker(ours.then.get(audience, ()), steps):
+            score, action, other = weaker
+            what = f"for '{audience}' at score {score:g} '{action}' is not as strict as '{other}'"
+            yield Weakness(ours.id, "then", what, audience)
+    if missing := theirs.stages - ours.stages:
+        what = f"it no longer looks at {', '.join(sorted(missing))}"
+        yield Weakness(ours.id, "stages", what)
+    if ours.detect != theirs.detect and not is_as_strict(ours.detect, theirs.detect):
+        what = "its detector cannot be shown to find all that was found before"
+        yield Weakness(ours.id, "detect", what)
+    if ours.mode is Mode.OBSERVE and theirs.mode is Mode.ENFORCE:
+        yield Weakness(ours.id, "mode", "'observe' does not act, 'enforce' does")
+    if not is_at_least(ours.on_unchecked, theirs.on_unchecked):
+        what = f"'{ours.on_unchecked}' is not as strict as '{theirs.on_unchecked}'"
+        yield Weakness(ours.id, "on_unchecked", what)
+    if ours.timeout_ms < theirs.timeout_ms and not _is_outage_strictest(ours):
+        what = "less time leaves more unchecked, and 'on_unchecked' is not as strict as 'then'"
+        yield Weakness(ours.id, "timeout_ms", what)
+
+
+def _is_outage_strictest(rule: Rule) -> bool:
+    """Whether an outage is treated at least as strictly as any finding."""
+    return all(
+        is_at_least(rule.on_unchecked, step.do) for steps in rule.then.values() for step in steps
+    )
+
+
+def _first_weaker(steps: Steps, other: Steps) -> tuple[float, Action, Action] | None:
+    """The lowest score at which the first function is not as strict as the second.
+
+    Both change only at their own breakpoints, so that looking there looks everywhere.
+    """
+    for score in sorted({0.0, *(step.at for step in (*steps, *other))}):
+        action, wanted = action_at(steps, score), action_at(other, score)
+        if not is_at_least(action, wanted):
+            return score, action, wanted
+    return None

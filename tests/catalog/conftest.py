@@ -1,0 +1,121 @@
+"""A good catalog to change, and detectors that know their settings and find nothing."""
+
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+import re2
+from pydantic import Field
+
+from app.catalog.read import read_catalog
+from app.domain.catalog import Catalog, Prompt
+from app.domain.errors import ContentError, DetectorError, Problem
+from app.domain.persona import FileModel
+
+CASES = Path(__file__).parent.parent / "cases" / "bad_catalogs"
+GOOD = CASES / "_good"
+
+
+class Injection(FileModel):
+    """Settings of a detector that has only one way to run."""
+
+
+class Words(FileModel):
+    """Settings of a detector of words."""
+
+    words: Annotated[tuple[str, ...], Field(min_length=1)]
+    """The words."""
+    match: str = "whole"
+    """How they match."""
+
+
+class Pattern(FileModel):
+    """A named pattern."""
+
+    id: str
+    """Its name."""
+    regex: str
+    """An RE2 pattern."""
+
+
+class Patterns(FileModel):
+    """Settings of a detector of patterns."""
+
+    patterns: tuple[Pattern, ...]
+    """The patterns."""
+
+
+class Judge(FileModel):
+    """Settings of a detector that asks a model."""
+
+    question: str
+    """The question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A detector's kind, as far as the catalog cares."""
+
+    name: str
+    settings: type[FileModel]
+    is_as_strict: Callable[[Any, Any], bool]
+    summary: str = "Finds things."
+
+
+KINDS = (
+    Kind("injection", Injection, lambda _new, _old: True),
+    Kind("words", Words, lambda new, old: set(new.words) >= set(old.words)),
+    Kind("patterns", Patterns, lambda new, old: set(new.patterns) >= set(old.patterns)),
+    Kind("judge", Judge, lambda _new, _old: False),
+)
+
+
+def build(name: str, settings: FileModel) -> None:
+    """Refuse patterns that RE2 cannot run, as the detector would."""
+    if name != "patterns" or not isinstance(settings, Patterns):
+        return
+    options = re2.Options()
+    options.log_errors = False
+    for index, pattern in enumerate(settings.patterns):
+        try:
+            re2.compile(pattern.regex, options)
+        except re2.error:
+            path = ("patterns", index, "regex")
+            raise DetectorError("is not an RE2 pattern", path=path) from None
+
+
+def inspect_prompt(prompt_id: str, prompts: Mapping[str, Prompt]) -> frozenset[str]:
+    """The variables of a template, and a problem where it opens what it does not close."""
+    prompt = prompts[prompt_id]
+    if prompt.text.count("{{") != prompt.text.count("}}"):
+        raise ContentError([Problem(prompt.file, 1, 1, "", "does not close '{{'")])
+    return frozenset(re.findall(r"\{\{ variables\.(\w+) \}\}", prompt.text))
+
+
+def read(root: Path) -> Catalog:
+    """Read a catalog with the detectors above."""
+    return read_catalog(root, detectors=KINDS, inspect_prompt=inspect_prompt, validate=build)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A copy of the good catalog."""
+    copy = tmp_path / "project"
+    shutil.copytree(GOOD, copy)
+    return copy
+
+
+@pytest.fixture
+def kinds() -> tuple[Kind, ...]:
+    """The kinds of detectors that the good catalog uses."""
+    return KINDS
+
+
+@pytest.fixture
+def read_root() -> Callable[[Path], Catalog]:
+    """Read a catalog with the detectors above."""
+    return read
