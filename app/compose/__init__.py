@@ -1,1 +1,1 @@
-"""Persona and prompt to one system prompt."""
+"""Persona and prompt become the system prompt. The only room that knows Jinja."""
