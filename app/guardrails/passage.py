@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.guardrails.decode import decoded_readings, json_reading, without_surrogates
+from app.guardrails.fold import Reading, folded_reading
+
+_DEEPEST = 3
+"""How many encodings may lie on top of one another before they are taken for noise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One reading of a text: as it is, folded, or decoded from a payload inside it."""
+    """One reading of a text: as it is, folded, or decoded from a payload inside it.
+
+    Its text can be written as UTF-8: half of a surrogate pair is read as U+FFFD.
+    """
 
     name: str
     """``original``, ``folded``, ``json``, ``base64``, ``hex``, ``url``, ``rot13``."""
@@ -24,7 +33,12 @@ class Layer:
 
 
 class Passage:
-    """A text to inspect. Layers are made when first asked for."""
+    """A text to inspect. Layers are made when first asked for.
+
+    The layers ``original``, ``folded`` and ``json`` of a prefix are prefixes of those of the whole,
+    so that a stream can be read as it comes. The others are made of whole texts only. Layers of one
+    name may come more than once: a payload has a folded reading too.
+    """
 
     __slots__ = ("_layers", "is_json", "is_whole", "original")
 
@@ -45,5 +59,56 @@ class Passage:
     def layers(self) -> tuple[Layer, ...]:
         """The original first, then each reading that differs from it."""
         if self._layers is None:
-            self._layers = (Layer("original", self.original),)
+            self._layers = tuple(self._read())
         return self._layers
+
+    def _read(self) -> list[Layer]:
+        original = Layer("original", without_surrogates(self.original))
+        layers = [original, *_folded(original)]
+        to_decode = [layers[-1]]
+        if self.is_json and (reading := json_reading(original.text)) is not None:
+            json = _over(original, "json", reading)
+            layers += [json, *_folded(json)]
+            to_decode.append(layers[-1])
+        if self.is_whole:
+            layers += _decoded(to_decode)
+        return layers
+
+
+def _over(parent: Layer, name: str, reading: Reading) -> Layer:
+    """A reading of a layer's text, mapped to the original."""
+    starts, ends = reading.starts, reading.ends
+    if starts is None or ends is None:
+        return Layer(name, reading.text, parent.starts, parent.ends)
+    if parent.starts is None or parent.ends is None:
+        return Layer(name, reading.text, starts, ends)
+    return Layer(
+        name,
+        reading.text,
+        [parent.starts[start] for start in starts],
+        [parent.ends[end - 1] for end in ends],
+    )
+
+
+def _folded(layer: Layer) -> list[Layer]:
+    reading = folded_reading(layer.text)
+    return [] if reading is None else [_over(layer, "folded", reading)]
+
+
+def _decoded(parents: list[Layer]) -> list[Layer]:
+    """What is encoded in these layers, in what that says, and so on; each text once."""
+    found: list[Layer] = []
+    seen = {parent.text for parent in parents}
+    for _ in range(_DEEPEST):
+        children: list[Layer] = []
+        for parent in parents:
+            for name, reading in decoded_readings(parent.text):
+                if (parent.name == name == "rot13") or reading.text in seen:
+                    continue
+                seen.add(reading.text)
+                child = _over(parent, name, reading)
+                folded = _folded(child)
+                found += [child, *folded]
+                children += folded or [child]
+        parents = children
+    return found
