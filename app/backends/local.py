@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from app.backends.chat_answer import ChunkReader
+from app.backends.chat_chunks import ChunkReader
 from app.backends.chat_request import chat_request
 from app.backends.timeouts import Patience, Timeouts
 from app.domain.conversation import Conversation, ToolCallPart, ToolResultPart
