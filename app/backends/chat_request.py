@@ -1,0 +1,180 @@
+"""A conversation as the body of an OpenAI chat completion request, always streamed."""
+
+from collections.abc import Sequence
+from typing import Literal, assert_never
+
+import orjson
+
+from app.domain.conversation import (
+    Conversation,
+    Json,
+    JsonFormat,
+    Message,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    Role,
+    Sampling,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolChoice,
+    ToolChoiceMode,
+    ToolResultPart,
+)
+from app.domain.errors import RequestError
+
+MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
+"""What a server calls the limit on tokens. OpenAI's own reasoning models refuse the old name; most
+compatible servers know only that."""
+
+
+def chat_request(
+    conversation: Conversation, model: str, *, max_tokens_field: MaxTokensField = "max_tokens"
+) -> bytes:
+    """The request body, as JSON.
+
+    The client's name for the subject is not sent: it is the gateway's to keep and to erase.
+
+    Raises:
+        RequestError: The conversation holds what this protocol cannot carry.
+    """
+    body: dict[str, Json] = {
+        "model": model,
+        "messages": [wire for message in conversation.messages for wire in _wire_messages(message)],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    if conversation.tools:
+        body["tools"] = [_tool(tool) for tool in conversation.tools]
+    if conversation.tool_choice is not None:
+        body["tool_choice"] = _tool_choice(conversation.tool_choice)
+    if conversation.parallel_tool_calls is not None:
+        body["parallel_tool_calls"] = conversation.parallel_tool_calls
+    if conversation.response_format is not None:
+        body["response_format"] = _response_format(conversation.response_format)
+    _add_sampling(body, conversation.sampling, max_tokens_field)
+    return _encode(body)
+
+
+def _encode(body: dict[str, Json]) -> bytes:
+    try:
+        # Frozen mappings, such as a tool's schema may be, become plain ones.
+        return orjson.dumps(body, default=dict)
+    except orjson.JSONEncodeError:
+        raise RequestError(
+            "the conversation holds something that JSON cannot carry, such as half a surrogate pair"
+        ) from None
+
+
+def _wire_messages(message: Message) -> list[dict[str, Json]]:
+    match message.role:
+        case Role.SYSTEM | Role.USER:
+            texts = [part for part in message.parts if isinstance(part, TextPart)]
+            _refuse_other_parts(message, texts)
+            return [_named({"role": message.role.value, "content": _content(texts)}, message.name)]
+        case Role.ASSISTANT:
+            return [_named(_assistant_message(message), message.name)]
+        case Role.TOOL:
+            results = [part for part in message.parts if isinstance(part, ToolResultPart)]
+            _refuse_other_parts(message, results)
+            return [
+                {"role": "tool", "tool_call_id": part.call_id, "content": part.text}
+                for part in results
+            ]
+        case _:
+            assert_never(message.role)
+
+
+def _assistant_message(message: Message) -> dict[str, Json]:
+    texts = [part for part in message.parts if isinstance(part, TextPart)]
+    refusals = [part for part in message.parts if isinstance(part, RefusalPart)]
+    calls = [part for part in message.parts if isinstance(part, ToolCallPart)]
+    # This protocol has no field to give reasoning back in: it stays out of the next turn.
+    reasoning = [part for part in message.parts if isinstance(part, ReasoningPart)]
+    _refuse_other_parts(message, [*texts, *refusals, *calls, *reasoning])
+    wire: dict[str, Json] = {"role": "assistant"}
+    if texts or not (refusals or calls):
+        wire["content"] = _content(texts)
+    else:
+        wire["content"] = None
+    if refusals:
+        wire["refusal"] = "".join(part.text for part in refusals)
+    if calls:
+        wire["tool_calls"] = [
+            {
+                "id": part.call_id,
+                "type": "function",
+                "function": {"name": part.name, "arguments": part.arguments},
+            }
+            for part in calls
+        ]
+    return wire
+
+
+def _content(texts: Sequence[TextPart]) -> Json:
+    # Many compatible servers read a list of parts badly or not at all; most messages are one text.
+    if len(texts) <= 1:
+        return texts[0].text if texts else ""
+    return [{"type": "text", "text": part.text} for part in texts]
+
+
+def _refuse_other_parts(message: Message, allowed: Sequence[Part]) -> None:
+    if len(allowed) == len(message.parts):
+        return
+    other = next(part for part in message.parts if part not in allowed)
+    raise RequestError(
+        f"a {message.role.value} message cannot hold a {type(other).__name__}",
+        param=other.path or None,
+    )
+
+
+def _named(wire: dict[str, Json], name: str | None) -> dict[str, Json]:
+    if name is not None:
+        wire["name"] = name
+    return wire
+
+
+def _tool(tool: Tool) -> dict[str, Json]:
+    function: dict[str, Json] = {"name": tool.name}
+    if tool.description:
+        function["description"] = tool.description
+    if tool.parameters is not None:
+        function["parameters"] = tool.parameters
+    if tool.is_strict is not None:
+        function["strict"] = tool.is_strict
+    return {"type": "function", "function": function}
+
+
+def _tool_choice(choice: ToolChoice) -> Json:
+    if choice.mode is not ToolChoiceMode.NAMED:
+        return choice.mode.value
+    if choice.name is None:
+        raise RequestError("tool_choice names no tool", param="tool_choice")
+    return {"type": "function", "function": {"name": choice.name}}
+
+
+def _response_format(wanted: JsonFormat) -> dict[str, Json]:
+    if wanted.schema is None:
+        return {"type": "json_object"}
+    schema: dict[str, Json] = {"name": wanted.name or "answer", "schema": wanted.schema}
+    if wanted.description is not None:
+        schema["description"] = wanted.description
+    if wanted.is_strict is not None:
+        schema["strict"] = wanted.is_strict
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def _add_sampling(
+    body: dict[str, Json], sampling: Sampling, max_tokens_field: MaxTokensField
+) -> None:
+    wishes: dict[str, Json] = {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        max_tokens_field: sampling.max_tokens,
+        "stop": sampling.stop or None,
+        "seed": sampling.seed,
+        "presence_penalty": sampling.presence_penalty,
+        "frequency_penalty": sampling.frequency_penalty,
+    }
+    body.update((name, value) for name, value in wishes.items() if value is not None)
