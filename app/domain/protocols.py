@@ -1,7 +1,8 @@
 """How rooms meet: what one needs of another, without importing it."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from app.domain.conversation import Conversation
@@ -81,3 +82,43 @@ class Caller:
     loosest_audience: str | None
     """The loosest audience the key may be served under; ``None`` means the policy's default."""
     may_read_records: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What a key may do. Its secret is shown once and kept nowhere."""
+
+    id: str
+    tenant: str
+    name: str
+    """What people call it, such as ``checkout service``."""
+    personas: frozenset[str] | None
+    """Which personas it may use; ``None`` means all."""
+    loosest_audience: str | None
+    """The loosest audience it may be served under; ``None`` means the policy's default."""
+    may_read_records: bool
+    created_at: datetime
+    expires_at: datetime | None
+    """``None`` means never."""
+    revoked_at: datetime | None = None
+    """``None`` means that it was not revoked."""
+
+
+class KeyStore(Protocol):
+    """Keeps keys, by the hash of their secret."""
+
+    async def add(self, key: ApiKey, secret_hash: bytes) -> None:
+        """Keep a new key. Durable when it returns."""
+        ...
+
+    async def find(self, secret_hash: bytes) -> ApiKey | None:
+        """The key with this secret, also where it was revoked or has expired."""
+        ...
+
+    async def list(self, tenant: str | None) -> Sequence[ApiKey]:
+        """All keys of a tenant, or of all tenants, oldest first."""
+        ...
+
+    async def revoke(self, key_id: str, at: datetime) -> bool:
+        """End a key for good; false where there is none with this id that is not revoked yet."""
+        ...

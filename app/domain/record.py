@@ -57,6 +57,10 @@ class Opening:
     """Path and text as passed on, after rewrites. The ledger keeps an HMAC of each, and the
     text itself only where ``keeps_content``."""
     keeps_content: bool = False
+    content_days: int = 30
+    """How long kept content stays; as ``Keep`` says it."""
+    findings_days: int = 400
+    """How long both traces of the exchange stay; as ``Keep`` says it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,153 @@
+"""The ledger: where records live."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from app.domain.clock import Clock, NewId
+from app.domain.record import Closing, Opening
+from app.ledger.erase import (
+    Erased,
+    Purged,
+    erase,
+    purge_contents,
+    purge_findings,
+    purge_pseudonyms,
+)
+from app.ledger.records import (
+    KeptText,
+    Record,
+    RecordFilter,
+    RecordPage,
+    read_checkpoints,
+    read_content,
+    read_heads,
+    read_lines,
+    read_page,
+    read_record,
+)
+from app.ledger.store import Store
+from app.ledger.verify import Broken, Intact, verify
+from app.ledger.writer import Transaction
+
+
+class Ledger:
+    """Records of exchanges, chained and durable. Made by ``start``, given back by ``stop``.
+
+    Every call raises ``LedgerError`` where the database fails.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        """For the vault and the key store, which live in the same database."""
+
+    @classmethod
+    async def start(cls, url: str, key_file: Path, clock: Clock, new_id: NewId) -> "Ledger":
+        """Open the ledger; what processes left open that are gone is closed as ``cut_off``.
+
+        Args:
+            url: Such as ``sqlite:///var/ledger.db``.
+            key_file: Where the master key is; made where the ledger is new and there is none.
+            clock: What time it is.
+            new_id: Gives the id of a new writer.
+
+        Raises:
+            LedgerError: With what to do.
+        """
+        return cls(await Store.start(url, key_file, clock, new_id))
+
+    async def stop(self) -> None:
+        """Write what was asked for, and close."""
+        await self.store.stop()
+
+    async def open(self, opening: Opening) -> None:
+        """Commit the opening entry.
+
+        A caller that is cancelled while it waits does not know whether the entry is durable; it
+        closes the exchange all the same, which works either way round.
+
+        Raises:
+            LedgerError: The entry is not durable; the model must not be called.
+        """
+        await self.store.keep(opening)
+
+    async def close(self, closing: Closing) -> None:
+        """Commit the closing entry.
+
+        Raises:
+            LedgerError: The entry is not durable; the terminal event must not leave.
+        """
+        await self.store.keep(closing)
+
+    async def record(self, request_id: str, *, tenant: str | None) -> Record | None:
+        """One record; ``None`` where there is none, or it is not this tenant's.
+
+        Args:
+            request_id: The exchange's.
+            tenant: Whose it must be; ``None`` for anybody's.
+        """
+        return await self.store.read(lambda db: read_record(db, request_id, tenant))
+
+    async def records(self, wanted: RecordFilter) -> RecordPage:
+        """A page of records, newest first.
+
+        Raises:
+            RequestError: What is wanted makes no sense.
+        """
+        return await self.store.read(lambda db: read_page(db, self.store.keyring, wanted))
+
+    async def content(self, request_id: str) -> tuple[KeptText, ...]:
+        """The text that was kept of an exchange; nothing where none was, or it has gone."""
+        return await self.store.read(lambda db: read_content(db, self.store.keyring, request_id))
+
+    async def export(self) -> AsyncIterator[bytes]:
+        """The whole ledger as lines that ``verify`` takes, without line ends."""
+        for line in await self.store.read(read_checkpoints):
+            yield line
+        after: tuple[str, int] | None = ("", 0)
+        while after is not None:
+            lines, after = await self.store.read(partial(read_lines, after=after))
+            for line in lines:
+                yield line
+
+    async def checkpoint(self) -> list[bytes]:
+        """A line for the head of each chain. Kept elsewhere, it shows truncation later."""
+        now = self.store.clock.now()
+        return await self.store.read(lambda db: read_heads(db, now))
+
+    async def verify(self, checkpoints: Iterable[bytes] = ()) -> Intact | Broken:
+        """Check all chains, against checkpoints that were kept elsewhere too."""
+        lines = [line async for line in self.export()]
+        now = self.store.clock.now()
+        return await asyncio.to_thread(verify, lines, at=now, checkpoints=checkpoints)
+
+    async def erase_subject(self, tenant: str, subject: str) -> Erased:
+        """Destroy the keys, kept text and pseudonyms of a person. The chains stay valid."""
+        return await self._erase(tenant, subject)
+
+    async def erase_unnamed(self, tenant: str) -> Erased:
+        """The same for all exchanges of a tenant that name no subject."""
+        return await self._erase(tenant, None)
+
+    async def purge(self) -> Purged:
+        """Delete the text, findings and pseudonyms whose time is up."""
+        now = self.store.clock.now()
+        return Purged(
+            contents=await self._purge(purge_contents(now)),
+            findings=await self._purge(purge_findings(now)),
+            pseudonyms=await self._purge(purge_pseudonyms(now)),
+        )
+
+    async def _erase(self, tenant: str, subject: str | None) -> Erased:
+        store = self.store
+        erased = await store.do(erase(store.keyring, tenant, subject, store.clock.now()))
+        is_scrubbed = await store.scrub()
+        return replace(erased, is_scrubbed=is_scrubbed)
+
+    async def _purge(self, some: Callable[[Transaction], int]) -> int:
+        total = 0
+        while count := await self.store.do(some):
+            total += count
+        return total

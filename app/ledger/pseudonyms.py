@@ -1,0 +1,80 @@
+"""What pseudonyms stand for, for sessions that outlive a request."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from app.domain.protocols import PseudonymScope
+from app.ledger.keyring import seal, unseal
+from app.ledger.schema import PSEUDONYMS, to_micros
+from app.ledger.store import Store
+from app.ledger.writer import Transaction
+
+_MOST_REMEMBERED = 10_000
+
+
+class Vault:
+    """Pseudonyms with their values, encrypted, until they expire or their subject is erased."""
+
+    def __init__(self, store: Store, *, days: int = 30) -> None:
+        """Keep pseudonyms in a ledger's store, each for so many days after it was saved."""
+        self._store = store
+        self._days = days
+        self._empty: set[bytes] = set()
+        """Scopes that have nothing: true as long as no process saves any pseudonym."""
+        self._generation = b""
+
+    async def load(self, scope: PseudonymScope) -> Mapping[str, str]:
+        """Every pseudonym of the scope that has not expired, with its value."""
+        place = self._place(scope)
+        generation = self._store.engine.generation()
+        if generation != self._generation:
+            self._empty.clear()
+            self._generation = generation
+        if place in self._empty:
+            return {}
+        now = to_micros(self._store.clock.now())
+        wanted = sa.select(PSEUDONYMS.c.token, PSEUDONYMS.c.sealed).where(
+            PSEUDONYMS.c.scope == place, PSEUDONYMS.c.expires_at > now
+        )
+        rows = await self._store.read(lambda db: db.execute(wanted).all())
+        if not rows and self._generation == generation:
+            if len(self._empty) >= _MOST_REMEMBERED:
+                self._empty.clear()
+            self._empty.add(place)
+        key = self._store.keyring.scope_key(place)
+        return {row.token: unseal(key, row.sealed, row.token.encode()).decode() for row in rows}
+
+    async def save(self, scope: PseudonymScope, minted: Mapping[str, str]) -> None:
+        """Keep these until they expire. Durable when it returns."""
+        if not minted:
+            return
+        store = self._store
+        place = self._place(scope)
+        key = store.keyring.scope_key(place)
+        until = to_micros(store.clock.now() + timedelta(days=self._days))
+        rows = [
+            {
+                "scope": place,
+                "token": token,
+                "session": store.keyring.lookup(scope.tenant, "session", scope.session),
+                "sealed": seal(key, value.encode(), token.encode()),
+                "expires_at": until,
+            }
+            for token, value in minted.items()
+        ]
+
+        def run(transaction: Transaction) -> None:
+            transaction.connection.execute(
+                sa.delete(PSEUDONYMS).where(
+                    PSEUDONYMS.c.scope == place, PSEUDONYMS.c.token.in_(minted)
+                )
+            )
+            transaction.connection.execute(sa.insert(PSEUDONYMS), rows)
+
+        await store.do(run)
+        store.engine.advance()
+
+    def _place(self, scope: PseudonymScope) -> bytes:
+        return self._store.keyring.scope(scope.tenant, scope.key_id, scope.session)
