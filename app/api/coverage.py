@@ -49,12 +49,16 @@ _CUSTOM_TOOL = Refused("only tools of type 'function' are guarded so far")
 _LEGACY = Refused("use 'tools' and 'tool_choice'")
 
 
-def _kind(word: str, fields: Mapping[str, Shape], *, required: str) -> Object:
-    """An object whose ``type`` says this word."""
-    return Object({"type": Word((word,))} | dict(fields), frozenset({"type", required}))
+def _kind(word: str, **fields: Shape) -> Object:
+    """An object whose ``type`` says this word, and which needs the field of that name, if any."""
+    return Object({"type": Word((word,))} | fields, frozenset({"type"} | {word} & fields.keys()))
 
 
-_TEXT_PART = _kind("text", {"text": Text(), "prompt_cache_breakpoint": _CACHE}, required="text")
+def _object(*required: str, **fields: Shape) -> Object:
+    return Object(fields, frozenset(required))
+
+
+_TEXT_PART = _kind("text", text=Text(), prompt_cache_breakpoint=_CACHE)
 _TEXT_OR_PARTS = Either(Text(), Items(_TEXT_PART, least=1))
 _USER_PARTS = Kinds(
     "type",
@@ -65,36 +69,28 @@ _USER_PARTS = Kinds(
         "file": Refused("no detector reads files yet; send their text in a text part"),
     },
 )
-_ASSISTANT_PARTS = Kinds(
+_ASSISTANT_PARTS = Kinds("type", {"text": _TEXT_PART, "refusal": _kind("refusal", refusal=Text())})
+_TOOL_CALL = _object(
     "type",
-    {"text": _TEXT_PART, "refusal": _kind("refusal", {"refusal": Text()}, required="refusal")},
-)
-_TOOL_CALL = Object(
-    {
-        "type": Word(("function",)),
-        "id": _CALL_ID,
-        "function": Object(
-            {"name": _FUNCTION_NAME, "arguments": Text()}, frozenset({"name", "arguments"})
-        ),
-    },
-    frozenset({"type", "id", "function"}),
+    "id",
+    "function",
+    type=Word(("function",)),
+    id=_CALL_ID,
+    function=_object("name", "arguments", name=_FUNCTION_NAME, arguments=Text()),
 )
 
 
-def _message(role: str, fields: Mapping[str, Shape], required: str = "content") -> Object:
-    return Object({"role": Word((role,))} | dict(fields), frozenset({"role", required}))
+def _message(role: str, content: Shape) -> Object:
+    return _object("role", "content", role=Word((role,)), content=content, name=_SPEAKER)
 
 
 MESSAGES = Items(
     Kinds(
         "role",
         {
-            "developer": _message("developer", {"content": _TEXT_OR_PARTS, "name": _SPEAKER}),
-            "system": _message("system", {"content": _TEXT_OR_PARTS, "name": _SPEAKER}),
-            "user": _message(
-                "user",
-                {"content": Either(Text(), Items(_USER_PARTS, least=1)), "name": _SPEAKER},
-            ),
+            "developer": _message("developer", _TEXT_OR_PARTS),
+            "system": _message("system", _TEXT_OR_PARTS),
+            "user": _message("user", Either(Text(), Items(_USER_PARTS, least=1))),
             "assistant": Object(
                 {
                     "role": Word(("assistant",)),
@@ -115,9 +111,13 @@ MESSAGES = Items(
                 frozenset({"role"}),
                 extensions=frozenset({"reasoning_content", "annotations"}),
             ),
-            "tool": Object(
-                {"role": Word(("tool",)), "content": _TEXT_OR_PARTS, "tool_call_id": _CALL_ID},
-                frozenset({"role", "content", "tool_call_id"}),
+            "tool": _object(
+                "role",
+                "content",
+                "tool_call_id",
+                role=Word(("tool",)),
+                content=_TEXT_OR_PARTS,
+                tool_call_id=_CALL_ID,
             ),
             "function": Refused("use messages with the role 'tool'"),
         },
@@ -129,70 +129,42 @@ _TOOLS = Items(
     Kinds(
         "type",
         {
-            "function": Object(
-                {
-                    "type": Word(("function",)),
-                    "function": Object(
-                        {
-                            "name": _FUNCTION_NAME,
-                            "description": Text(),
-                            "parameters": FreeJson(),
-                            "strict": Flag(),
-                        },
-                        frozenset({"name"}),
-                    ),
-                },
-                frozenset({"type", "function"}),
+            "function": _kind(
+                "function",
+                function=_object(
+                    "name",
+                    name=_FUNCTION_NAME,
+                    description=Text(),
+                    parameters=FreeJson(),
+                    strict=Flag(),
+                ),
             ),
             "custom": _CUSTOM_TOOL,
         },
     ),
     most=128,
 )
+_CHOSEN = Id(re.compile(r"[A-Za-z0-9_-]{1,64}"), "the name of one of tools")
 _TOOL_CHOICE = Either(
     Word(("none", "auto", "required")),
     Kinds(
         "type",
         {
-            "function": Object(
-                {
-                    "type": Word(("function",)),
-                    "function": Object(
-                        {
-                            "name": Id(
-                                re.compile(r"[A-Za-z0-9_-]{1,64}"), "the name of one of tools"
-                            )
-                        },
-                        frozenset({"name"}),
-                    ),
-                },
-                frozenset({"type", "function"}),
-            ),
+            "function": _kind("function", function=_object("name", name=_CHOSEN)),
             "allowed_tools": Refused("send only the tools that the model may call"),
             "custom": _CUSTOM_TOOL,
         },
     ),
 )
+_JSON_SCHEMA = _object(
+    "name", name=_FUNCTION_NAME, description=Text(), schema=FreeJson(), strict=Flag()
+)
 _RESPONSE_FORMAT = Kinds(
     "type",
     {
-        "text": Object({"type": Word(("text",))}),
-        "json_object": Object({"type": Word(("json_object",))}),
-        "json_schema": _kind(
-            "json_schema",
-            {
-                "json_schema": Object(
-                    {
-                        "name": _FUNCTION_NAME,
-                        "description": Text(),
-                        "schema": FreeJson(),
-                        "strict": Flag(),
-                    },
-                    frozenset({"name"}),
-                )
-            },
-            required="json_schema",
-        ),
+        "text": _kind("text"),
+        "json_object": _kind("json_object"),
+        "json_schema": _kind("json_schema", json_schema=_JSON_SCHEMA),
     },
 )
 _STOP = Text(max_chars=256, pattern=re.compile(r"(?s).+"), form="text, 1 to 256 characters")

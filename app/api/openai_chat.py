@@ -53,7 +53,7 @@ def requested(body: Body) -> Requested:
     model = body.get("model")
     if model is None:
         raise RequestError("model: is required; it names a persona", param="model")
-    admit(MODEL, model)
+    admit(MODEL, model, "model")
     persona, _, variant = model.partition(":")
     return Requested(persona, variant or None)
 

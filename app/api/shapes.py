@@ -69,8 +69,8 @@ class MisfitError(Exception):
         return RequestError(message, param=path or None, code="invalid_value")
 
 
-def admit(shape: "Shape", value: Json) -> None:
-    """Check a value against its shape.
+def admit(shape: "Shape", value: Json, path: str = "") -> None:
+    """Check a value, which stands at ``path``, against its shape.
 
     Raises:
         FieldRefusedError: A field that the table does not know, or that it refuses.
@@ -79,7 +79,7 @@ def admit(shape: "Shape", value: Json) -> None:
     try:
         shape.admit(value)
     except MisfitError as misfit:
-        raise misfit.as_request_error() from None
+        raise misfit.at(path).as_request_error() from None
 
 
 def printable(name: str) -> str:

@@ -129,6 +129,12 @@ class Pause:
 Step = ExchangeEvent | Exception | Pause
 
 
+def _event(step: ExchangeEvent | Exception) -> ExchangeEvent:
+    if isinstance(step, Exception):
+        raise step
+    return step
+
+
 @dataclass
 class ScriptedGateway(Gateway):
     """Plays ``script`` at each exchange; errors in it are raised where they stand."""
@@ -183,10 +189,8 @@ class ScriptedGateway(Gateway):
             for step in self.script:
                 if isinstance(step, Pause):
                     await asyncio.sleep(step.seconds)
-                elif isinstance(step, Exception):
-                    raise step
                 else:
-                    yield step
+                    yield _event(step)
             self.ended_by = "end"
         except BaseException as exc:
             self.ended_by = type(exc).__name__
