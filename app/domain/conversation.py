@@ -171,6 +171,9 @@ class Conversation:
     subject: str | None = None
     """The end user, as the client names them (``user``)."""
     wishes: PersonaWishes = PersonaWishes()
+    passthrough: Mapping[str, Json] = field(default_factory=dict)
+    """Fields of the body that the coverage table does not know, where the persona says
+    ``passthrough: allow``. Their texts are guarded; what they do is between client and provider."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,98 @@
+"""The FastAPI app: which route is answered by what.
+
+Routes are plain ASGI endpoints rather than FastAPI's own, which would cost the hot path twice as
+much; their documentation is made from the shapes that read their bodies.
+"""
+
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from typing_extensions import override
+
+from app.api import chat, guard, health, records
+from app.api.coverage import ANSWER, CHUNK, REQUEST
+from app.api.errors import failure
+from app.api.openapi import Served, document
+from app.api.transport import Endpoint, Limits, Parts
+from app.domain.clock import Clock, NewId
+from app.domain.conversation import Json
+from app.domain.errors import RequestError
+from app.pipeline.gateway import Gateway
+
+SERVED = (
+    Served(
+        "POST",
+        "/v1/chat/completions",
+        chat.complete,
+        "A chat completion, or a stream of its chunks where `stream` is true.",
+        REQUEST,
+        {"application/json": ANSWER, "text/event-stream": CHUNK},
+    ),
+    Served("GET", "/v1/models", health.list_models, "The personas that this key may use."),
+    Served("GET", "/v1/models/{model}", health.read_model, "One persona, or one variant of it."),
+    Served(
+        "POST",
+        "/v1/guardrails/check",
+        guard.check,
+        "What a policy says about a text or messages; no model is called.",
+        guard.CHECK,
+        {"application/json": guard.CHECKED},
+    ),
+    Served(
+        "POST",
+        "/v1/prompts/render",
+        guard.render,
+        "A persona's system prompt, and for each of its lines where it came from.",
+        guard.RENDER,
+        {"application/json": guard.RENDERED},
+    ),
+    Served("GET", "/v1/records", records.list_records, "A page of records."),
+    Served("GET", "/v1/records/{request_id}", records.read_record, "One record."),
+    Served(
+        "GET",
+        "/v1/coverage",
+        health.show_coverage,
+        "For each wire format, every field and how policy treats it.",
+    ),
+    Served("GET", "/healthz", health.alive, "The process answers."),
+    Served("GET", "/readyz", health.ready, "Ready or degraded; 503 where it is neither."),
+    Served("GET", "/metrics", health.metrics, "Prometheus text.", answers={"text/plain": None}),
+)
+"""Every endpoint, the busiest first: routes are tried in this order."""
+
+
+class Api(FastAPI):
+    """FastAPI, with documentation of plain routes."""
+
+    @override
+    def openapi(self) -> dict[str, Json]:
+        return document(SERVED, self.version)
+
+
+def create_api(
+    gateway: Gateway, *, clock: Clock, new_id: NewId, limits: Limits, version: str
+) -> FastAPI:
+    """The app that serves a gateway. Requests from other origins' web pages are not allowed."""
+    parts = Parts(gateway, clock, new_id, limits, version)
+    app = Api(title="Banneton", version=version, redoc_url=None, redirect_slashes=False)
+    app.router.routes[:0] = [
+        Route(one.path, Endpoint(one.path, one.handle, parts), methods=[one.method])
+        for one in SERVED
+    ]
+
+    async def unrouted(_: Request, exc: Exception) -> Response:
+        if isinstance(exc, HTTPException) and exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            error = RequestError("This endpoint has another method.", code="method_not_allowed")
+        else:
+            error = RequestError("There is no such endpoint.", code="not_found")
+        request_id = new_id()
+        failed = failure(error, request_id)
+        headers = {"x-request-id": request_id}
+        return Response(failed.body(), failed.status, headers, "application/json")
+
+    app.add_exception_handler(HTTPException, unrouted)
+    return app

@@ -1,0 +1,170 @@
+"""From the error tree to HTTP: status codes, and the error object of the OpenAI dialect.
+
+Nothing here quotes what a user wrote: messages are ours, or those of ``RequestError`` and
+``AccessError``, which promise the same.
+"""
+
+import math
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import assert_never
+
+import orjson
+
+from app.domain.conversation import Json
+from app.domain.decision import Outcome
+from app.domain.errors import (
+    AccessError,
+    AccessProblem,
+    BackendError,
+    BackendProblem,
+    DetectorError,
+    LedgerError,
+    RequestError,
+)
+from app.pipeline.answer import Stopped
+
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+class StoppedError(Exception):
+    """Policy stopped an exchange whose persona wants an error object instead of a reply."""
+
+    def __init__(self, stopped: Stopped, summary: dict[str, Json]) -> None:
+        super().__init__(stopped.outcome)
+        self.stopped = stopped
+        self.summary = summary
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An error as the caller gets it."""
+
+    status: int
+    message: str
+    type: str
+    code: str
+    param: str | None = None
+    retry_after_s: float | None = None
+    may_retry: bool = True
+    """Whether the same request may go better later; SDKs retry by status unless told."""
+    summary: dict[str, Json] | None = None
+    """What the exchange says about itself, where there was one."""
+
+    def body(self) -> bytes:
+        """The dialect's error object."""
+        error = {
+            "message": self.message,
+            "type": self.type,
+            "param": self.param,
+            "code": self.code,
+        }
+        made: dict[str, Json] = {"error": error}
+        if self.summary is not None:
+            made["banneton"] = self.summary
+        return orjson.dumps(made)
+
+    def headers(self) -> RawHeaders:
+        """What goes with the status."""
+        made: RawHeaders = []
+        if self.retry_after_s is not None:
+            made.append((b"retry-after", str(max(0, math.ceil(self.retry_after_s))).encode()))
+        if not self.may_retry:
+            made.append((b"x-should-retry", b"false"))
+        if self.status == HTTPStatus.UNAUTHORIZED:
+            made.append((b"www-authenticate", b"Bearer"))
+        return made
+
+
+_INVALID = "invalid_request_error"
+_SERVER = "server_error"
+
+_REQUEST_STATUS = {
+    "model_not_found": 404,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "timeout": 408,
+    "too_large": 413,
+    "unsupported_media_type": 415,
+}
+"""By code; every other is 400."""
+
+_BACKEND = {
+    BackendProblem.CONNECT: Failure(
+        502, "The model's side cannot be reached.", _SERVER, "backend_connect"
+    ),
+    BackendProblem.TIMEOUT: Failure(
+        504, "The model's side took too long.", _SERVER, "backend_timeout"
+    ),
+    BackendProblem.RATE_LIMITED: Failure(
+        429, "The model's side is busy; try again later.", "rate_limit_error", "rate_limit_exceeded"
+    ),
+    BackendProblem.UNAUTHORIZED: Failure(
+        502,
+        "The model's side does not accept this gateway's credentials.",
+        _SERVER,
+        "backend_unauthorized",
+        may_retry=False,
+    ),
+    BackendProblem.REJECTED: Failure(
+        400, "The model's side refuses this request.", _INVALID, "backend_rejected", may_retry=False
+    ),
+    BackendProblem.FAILED: Failure(502, "The model's side failed.", _SERVER, "backend_failed"),
+    BackendProblem.BROKEN: Failure(
+        502, "The model's side sent what cannot be read.", _SERVER, "backend_broken"
+    ),
+}
+
+
+def failure(exc: Exception, request_id: str) -> Failure:
+    """What the caller gets for this error."""
+    match exc:
+        case RequestError():
+            status = _REQUEST_STATUS.get(exc.code, 400)
+            return Failure(status, exc.message, _INVALID, exc.code, exc.param)
+        case AccessError():
+            return _access(exc)
+        case BackendError():
+            known = _BACKEND[exc.problem]
+            return Failure(
+                known.status,
+                known.message,
+                known.type,
+                known.code,
+                retry_after_s=exc.retry_after_s,
+                may_retry=known.may_retry,
+            )
+        case StoppedError():
+            return _stopped(exc)
+        case _:
+            return _ours(exc, request_id)
+
+
+def _access(exc: AccessError) -> Failure:
+    match exc.problem:
+        case AccessProblem.MISSING:
+            return Failure(401, exc.message, "authentication_error", "missing_api_key")
+        case AccessProblem.INVALID:
+            return Failure(401, exc.message, "authentication_error", "invalid_api_key")
+        case AccessProblem.FORBIDDEN:
+            return Failure(403, exc.message, "permission_error", "forbidden")
+        case _ as never:
+            assert_never(never)
+
+
+def _ours(exc: Exception, request_id: str) -> Failure:
+    if isinstance(exc, LedgerError):
+        what = "The record of this request cannot be kept, so it is not served."
+        return Failure(503, what, _SERVER, "ledger_unavailable")
+    if isinstance(exc, DetectorError):
+        what = "A check cannot run, so the request is not served."
+        return Failure(503, what, _SERVER, "detector_unavailable")
+    what = f"Something went wrong here. It is logged under request {request_id}."
+    return Failure(500, what, _SERVER, "internal_error")
+
+
+def _stopped(exc: StoppedError) -> Failure:
+    reply = exc.stopped.reply
+    if exc.stopped.outcome is Outcome.UNCHECKED:
+        return Failure(503, reply, _SERVER, "unchecked", summary=exc.summary)
+    return Failure(400, reply, _INVALID, "content_filter", may_retry=False, summary=exc.summary)

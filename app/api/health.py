@@ -1,0 +1,77 @@
+"""What operators and SDKs ask first: health, metrics, models, coverage."""
+
+import orjson
+
+from app.api import coverage
+from app.api.transport import Call
+from app.domain.conversation import Json
+from app.domain.errors import RequestError
+from app.domain.persona import Persona
+
+_UNREADY = "unready"
+
+
+async def alive(call: Call) -> None:
+    """The process answers; says nothing of what it depends on."""
+    await call.answer(orjson.dumps({"status": "ok", "version": call.parts.version}))
+
+
+async def ready(call: Call) -> None:
+    """Whether requests can be served: 200 when ready or degraded, 503 when not."""
+    readiness = call.parts.gateway.readiness()
+    made = {
+        "state": readiness.state,
+        "catalog": readiness.catalog,
+        "problems": list(readiness.problems),
+    }
+    status = 503 if readiness.state == _UNREADY else 200
+    await call.answer(orjson.dumps(made), status=status)
+
+
+async def metrics(call: Call) -> None:
+    """Prometheus text."""
+    text = call.parts.gateway.metrics()
+    await call.answer(text, content_type=b"text/plain; version=0.0.4; charset=utf-8")
+
+
+async def list_models(call: Call) -> None:
+    """The personas that this key may use."""
+    caller = await call.authenticate()
+    personas = call.parts.gateway.personas(caller)
+    made = {"object": "list", "data": [_model(persona, persona.id) for persona in personas]}
+    await call.answer(orjson.dumps(made))
+
+
+async def read_model(call: Call) -> None:
+    """One persona, or one variant of it."""
+    caller = await call.authenticate()
+    name = call.path_params["model"]
+    persona_id, _, variant = name.partition(":")
+    persona = call.parts.gateway.persona(persona_id, caller)
+    if variant and all(one.id != variant for one in persona.variants):
+        raise RequestError(
+            "This persona has no such variant.", code="model_not_found", param="model"
+        )
+    await call.answer(orjson.dumps(_model(persona, name)))
+
+
+def _model(persona: Persona, name: str) -> dict[str, Json]:
+    return {
+        "id": name,
+        "object": "model",
+        "created": 0,  # SDKs require a number; a persona has a digest instead of a birthday
+        "owned_by": persona.owner or "banneton",
+        "banneton": {
+            "name": persona.name,
+            "description": persona.description,
+            "variants": [variant.id for variant in persona.variants],
+            "scenarios": sorted(persona.scenarios),
+            "variables": sorted(persona.variables),
+        },
+    }
+
+
+async def show_coverage(call: Call) -> None:
+    """The coverage table."""
+    await call.authenticate()
+    await call.answer(orjson.dumps(coverage.table()))

@@ -1,0 +1,234 @@
+"""Chat Completions: the body of a request becomes a ``Conversation``.
+
+``app.api.coverage.REQUEST`` decides what gets in; what is here only puts it in its place, and
+checks what one field says about another.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from app.api.coverage import MODEL, REQUEST
+from app.api.shapes import FreeJson, admit
+from app.domain.conversation import (
+    Conversation,
+    Json,
+    JsonFormat,
+    Message,
+    Origin,
+    Part,
+    PersonaWishes,
+    ReasoningPart,
+    RefusalPart,
+    Role,
+    Sampling,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolChoice,
+    ToolChoiceMode,
+    ToolResultPart,
+)
+from app.domain.errors import FieldRefusedError, RequestError
+from app.domain.persona import Persona
+
+DIALECT = "openai_chat"
+
+Body = Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """What ``model`` names."""
+
+    persona: str
+    variant: str | None = None
+
+
+def requested(body: Body) -> Requested:
+    """The persona and variant that a body asks for.
+
+    Raises:
+        RequestError: It names none.
+    """
+    model = body.get("model")
+    if model is None:
+        raise RequestError("model: is required; it names a persona", param="model")
+    admit(MODEL, model, "model")
+    persona, _, variant = model.partition(":")
+    return Requested(persona, variant or None)
+
+
+def conversation(body: Body, persona: Persona) -> Conversation:
+    """The request in the one dialect that is spoken inside.
+
+    Raises:
+        FieldRefusedError: A field that the coverage table does not let through.
+        RequestError: A value that its field cannot hold, or that another field contradicts.
+    """
+    wanted = requested(body)
+    known, passthrough = _split(body, persona)
+    admit(REQUEST, known)
+    tools = tuple(_tools(known))
+    choice = known.get("tool_choice")
+    options = known.get("stream_options") or {}
+    is_stream = bool(known.get("stream"))
+    if options and not is_stream:
+        _contradiction("stream_options", "goes with stream: true only")
+    return Conversation(
+        persona=wanted.persona,
+        variant=wanted.variant,
+        messages=messages(known["messages"], takes_system=persona.system_messages == "below"),
+        tools=tools,
+        tool_choice=None if choice is None else _tool_choice(choice, tools),
+        parallel_tool_calls=known.get("parallel_tool_calls"),
+        response_format=_json_format(known.get("response_format") or {}),
+        sampling=_sampling(known),
+        is_stream=is_stream,
+        wants_usage=bool(options.get("include_usage")),
+        subject=known.get("user"),
+        wishes=_wishes(known.get("banneton") or {}),
+        passthrough=passthrough,
+    )
+
+
+def _split(body: Body, persona: Persona) -> tuple[Body, Body]:
+    """The fields that the table knows, and those that the persona lets pass though it does not.
+
+    Only at the top: a field inside a known one has no other place to go.
+    """
+    if persona.passthrough == "refuse":
+        return body, {}
+    passthrough = {key: value for key, value in body.items() if key not in REQUEST.fields}
+    admit(FreeJson(), passthrough)
+    return {key: value for key, value in body.items() if key in REQUEST.fields}, passthrough
+
+
+def messages(items: Json, *, takes_system: bool) -> tuple[Message, ...]:
+    """Messages as the table admits them."""
+    made = []
+    for index, item in enumerate(items):
+        path = f"messages[{index}]"
+        role = item["role"]
+        if role == "assistant":
+            parts = tuple(_assistant_parts(item, path))
+            if not parts:
+                _contradiction(path, "needs content, refusal or tool_calls")
+            made.append(Message(Role.ASSISTANT, Origin.CLIENT, parts, item.get("name")))
+        elif role == "tool":
+            call_id = item["tool_call_id"]
+            parts = tuple(
+                ToolResultPart(call_id, part.text, part.path) for part in _content(item, path)
+            )
+            made.append(Message(Role.TOOL, Origin.TOOL, parts))
+        elif role == "user":
+            parts = tuple(_content(item, path))
+            made.append(Message(Role.USER, Origin.CLIENT, parts, item.get("name")))
+        elif takes_system:
+            parts = tuple(_content(item, path))
+            made.append(Message(Role.SYSTEM, Origin.CLIENT, parts, item.get("name")))
+        else:
+            what = "this persona takes no system or developer messages; its file may allow them"
+            raise FieldRefusedError(path, what)
+    return tuple(made)
+
+
+def _content(item: Body, path: str) -> Iterator[TextPart | RefusalPart]:
+    content = item.get("content")
+    if content is None:
+        return
+    if type(content) is str:
+        yield TextPart(content, f"{path}.content")
+        return
+    for index, part in enumerate(content):
+        kind = part["type"]
+        where = f"{path}.content[{index}].{kind}"
+        yield TextPart(part[kind], where) if kind == "text" else RefusalPart(part[kind], where)
+
+
+def _assistant_parts(item: Body, path: str) -> Iterator[Part]:
+    reasoning = item.get("reasoning_content")
+    if reasoning is not None:
+        yield ReasoningPart(reasoning, f"{path}.reasoning_content")
+    yield from _content(item, path)
+    refusal = item.get("refusal")
+    if refusal is not None:
+        yield RefusalPart(refusal, f"{path}.refusal")
+    for index, call in enumerate(item.get("tool_calls") or ()):
+        function = call["function"]
+        yield ToolCallPart(
+            call["id"],
+            function["name"],
+            function["arguments"],
+            f"{path}.tool_calls[{index}].function",
+        )
+
+
+def _tools(body: Body) -> Iterator[Tool]:
+    for index, tool in enumerate(body.get("tools") or ()):
+        function = tool["function"]
+        yield Tool(
+            name=function["name"],
+            description=function.get("description") or "",
+            parameters=function.get("parameters"),
+            is_strict=function.get("strict"),
+            path=f"tools[{index}].function",
+        )
+
+
+def _tool_choice(choice: Json, tools: tuple[Tool, ...]) -> ToolChoice:
+    if type(choice) is str:
+        mode = ToolChoiceMode(choice)
+        if mode is ToolChoiceMode.REQUIRED and not tools:
+            _contradiction("tool_choice", "needs tools")
+        return ToolChoice(mode)
+    name = choice["function"]["name"]
+    if all(tool.name != name for tool in tools):
+        _contradiction("tool_choice.function.name", "names none of tools")
+    return ToolChoice(ToolChoiceMode.NAMED, name)
+
+
+def _json_format(wanted: Body) -> JsonFormat | None:
+    match wanted.get("type"):
+        case "json_object":
+            return JsonFormat()
+        case "json_schema":
+            schema = wanted["json_schema"]
+            return JsonFormat(
+                schema=schema.get("schema"),
+                name=schema["name"],
+                description=schema.get("description"),
+                is_strict=schema.get("strict"),
+                path="response_format.json_schema",
+            )
+        case _:
+            return None
+
+
+def _sampling(body: Body) -> Sampling:
+    stop = body.get("stop")
+    most, older = body.get("max_completion_tokens"), body.get("max_tokens")
+    if most is not None and older is not None and most != older:
+        _contradiction("max_tokens", "says another number than max_completion_tokens")
+    return Sampling(
+        temperature=body.get("temperature"),
+        top_p=body.get("top_p"),
+        max_tokens=older if most is None else most,
+        stop=(stop,) if type(stop) is str else tuple(stop or ()),
+        seed=body.get("seed"),
+        presence_penalty=body.get("presence_penalty"),
+        frequency_penalty=body.get("frequency_penalty"),
+    )
+
+
+def _wishes(wishes: Body) -> PersonaWishes:
+    return PersonaWishes(
+        audience=wishes.get("audience"),
+        variables=wishes.get("variables") or {},
+        session=wishes.get("session"),
+        scenario=wishes.get("scenario"),
+        consent=wishes.get("consent"),
+    )
+
+
+def _contradiction(path: str, what: str) -> None:
+    raise RequestError(f"{path}: {what}", param=path, code="invalid_value")

@@ -1,0 +1,312 @@
+"""Chat Completions: the events of an exchange become chunks, or one answer.
+
+In a stream the end of a choice waits for ``Closed``, so that the last chunk that leaves before
+``[DONE]`` can say how the whole exchange went, and none leaves before its record is closed. A
+chunk without choices would do as well, but many clients read ``choices[0]`` of every chunk.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import assert_never
+
+import orjson
+from typing_extensions import override
+
+from app.api.delivery import Encoder
+from app.api.errors import Failure, StoppedError
+from app.api.summaries import summary_json
+from app.domain.conversation import Json
+from app.domain.errors import BackendError, BackendProblem
+from app.domain.events import (
+    Annotation,
+    Finish,
+    FinishReason,
+    ImageDelta,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+from app.pipeline.answer import Closed, ExchangeEvent, Opened, Stopped
+
+Delta = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | Annotation | ImageDelta
+
+
+class _Answer(Encoder):
+    """What a stream and a whole answer share: which events may follow which, and how it ends."""
+
+    def __init__(self, created: int) -> None:
+        """Begin; ``created`` is in seconds since 1970."""
+        self._created = created
+        self._opened: Opened | None = None
+        self._stopped: Stopped | None = None
+        self._usage: Usage | None = None
+        self._finished: dict[int, FinishReason] = {}
+
+    @override
+    def add(self, event: ExchangeEvent) -> bytes:
+        match event:
+            case Opened():
+                self._opened = event
+            case Finish():
+                self._finished[event.choice] = event.reason
+            case Usage():
+                self._usage = event
+            case Stopped():
+                self._stopped = event
+                return b"" if event.is_error else self._reply(event.reply)
+            case Closed():
+                summary = summary_json(event.summary)
+                if self._stopped is not None and self._stopped.is_error:
+                    raise StoppedError(self._stopped, summary)
+                return self._end(summary)
+            case _:
+                if self._stopped is not None:
+                    raise RuntimeError("an answer went on after policy stopped it")
+                return self._more(event)
+        return b""
+
+    def _envelope(self, kind: str) -> dict[str, Json]:
+        """The fields that are the same in every chunk."""
+        if self._opened is None:
+            raise RuntimeError("an exchange answered before Opened")
+        return {
+            "id": f"chatcmpl-{self._opened.request_id}",
+            "object": kind,
+            "created": self._created,
+            "model": self._opened.persona,
+        }
+
+    def _reasons(self) -> dict[int, FinishReason]:
+        """Why each choice ended, in their order."""
+        if self._stopped is not None:
+            return {0: FinishReason.CONTENT_FILTER}
+        if not self._finished:
+            raise RuntimeError("an answer closed without Finish")
+        return dict(sorted(self._finished.items()))
+
+    @abstractmethod
+    def _more(self, event: Delta) -> bytes:
+        """What leaves for more of the answer."""
+
+    @abstractmethod
+    def _reply(self, text: str) -> bytes:
+        """What leaves for the persona's own words where policy stopped the answer."""
+
+    @abstractmethod
+    def _end(self, summary: dict[str, Json]) -> bytes:
+        """What leaves at the end."""
+
+
+_ROLE = b'"role":"assistant",'
+_TAIL = b'},"finish_reason":null}]}\n\n'
+
+
+class ChatStream(_Answer):
+    """A stream of ``chat.completion.chunk``; of most of them only the text has to be encoded."""
+
+    content_type = b"text/event-stream; charset=utf-8"
+
+    def __init__(self, created: int, *, wants_usage: bool) -> None:
+        """Begin; ``wants_usage`` is ``stream_options.include_usage``."""
+        super().__init__(created)
+        self._wants_usage = wants_usage
+        self._heads: dict[int, bytes] = {}
+
+    @override
+    def add(self, event: ExchangeEvent) -> bytes:
+        if type(event) is TextDelta and self._stopped is None:
+            return self._delta(event.choice, b'"content":' + orjson.dumps(event.text))
+        return super().add(event)
+
+    @override
+    def error(self, failed: Failure) -> bytes:
+        return b"data: " + failed.body() + b"\n\n"
+
+    def _delta(self, choice: int, fields: bytes) -> bytes:
+        head = self._heads.get(choice)
+        if head is None:
+            envelope = orjson.dumps(self._envelope("chat.completion.chunk"))[:-1]
+            head = b'data: %b,"choices":[{"index":%d,"delta":{' % (envelope, choice)
+            self._heads[choice] = head
+            fields = _ROLE + fields
+        return head + fields + _TAIL
+
+    @override
+    def _more(self, event: Delta) -> bytes:
+        match event:
+            case TextDelta():
+                return self._delta(event.choice, b'"content":' + orjson.dumps(event.text))
+            case ReasoningDelta():
+                if not event.text:
+                    return b""  # a signature alone, which this dialect has no place for
+                fields = b'"reasoning_content":' + orjson.dumps(event.text)
+                return self._delta(event.choice, fields)
+            case RefusalDelta():
+                return self._delta(event.choice, b'"refusal":' + orjson.dumps(event.text))
+            case ToolCallDelta():
+                call = orjson.dumps([_call_delta_json(event)])
+                return self._delta(event.choice, b'"tool_calls":' + call)
+            case Annotation():
+                note = orjson.dumps([_annotation_json(event)])
+                return self._delta(event.choice, b'"annotations":' + note)
+            case ImageDelta():
+                raise _no_images()
+            case _ as never:
+                assert_never(never)
+
+    @override
+    def _reply(self, text: str) -> bytes:
+        return self._delta(0, b'"content":' + orjson.dumps(text))
+
+    @override
+    def _end(self, summary: dict[str, Json]) -> bytes:
+        envelope = self._envelope("chat.completion.chunk")
+        chunks: list[dict[str, Json]] = []
+        for choice, reason in self._reasons().items():
+            delta = {} if choice in self._heads else {"role": "assistant", "content": ""}
+            ended = {"index": choice, "delta": delta, "finish_reason": reason}
+            chunks.append({**envelope, "choices": [ended]})
+        if self._wants_usage:
+            usage = None if self._usage is None else _usage_json(self._usage)
+            chunks.append({**envelope, "choices": [], "usage": usage})
+        chunks[-1]["banneton"] = summary
+        ends = b"".join(b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in chunks)
+        return ends + b"data: [DONE]\n\n"
+
+
+@dataclass(slots=True)
+class _Call:
+    """A tool call as it grows."""
+
+    call_id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Choice:
+    """A choice as it grows."""
+
+    text: list[str] = field(default_factory=list)
+    refusal: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    calls: dict[int, _Call] = field(default_factory=dict)
+    annotations: list[Json] = field(default_factory=list)
+
+    def message(self) -> dict[str, Json]:
+        """The choice as a message."""
+        made: dict[str, Json] = {
+            "role": "assistant",
+            "content": "".join(self.text) if self.text or not self.calls else None,
+            "refusal": "".join(self.refusal) if self.refusal else None,
+        }
+        if self.reasoning:
+            made["reasoning_content"] = "".join(self.reasoning)
+        if self.annotations:
+            made["annotations"] = self.annotations
+        if self.calls:
+            made["tool_calls"] = [
+                {
+                    "id": call.call_id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": "".join(call.arguments)},
+                }
+                for _, call in sorted(self.calls.items())
+            ]
+        return made
+
+
+class ChatWhole(_Answer):
+    """One ``chat.completion``: the same events, collected."""
+
+    content_type = b"application/json"
+
+    def __init__(self, created: int) -> None:
+        """Begin; ``created`` is in seconds since 1970."""
+        super().__init__(created)
+        self._choices: dict[int, _Choice] = {}
+
+    @override
+    def error(self, failed: Failure) -> bytes:
+        raise RuntimeError("an answer that leaves whole has no middle to fail in")
+
+    @override
+    def _more(self, event: Delta) -> bytes:
+        choice = self._choices.setdefault(event.choice, _Choice())
+        match event:
+            case TextDelta():
+                choice.text.append(event.text)
+            case ReasoningDelta():
+                if event.text:
+                    choice.reasoning.append(event.text)
+            case RefusalDelta():
+                choice.refusal.append(event.text)
+            case ToolCallDelta():
+                call = choice.calls.setdefault(event.index, _Call())
+                call.call_id = event.call_id or call.call_id
+                call.name = event.name or call.name
+                call.arguments.append(event.arguments)
+            case Annotation():
+                choice.annotations.append(_annotation_json(event))
+            case ImageDelta():
+                raise _no_images()
+            case _ as never:
+                assert_never(never)
+        return b""
+
+    @override
+    def _reply(self, text: str) -> bytes:
+        # What came before was never sent, so the reply stands alone.
+        self._choices = {0: _Choice(text=[text])}
+        return b""
+
+    @override
+    def _end(self, summary: dict[str, Json]) -> bytes:
+        choices = [
+            {
+                "index": choice,
+                "message": self._choices.get(choice, _Choice()).message(),
+                "finish_reason": reason,
+            }
+            for choice, reason in self._reasons().items()
+        ]
+        usage = None if self._usage is None else _usage_json(self._usage)
+        made = self._envelope("chat.completion")
+        return orjson.dumps(made | {"choices": choices, "usage": usage, "banneton": summary})
+
+
+def _usage_json(usage: Usage) -> dict[str, Json]:
+    return {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+    }
+
+
+def _annotation_json(event: Annotation) -> dict[str, Json]:
+    citation = {
+        "url": event.url,
+        "title": event.title,
+        "start_index": event.start,
+        "end_index": event.end,
+    }
+    return {"type": "url_citation", "url_citation": citation}
+
+
+def _call_delta_json(event: ToolCallDelta) -> dict[str, Json]:
+    function: dict[str, Json] = {"arguments": event.arguments}
+    made: dict[str, Json] = {"index": event.index, "function": function}
+    if event.call_id is not None:
+        made |= {"id": event.call_id, "type": "function"}
+    if event.name is not None:
+        function["name"] = event.name
+    return made
+
+
+def _no_images() -> BackendError:
+    what = "the model answered with an image, which this dialect cannot carry"
+    return BackendError(BackendProblem.BROKEN, what)

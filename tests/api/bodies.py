@@ -1,0 +1,164 @@
+"""Bodies made from the coverage table itself, so that a field added to it is tested at once."""
+
+from collections.abc import Iterator
+
+from hypothesis import strategies as st
+
+from app.api.compound import Either, Items, Kinds, Object
+from app.api.coverage import REQUEST
+from app.api.shapes import (
+    Flag,
+    FreeJson,
+    Id,
+    Number,
+    Only,
+    Opaque,
+    Refused,
+    Shape,
+    Text,
+    Variables,
+    Word,
+)
+from app.domain.conversation import Json
+
+OPAQUE_MARK = "opaque-"
+
+_NAMES = st.text("abXY09_", min_size=1, max_size=6)
+_SCALARS = st.one_of(st.text(max_size=8), st.integers(-9, 9), st.booleans(), st.floats(0, 1))
+_FREE = st.recursive(
+    st.one_of(_SCALARS, st.none(), st.sampled_from(["type", "string", "properties"])),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=6), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+JSON = _FREE
+"""Any JSON, small."""
+
+
+def values(shape: Shape) -> st.SearchStrategy[Json]:
+    """Values that a shape admits."""
+    match shape:
+        case Object():
+            open_ = {key: one for key, one in shape.fields.items() if not isinstance(one, Refused)}
+            return st.fixed_dictionaries(
+                {key: values(one) for key, one in open_.items() if key in shape.required},
+                optional={
+                    key: values(one) for key, one in open_.items() if key not in shape.required
+                },
+            )
+        case Items():
+            return st.lists(values(shape.item), min_size=shape.least, max_size=shape.least + 2)
+        case Kinds():
+            kinds = [values(one) for one in shape.kinds.values() if isinstance(one, Object)]
+            return st.one_of(kinds)
+        case Either():
+            return st.one_of(values(shape.text), values(shape.other))
+        case _:
+            return _leaves(shape)
+
+
+def _leaves(shape: Shape) -> st.SearchStrategy[Json]:
+    made: st.SearchStrategy[Json]
+    match shape:
+        case Text():
+            made = st.text(max_size=12) if shape.pattern is None else _NAMES
+        case FreeJson():
+            made = st.dictionaries(st.text(max_size=6), _FREE, max_size=3)
+        case Variables():
+            made = st.dictionaries(st.sampled_from(["name", "age", "_x"]), _SCALARS, max_size=2)
+        case Word():
+            made = st.sampled_from(shape.words)
+        case Only():
+            made = st.just(shape.value)
+        case Number():
+            low, high = int(max(shape.low, -9)), int(min(shape.high, 9))
+            made = st.integers(low, high) if shape.is_whole else st.floats(low, high)
+        case Flag():
+            made = st.booleans()
+        case Id():
+            made = _NAMES
+        case Opaque():
+            marked = st.text(max_size=6).map(lambda text: OPAQUE_MARK + text)
+            made = marked if shape.max_chars else st.lists(marked, max_size=2)
+        case _:
+            raise AssertionError(f"no values for {type(shape).__name__}")
+    return made
+
+
+def consistent(body: dict[str, Json]) -> dict[str, Json]:
+    """The body without fields that contradict one another."""
+    if body.get("stream_options"):
+        body["stream"] = True
+    if "max_completion_tokens" in body:
+        body.pop("max_tokens", None)
+    choice, tools = body.get("tool_choice"), body.get("tools")
+    if not tools and choice not in ("none", "auto"):
+        body.pop("tool_choice", None)
+    elif isinstance(choice, dict) and tools:
+        choice["function"]["name"] = tools[0]["function"]["name"]
+    for message in body["messages"]:
+        if message["role"] == "assistant":
+            message.setdefault("content", "said")
+    return body
+
+
+bodies = values(REQUEST).map(consistent)
+"""Bodies that get in."""
+
+
+def guarded(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text of an admitted value that the table calls guarded, with its path."""
+    match shape:
+        case Text():
+            yield path, value
+        case FreeJson():
+            yield from ((path, text) for text in strings(value))
+        case Variables():
+            yield from (
+                (f"{path}.{key}", one) for key, one in value.items() if isinstance(one, str)
+            )
+        case Object():
+            for key, one in value.items():
+                yield from guarded(shape.fields[key], one, f"{path}.{key}".lstrip("."))
+        case Items():
+            for index, one in enumerate(value):
+                yield from guarded(shape.item, one, f"{path}[{index}]")
+        case Kinds():
+            yield from guarded(shape.kinds[value[shape.key]], value, path)
+        case Either():
+            yield from guarded(shape.text if isinstance(value, str) else shape.other, value, path)
+        case _:
+            return
+
+
+def objects(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, Object, Json]]:
+    """Every object of an admitted value whose fields the table lists, with its path."""
+    match shape:
+        case Object():
+            yield path, shape, value
+            for key, one in value.items():
+                yield from objects(shape.fields[key], one, f"{path}.{key}".lstrip("."))
+        case Items():
+            for index, one in enumerate(value):
+                yield from objects(shape.item, one, f"{path}[{index}]")
+        case Kinds():
+            yield from objects(shape.kinds[value[shape.key]], value, path)
+        case Either():
+            if not isinstance(value, str):
+                yield from objects(shape.other, value, path)
+        case _:
+            return
+
+
+def strings(value: Json) -> Iterator[str]:
+    """Every string and key in some JSON."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for one in value:
+            yield from strings(one)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield key
+            yield from strings(one)

@@ -1,0 +1,229 @@
+"""The Coverage law: no byte gets in but in a field that the table declares, treated as it says."""
+
+import re
+import types
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Annotated, Literal, NotRequired, Required, Union, get_args, get_origin
+
+import pytest
+import typing_extensions
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from openai.types.chat.completion_create_params import (
+    CompletionCreateParamsNonStreaming,
+    CompletionCreateParamsStreaming,
+)
+from pydantic import BaseModel
+
+from app.api.coverage import ANSWER, CHUNK, REQUEST, table
+from app.api.openai_chat import conversation
+from app.api.shapes import Shape, Treatment, printable
+from app.domain.conversation import Conversation, Json
+from app.domain.errors import FieldRefusedError
+from app.pipeline.segments import SCHEMA_WORDS, segments
+from tests.api.bodies import JSON, OPAQUE_MARK, bodies, guarded, objects, strings
+from tests.api.scripted import persona
+
+OPEN = persona(system_messages="below")
+LOOSE = persona(system_messages="below", passthrough="allow")
+
+_WRAPPERS = {
+    Required,
+    NotRequired,
+    Annotated,
+    typing_extensions.Required,
+    typing_extensions.NotRequired,
+}
+
+
+def _bare(annotation: object) -> object:
+    while get_origin(annotation) in _WRAPPERS:
+        annotation = get_args(annotation)[0]
+    return annotation
+
+
+def _members(annotation: object) -> list[object]:
+    """The members of a union, unions in it resolved; the annotation itself where it is none."""
+    annotation = _bare(annotation)
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [one for arg in get_args(annotation) for one in _members(arg)]
+    return [annotation]
+
+
+def _own_fields(annotation: object) -> dict[str, object] | None:
+    """The fields of an object type; none where it is no object type with fixed fields."""
+    if typing_extensions.is_typeddict(annotation):
+        return dict(typing_extensions.get_type_hints(annotation, include_extras=True))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {one.alias or name: one.annotation for name, one in annotation.model_fields.items()}
+    return None
+
+
+def _kind(own: dict[str, object]) -> str:
+    """How a member of a union of objects is told from the others."""
+    for key in ("role", "type"):
+        words = get_args(_bare(own[key])) if key in own else ()
+        if len(words) == 1 and get_origin(_bare(own[key])) is Literal:
+            return f"({key}={words[0]})"
+    raise AssertionError(f"a union whose members nothing tells apart: {sorted(own)}")
+
+
+def _vendor_paths(annotation: object, path: str = "") -> Iterator[str]:
+    """Every leaf of the vendor's types, in the notation of the table."""
+    members = _members(annotation)
+    many = sum(_own_fields(member) is not None for member in members) > 1
+    for member in members:
+        own = _own_fields(member)
+        origin = get_origin(member)
+        if member is type(None):
+            continue
+        if own is not None:
+            where = path + _kind(own) if many else path
+            for key, inner in own.items():
+                yield from _vendor_paths(inner, f"{where}.{key}".lstrip("."))
+        elif isinstance(origin, type) and issubclass(origin, Iterable):
+            if issubclass(origin, Mapping):
+                yield path
+            else:
+                yield from _vendor_paths(get_args(member)[0], f"{path}[]")
+        else:
+            yield path
+
+
+def _undeclared_and_stale(shape: Shape, *vendor: object) -> tuple[set[str], set[str]]:
+    theirs = {path for one in vendor for path in _vendor_paths(one)}
+    rows = list(shape.rows(""))
+    ours = {row.path for row in rows if not row.is_extension}
+    refused = [row.path for row in rows if row.treatment is Treatment.REFUSED]
+    below = {
+        path
+        for path in theirs - ours
+        if any(path.startswith(top) and path[len(top) :][:1] in ".[(" for top in refused)
+    }
+    # A refused field stands for all that is below it, so the vendor has no leaf of that name.
+    stale = {
+        path
+        for path in ours - theirs
+        if path not in refused or not any(one.startswith(path) for one in theirs)
+    }
+    return theirs - ours - below, stale
+
+
+@pytest.mark.parametrize(
+    ("shape", "vendor"),
+    [
+        pytest.param(
+            REQUEST,
+            (CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming),
+            id="request",
+        ),
+        pytest.param(ANSWER, (ChatCompletion,), id="answer"),
+        pytest.param(CHUNK, (ChatCompletionChunk,), id="stream"),
+    ],
+)
+def test_table_declares_what_the_vendor_has(shape: Shape, vendor: tuple[object, ...]) -> None:
+    """A field of the vendor's schema is unclassified, or the table speaks of one that is gone."""
+    undeclared, stale = _undeclared_and_stale(shape, *vendor)
+    assert undeclared == set()
+    assert stale == set()
+
+
+def _plain(path: str) -> str:
+    """A segment's path without the place inside free JSON, and as the body writes it."""
+    return re.sub(r"#\d+$", "", path)
+
+
+def _seen(asked: Conversation) -> Counter[tuple[str, str]]:
+    return Counter((_plain(one.path), one.text) for one in segments(asked) if one.text)
+
+
+@given(body=bodies)
+@settings(deadline=None, max_examples=2000)
+def test_every_guarded_text_becomes_a_segment(body: dict[str, Json]) -> None:
+    """A text that the table calls guarded reaches the conversation without a guard seeing it."""
+    wanted = Counter(
+        ("stop[0]" if path == "stop" else path, text)
+        for path, text in guarded(REQUEST, body)
+        if text and not (_is_free(path) and text in SCHEMA_WORDS)
+    )
+    assert _seen(conversation(body, OPEN)) == wanted
+
+
+def _is_free(path: str) -> bool:
+    return path.endswith((".parameters", ".schema"))
+
+
+def _leaves(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif is_dataclass(value):
+        for one in fields(value):
+            yield from _leaves(getattr(value, one.name))
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _leaves(key)
+            yield from _leaves(one)
+    elif isinstance(value, (tuple, list)):
+        for one in value:
+            yield from _leaves(one)
+
+
+@given(body=bodies)
+@settings(deadline=None, max_examples=300)
+def test_opaque_texts_stay_out_of_what_a_model_reads(body: dict[str, Json]) -> None:
+    """What nobody looks at (the end user's name, the session) reaches a part, tool or schema."""
+    asked = conversation(body, OPEN)
+    rest = replace(asked, subject=None, wishes=replace(asked.wishes, session=None))
+    assert not [text for text in _leaves(rest) if text.startswith(OPAQUE_MARK)]
+
+
+_KEYS = st.one_of(
+    st.sampled_from(["foo", "Content", "text ", "cache_control", "__proto__", "role.", ""]),
+    st.text(max_size=60),
+)
+
+
+@given(body=bodies, key=_KEYS, value=JSON, at=st.integers(0, 60))
+@settings(deadline=None, max_examples=2000)
+def test_unknown_fields_are_refused_by_name(
+    body: dict[str, Json], key: str, value: Json, at: int
+) -> None:
+    """A field that the table does not know gets in somewhere, or the error does not say which."""
+    places = [one for one in objects(REQUEST, body) if key not in one[1].fields]
+    path, _, place = places[at % len(places)]
+    place[key] = value
+    with pytest.raises(FieldRefusedError) as refused:
+        conversation(body, OPEN)
+    assert refused.value.param == f"{path}.{printable(key)}".removeprefix(".")
+
+
+@given(body=bodies, extra=st.dictionaries(st.text(max_size=9), JSON, max_size=3))
+@settings(deadline=None, max_examples=300)
+def test_fields_passed_through_are_guarded_all_the_same(
+    body: dict[str, Json], extra: dict[str, Json]
+) -> None:
+    """A persona that lets unknown fields pass lets text pass that no guard has seen."""
+    extra = {key: one for key, one in extra.items() if key not in REQUEST.fields}
+    asked = conversation({**body, **extra}, LOOSE)
+    assert asked.passthrough == extra
+    wanted = Counter(text for text in strings(extra) if text and text not in SCHEMA_WORDS)
+    seen = _seen(asked)
+    assert Counter({text: n for (path, text), n in seen.items() if path == "passthrough"}) == wanted
+
+
+@pytest.mark.parametrize("field", ["service_tier", "metadata", "logit_bias"])
+def test_refused_fields_stay_refused_where_unknown_ones_pass(field: str) -> None:
+    """``passthrough: allow`` opens more than the fields that the table does not know."""
+    body = {"model": "tutor", "messages": [{"role": "user", "content": "hi"}], field: "x"}
+    with pytest.raises(FieldRefusedError, match=field):
+        conversation(body, LOOSE)
+
+
+def test_served_table_is_the_parsers_table() -> None:
+    """``GET /v1/coverage`` shows reviewers another table than the one that decides."""
+    lines = table()["openai_chat"]["request"]
+    assert [line["path"] for line in lines] == [row.path for row in REQUEST.rows("")]
+    assert all(line.get("reason") for line in lines if line["treatment"] in ("refused", "opaque"))
