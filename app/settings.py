@@ -85,7 +85,8 @@ def _headers(value: object, info: ValidationInfo) -> object:
         if not _HEADER_NAME.fullmatch(name):
             raise ValueError("has a name that no HTTP header can have")
         if not isinstance(text, str):
-            raise TypeError(f"{name}: must be text")
+            expanded[name] = text
+            continue
         is_reference = bool(_VARIABLE.search(text)) or text.startswith(_FILE)
         if _CREDENTIAL.search(name) and not is_reference:
             raise ValueError(f"{name}: {_NO_LITERAL}")

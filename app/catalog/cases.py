@@ -162,7 +162,9 @@ def _policy_cases(tree: Node, policy: Policy) -> tuple[tuple[PolicyCase, ...], l
 
 def _expand_expect(tree: Node) -> Node:
     """Write ``expect: block`` out as an outcome for everyone."""
-    cases = tree.nearest("cases")
+    cases = tree.child("cases")
+    if cases is None or not isinstance(cases.content, tuple):
+        return tree
     changed = tuple(
         replace(
             case, content={**case.entries, "expect": replace(expect, content={EVERYONE: expect})}
@@ -171,8 +173,6 @@ def _expand_expect(tree: Node) -> Node:
         else case
         for case in cases.items
     )
-    if not changed:
-        return tree
     return replace(tree, content={**tree.entries, "cases": replace(cases, content=changed)})
 
 

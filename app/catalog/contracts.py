@@ -35,7 +35,7 @@ class DetectorKind(Protocol):
 class PromptInspector(Protocol):
     """Looks into a template without rendering it."""
 
-    def __call__(self, prompt_id: str, prompts: Mapping[str, Prompt]) -> frozenset[str]:
+    def __call__(self, prompt_id: str, prompts: Mapping[str, Prompt], /) -> frozenset[str]:
         """The names of the variables that the template, with all it includes, wants declared.
 
         Raises:

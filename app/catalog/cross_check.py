@@ -80,7 +80,8 @@ def check_child(
         node = child.rule_node(weakness.rule).nearest(weakness.key)
         if weakness.audience:
             node = child.then_node(weakness.rule, weakness.audience)
-        yield node.problem(f"{weakness.what}; only a waiver may lower what is inherited")
+        hint = "; only a waiver may lower it" if weakness.key == "then" else ""
+        yield node.problem(weakness.what + hint)
 
 
 def _comparator(detectors: Mapping[str, DetectorKind]) -> IsAsStrict:
@@ -168,7 +169,7 @@ def check_persona(read: ReadPersona, names: Names) -> Iterator[Problem]:
     wanted = names.prompt_variables.get(persona.prompt, frozenset())
     for name in sorted(wanted - set(persona.variables)):
         what = f"uses '{name}', which 'variables' does not declare"
-        yield tree.nearest("prompt").problem(what + choices(name, sorted(persona.variables)))
+        yield tree.nearest("prompt").problem(what + choices(name, persona.variables))
     for index, behaviour in enumerate(persona.behaviours):
         node = tree.nearest("behaviours", index)
         yield from _check_behaviour(behaviour, node, persona.scenarios)

@@ -41,10 +41,13 @@ class Node:
         return node
 
     def nearest(self, *steps: Step) -> "Node":
-        """The value that as many of these steps lead to as can be taken."""
+        """The value that these steps lead to, or else the last one on the way; for messages."""
         node = self
         for step in steps:
-            node = _step(node, step) or node
+            below = _step(node, step)
+            if below is None:
+                break
+            node = below
         return node
 
     @property

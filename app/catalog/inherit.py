@@ -108,7 +108,8 @@ class _Extends:
         if parent is None:
             what = f"must be the id of a {self._kind}"
         elif parent not in self._trees:
-            what = unknown(self._kind, parent, self._trees)
+            others = [name for name in self._trees if name != chain[-1]]
+            what = unknown(self._kind, parent, others)
         elif parent in chain:
             what = f"goes in a ring: {' → '.join((*chain[chain.index(parent) :], parent))}"
         else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from app.catalog.document import Node, without
 from app.catalog.inherit import merged
 from app.catalog.wording import read_as
-from app.domain.errors import ContentError
+from app.domain.errors import ContentError, Problem
 from app.domain.persona import Persona
 
 _FIXED = ("id", "extends", "variants")
@@ -33,11 +33,13 @@ def read_persona(persona_id: str, tree: Node) -> ReadPersona:
         what = "is not written in the file; the file's name is the id"
         raise ContentError([written.key_problem(what)])
     tree = without(tree, "extends")
-    persona = read_as(Persona, tree, given={"id": persona_id})
-    problems = []
+    persona = _read(persona_id, tree)
+    problems: list[Problem] = []
     variants: dict[str, ReadPersona] = {}
     for index, variant in enumerate(persona.variants):
-        change = tree.nearest("variants", index, "set")
+        change = tree.child("variants", index, "set")
+        if change is None:
+            continue
         problems += [
             change.entries[key].key_problem("cannot be set by a variant")
             for key in _FIXED
@@ -45,10 +47,13 @@ def read_persona(persona_id: str, tree: Node) -> ReadPersona:
         ]
         try:
             varied = merged(without(tree, "variants"), without(change, *_FIXED))
-            changed = read_as(Persona, varied, given={"id": persona_id})
-            variants[variant.id] = ReadPersona(changed, varied)
+            variants[variant.id] = ReadPersona(_read(persona_id, varied), varied)
         except ContentError as exc:
             problems += exc.problems
     if problems:
         raise ContentError(problems)
     return ReadPersona(persona, tree, variants)
+
+
+def _read(persona_id: str, tree: Node) -> Persona:
+    return read_as(Persona, tree, given={"id": persona_id}, besides=("extends",))

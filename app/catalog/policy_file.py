@@ -1,11 +1,12 @@
 """What a policy's file may say, its shorthands, and how it becomes a ``Policy``."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from app.catalog.contracts import Siblings
 from app.catalog.document import Node
@@ -27,9 +28,24 @@ from app.domain.policy import (
     Waiver,
 )
 
-Days = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,3}d$", examples=["400d"])]
-"""A number of days, such as ``400d``."""
-Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+_DAYS = r"^[1-9][0-9]{0,3}d$"
+_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
+
+
+def _days(value: object) -> object:
+    if not isinstance(value, str) or not re.match(_DAYS, value):
+        raise ValueError("must be a number of days, such as 400d")
+    return value
+
+
+def _id(value: str) -> str:
+    if not re.match(_ID, value):
+        raise ValueError("may hold letters, digits, '.', '_' and '-', at most 80")
+    return value
+
+
+Days = Annotated[str, BeforeValidator(_days), WithJsonSchema({"type": "string", "pattern": _DAYS})]
+Id = Annotated[str, AfterValidator(_id), WithJsonSchema({"type": "string", "pattern": _ID})]
 NonEmpty = Annotated[str, Field(min_length=1)]
 
 
@@ -221,13 +237,13 @@ def build_policy(
         default_audience=file.audiences.default,
         rules=tuple(rules),
         waivers=tuple(Waiver(**dict(waiver)) for waiver in file.waivers),
-        keep=Keep(file.keep.content, _days(file.keep.content_for), _days(file.keep.findings)),
+        keep=Keep(file.keep.content, _count(file.keep.content_for), _count(file.keep.findings)),
         extends=file.extends,
     )
     return ReadPolicy(policy, tree, is_whole=not problems), problems
 
 
-def _days(text: str) -> int:
+def _count(text: str) -> int:
     return int(text.removesuffix("d"))
 
 

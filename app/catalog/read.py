@@ -83,7 +83,7 @@ def read_catalog(
     names = Names(
         prompts=prompts,
         policies=policy_trees,
-        routes=deployment.nearest("routes").entries if deployment else (),
+        routes=_entries(deployment, "routes") if deployment else (),
         prompt_variables=_variables(prompts, siblings, notes),
     )
     for read in personas.values():
@@ -166,10 +166,11 @@ def _variables(
 
 def _read_routes(deployment: Node, notes: _Notes) -> dict[str, Route]:
     routes: dict[str, Route] = {}
-    backends = deployment.nearest("backends").entries
-    if not deployment.nearest("routes").entries:
-        notes.problems.append(deployment.nearest("routes").problem("has no 'routes'"))
-    for name, node in deployment.nearest("routes").entries.items():
+    backends = _entries(deployment, "backends")
+    written = _entries(deployment, "routes")
+    if not written:
+        notes.problems.append(deployment.nearest("routes").problem("has no routes"))
+    for name, node in written.items():
         route = notes.attempt(partial(read_as, RouteFile, node))
         if route is None:
             continue
@@ -178,6 +179,11 @@ def _read_routes(deployment: Node, notes: _Notes) -> dict[str, Route]:
             what = unknown("backend", route.backend, backends)
             notes.problems.append(node.nearest("backend").problem(what))
     return routes
+
+
+def _entries(tree: Node, key: str) -> dict[str, Node]:
+    section = tree.child(key)
+    return section.entries if section else {}
 
 
 def _read_knowledge(root: Path, personas: Iterable[ReadPersona], notes: _Notes) -> dict[str, str]:

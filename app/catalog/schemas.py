@@ -131,8 +131,8 @@ def _without_required(schema: Schema) -> Schema:
 
     def relaxed(part: Json) -> Json:
         match part:
-            case {"properties": dict(), "required": list() as required}:
-                kept = [key for key in required if key == "id"]
+            case {"properties": dict() as properties, "required": list() as required}:
+                kept = [key for key in required if key == "id" and key in properties]
                 rest = {key: relaxed(value) for key, value in part.items() if key != "required"}
                 return {**rest, "required": kept} if kept else rest
             case dict():

@@ -6,6 +6,7 @@ Pydantic finds the mistakes; its own words (``Input should be …``) never reach
 import difflib
 import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -46,7 +47,7 @@ _BOUNDS = {
     "too_long": ("max_length", "may hold at most {}"),
     "string_too_short": ("min_length", "needs at least {} characters"),
     "string_too_long": ("max_length", "may have at most {} characters"),
-    "string_pattern_mismatch": ("pattern", "does not look like {}"),
+    "string_pattern_mismatch": ("pattern", "must look like {}"),
 }
 _TAGS = {"union_tag_invalid", "union_tag_not_found"}
 _QUOTED = re.compile(r"'([^']*)'")
@@ -57,6 +58,7 @@ def read_as(
     node: Node,
     *,
     given: Mapping[str, Json] | None = None,
+    besides: Collection[str] = (),
     context: object = None,
     echoes_values: bool = True,
 ) -> ModelT:
@@ -68,7 +70,8 @@ def read_as(
     Args:
         model: What the value must be.
         node: The value.
-        given: Keys that the file does not hold, such as the id.
+        given: What the file does not hold, such as the id.
+        besides: Keys that the file may hold and the model does not know.
         context: For validators of the model.
         echoes_values: Whether problems may print values. Keys and paths are printed either way.
 
@@ -83,35 +86,33 @@ def read_as(
         return model.model_validate_json(text, strict=True, context=context)
     except ValidationError as exc:
         errors = exc.errors(include_url=False, include_input=False)
-    raise ContentError(_problems(errors, node, model, echoes_values=echoes_values))
+    keys = _Keys(model, frozenset(given or ()), besides)
+    raise ContentError(_problems(errors, node, keys, echoes_values=echoes_values))
 
 
 def choices(value: str | None, allowed: Collection[str], *, limit: int = 24) -> str:
     """``; did you mean 'block'? (allow, flag, block)``, as far as it can be said."""
-    said = ""
+    if not allowed:
+        return ""
     near = difflib.get_close_matches(value, list(allowed), n=1) if value else []
-    if near:
-        said = f"; did you mean '{near[0]}'?"
-    if not allowed or (len(allowed) > limit and near):
-        return said
-    shown = list(allowed)[:limit]
+    said = f"did you mean '{near[0]}'?" if near else "choose from"
     more = ", …" if len(allowed) > limit else ""
-    return f"{said or ';'} ({', '.join(shown)}{more})"
+    return f"; {said} ({', '.join(list(allowed)[:limit])}{more})"
 
 
 def unknown(kind: str, value: str, known: Collection[str]) -> str:
     """``is 'assistent', and there is no such prompt; did you mean 'assistant'? (assistant)``."""
-    return f"is '{value}', and there is no such {kind}{choices(value, sorted(known))}"
+    return f"is '{value}', and there is no such {kind}{choices(value, known)}"
 
 
 def _problems(
-    errors: Sequence[ErrorDetails], node: Node, model: type[BaseModel], *, echoes_values: bool
+    errors: Sequence[ErrorDetails], node: Node, keys: "_Keys", *, echoes_values: bool
 ) -> list[Problem]:
     problems: list[Problem] = []
     kinds: dict[int, tuple[Node, list[str]]] = {}
     for error in errors:
         loc = error["loc"]
-        at = node.nearest(*loc)
+        at = _place(node, loc)
         if error["type"] in _TAGS:
             at = at.nearest(error["ctx"]["discriminator"].strip("'"))
         if error["type"] in _KINDS:
@@ -119,34 +120,51 @@ def _problems(
             kinds.setdefault(id(at), (at, []))[1].append(_KINDS[error["type"]])
         elif error["type"] == "extra_forbidden":
             key = str(loc[-1])
-            what = f"is not a known key{choices(key, _keys_at(model, loc[:-1]))}"
+            what = f"is not a known key{choices(key, keys.at(loc[:-1]))}"
             problems.append(at.key_problem(what))
         elif error["type"] == "missing":
             problems.append(at.problem(f"has no '{loc[-1]}'"))
-        else:
+        elif not (error["type"] == "too_short" and len(at.items or at.entries)):
+            # A list whose only item is wrong counts as empty, which it is not.
             problems.append(at.problem(_say(error, at, echoes_values=echoes_values)))
     for at, names in kinds.values():
-        problems.append(at.problem(f"must be {' or '.join(dict.fromkeys(names))}"))
+        *others, last = dict.fromkeys(names)
+        what = f"{', '.join(others)} or {last}" if others else last
+        problems.append(at.problem(f"must be {what}"))
     return problems
+
+
+def _place(node: Node, loc: Sequence[Step]) -> Node:
+    """Where an error is. Pydantic names alternatives among the steps; those lead nowhere."""
+    for step in loc:
+        node = node.child(step) or node
+    return node
 
 
 def _say(error: ErrorDetails, at: Node, *, echoes_values: bool) -> str:
     context: dict[str, Any] = error.get("ctx", {})
-    kind = error["type"]
-    if kind in {"enum", "literal_error"}:
-        allowed = _QUOTED.findall(str(context.get("expected", "")))
-        said = f"is '{at.content}'" if echoes_values and at.text else "is not one of those allowed"
-        return said + choices(at.text, allowed)
-    if kind in _BOUNDS:
-        key, phrase = _BOUNDS[kind]
-        return phrase.format(context[key])
-    if kind == "union_tag_invalid":
-        return f"is not a known kind{choices(at.text, _QUOTED.findall(context['expected_tags']))}"
-    if kind == "union_tag_not_found":
-        return f"has no {context['discriminator']}"
-    if kind == "value_error":
-        return str(context["error"])
-    return error["msg"].replace("Input should be", "must be").replace("Input should", "should")
+    match error["type"]:
+        case "enum" | "literal_error":
+            said = f"is '{at.text}'" if echoes_values and at.text else "is not one of those allowed"
+            said += choices(at.text, _QUOTED.findall(str(context["expected"])))
+        case "union_tag_invalid":
+            said = (
+                f"is not a known kind{choices(at.text, _QUOTED.findall(context['expected_tags']))}"
+            )
+        case "union_tag_not_found":
+            said = f"has no {context['discriminator']}"
+        case "value_error":
+            said = str(context["error"])
+        case kind if kind in _BOUNDS:
+            key, phrase = _BOUNDS[kind]
+            bound = context[key]
+            is_empty = bound == 1 and kind in {"too_short", "string_too_short"}
+            number = f"{bound:g}" if isinstance(bound, float) else bound
+            said = "must not be empty" if is_empty else phrase.format(number)
+        case _:
+            # A type that none of our models has, but a detector's settings may: still plain words.
+            said = error["msg"].replace("Input should be", "must be")
+    return said
 
 
 @lru_cache(maxsize=64)
@@ -154,8 +172,23 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
     return model.model_json_schema()
 
 
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The keys that a file may hold."""
+
+    model: type[BaseModel]
+    hidden: Collection[str]
+    besides: Collection[str]
+
+    def at(self, loc: Sequence[Step]) -> list[str]:
+        """Those of the mapping at a place."""
+        keys = _keys_at(self.model, loc)
+        if loc:
+            return keys
+        return [*(key for key in keys if key not in self.hidden), *self.besides]
+
+
 def _keys_at(model: type[BaseModel], loc: Sequence[Step]) -> list[str]:
-    """The keys that the model knows at a place."""
     schema = _schema(model)
     here = _resolve(schema, schema)
     for step in loc:

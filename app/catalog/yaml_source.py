@@ -213,7 +213,7 @@ class _Reader:
         if isinstance(event, AliasEvent):
             return self._alias(event, path, depth)
         self._count(event, path, 1)
-        if depth > MAX_DEPTH:
+        if depth >= MAX_DEPTH and not isinstance(event, ScalarEvent):
             self._stop(event, path, f"is nested deeper than {MAX_DEPTH} levels")
         tag: str | None = getattr(event, "tag", None)
         if tag is not None:

@@ -1,0 +1,491 @@
+"""The Tier law: a stricter audience is never weaker, and neither is a child policy.
+
+The oracle below knows the law from its wording alone: it compares at every score of a fine grid,
+every pair of audiences and of ancestors, with an order of actions that is written out by hand.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations, product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+from hypothesis import HealthCheck, assume, event, example, given, settings
+from hypothesis import strategies as st
+from pydantic import Field
+
+from app.catalog.read import read_catalog
+from app.catalog.tier import weaknesses_of_child, weaknesses_of_ladder
+from app.domain.catalog import Catalog, Prompt
+from app.domain.errors import ContentError
+from app.domain.persona import FileModel
+from app.domain.policy import Action, DetectSpec, Mode, Policy, Rule, Stage, Step, Steps
+
+GRID = [tick / 20 for tick in range(21)]
+AUDIENCES = ("minor", "teen", "public", "professional")
+# Every chain of the order that design says; what stands in no chain together is incomparable.
+CHAINS = (
+    ("allow", "flag", "pseudonymize", "mask", "escalate", "block"),
+    ("allow", "flag", "steer", "escalate", "block"),
+    ("allow", "flag", "retry", "escalate", "block"),
+)
+
+
+def as_strict(action: str, other: str) -> bool:
+    """The order of actions, by brute force."""
+    return any(
+        action in chain and other in chain and chain.index(action) >= chain.index(other)
+        for chain in CHAINS
+    )
+
+
+def done_at(steps: Sequence[tuple[float, str]], score: float) -> str:
+    """What a step function does at a score, by brute force."""
+    below = [(at, do) for at, do in steps if at <= score]
+    return max(below)[1] if below else "allow"
+
+
+def is_never_weaker(steps: Sequence[tuple[float, str]], other: Sequence[tuple[float, str]]) -> bool:
+    """Whether a step function is as strict as another at every score of the grid."""
+    return all(as_strict(done_at(steps, score), done_at(other, score)) for score in GRID)
+
+
+def pairs(steps: Steps) -> list[tuple[float, str]]:
+    """A step function in the oracle's terms."""
+    return [(step.at, step.do.value) for step in steps]
+
+
+def ladder_holds(policy: Policy) -> bool:
+    """The law inside one policy: every stricter audience against every looser one."""
+    return all(
+        is_never_weaker(pairs(rule.then[strict]), pairs(rule.then[loose]))
+        for rule in policy.rules
+        for strict, loose in combinations(policy.audiences, 2)
+    )
+
+
+def child_holds(child: Policy, parent: Policy) -> bool:
+    """The law between a policy and its parent, key by key."""
+    ours = {rule.id: rule for rule in child.rules}
+    return all(rule.id in ours and rule_holds(ours[rule.id], rule) for rule in parent.rules)
+
+
+def rule_holds(ours: Rule, theirs: Rule) -> bool:
+    """The law between a rule and the one it changes."""
+    outage_is_strictest = all(
+        as_strict(ours.on_unchecked.value, step.do.value)
+        for steps in ours.then.values()
+        for step in steps
+    )
+    return (
+        all(
+            is_never_weaker(pairs(ours.then[name]), pairs(theirs.then[name]))
+            for name in theirs.then
+        )
+        and all(stage in ours.stages for stage in theirs.stages)
+        and (ours.detect == theirs.detect or finds_as_much(ours.detect, theirs.detect))
+        and not (ours.mode is Mode.OBSERVE and theirs.mode is Mode.ENFORCE)
+        and as_strict(ours.on_unchecked.value, theirs.on_unchecked.value)
+        and (ours.timeout_ms >= theirs.timeout_ms or outage_is_strictest)
+    )
+
+
+def finds_as_much(ours: DetectSpec, theirs: DetectSpec) -> bool:
+    """A comparator that knows words and nothing else."""
+    if ours.detector != "words" or theirs.detector != "words":
+        return False
+    return set(words_of(ours)) >= set(words_of(theirs))
+
+
+def words_of(spec: DetectSpec) -> list[str]:
+    """The words that a rule looks for."""
+    words = spec.settings["words"]
+    assert isinstance(words, list)
+    return words
+
+
+ACTIONS = st.sampled_from(list(Action))
+BREAKPOINTS = st.sampled_from([ats for size in range(4) for ats in combinations(GRID[::2], size)])
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> Steps:
+    """Any step function with breakpoints on every other tick of the grid."""
+    ats = draw(BREAKPOINTS)
+    return tuple(Step(at, draw(ACTIONS)) for at in ats)
+
+
+@st.composite
+def ladders(draw: st.DrawFn, audiences: Sequence[str]) -> Mapping[str, Steps]:
+    """Steps for every audience; most often each is made from the next looser one's."""
+    then: dict[str, Steps] = {}
+    last: Steps = draw(steps())
+    for audience in reversed(audiences):
+        how = draw(st.sampled_from(["same", "stricter", "stricter", "any"]))
+        if how == "stricter":
+            least = draw(st.sampled_from([Action.FLAG, Action.MASK, Action.ESCALATE]))
+            last = tuple(
+                step if as_strict(step.do, least) else Step(step.at, least) for step in last
+            )
+        elif how == "any":
+            last = draw(steps())
+        then[audience] = last
+    return then
+
+
+KEYS = ("stages", "detect", "then", "mode", "timeout_ms", "on_unchecked")
+CHANGES = [(), *((key,) for key in KEYS), *combinations(KEYS, 2)]
+DETECTS = [
+    DetectSpec(detector, {"words": list(words)})
+    for detector in ("words", "judge")
+    for words in ("a", "b", "ab", "abc")
+]
+STAGES = [frozenset(stages) for size in range(1, 5) for stages in combinations(Stage, size)]
+
+
+def parts_of_a_rule(
+    audiences: Sequence[str], keys: Sequence[str] = KEYS
+) -> dict[str, st.SearchStrategy[Any]]:
+    """Any values of these keys."""
+    parts: dict[str, st.SearchStrategy[Any]] = {
+        "stages": st.sampled_from(STAGES),
+        "detect": st.sampled_from(DETECTS),
+        "then": ladders(audiences),
+        "mode": st.sampled_from(Mode),
+        "timeout_ms": st.sampled_from([500, 1500]),
+        "on_unchecked": ACTIONS,
+    }
+    return {key: parts[key] for key in keys}
+
+
+def rules(rule_id: str, audiences: Sequence[str]) -> st.SearchStrategy[Rule]:
+    """Any rule."""
+    return st.builds(Rule, id=st.just(rule_id), **parts_of_a_rule(audiences))
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    """Any policy of one or two rules."""
+    audiences = AUDIENCES[: draw(st.integers(1, 4))]
+    names = draw(st.sampled_from([["r1"], ["r1"], ["r1", "r2"]]))
+    return Policy(
+        id="parent",
+        audiences=audiences,
+        default_audience=audiences[0],
+        rules=tuple(draw(rules(name, audiences)) for name in names),
+    )
+
+
+@st.composite
+def families(draw: st.DrawFn) -> tuple[Policy, Policy]:
+    """A policy and a child of it that changes some keys of some rules, in any direction."""
+    parent = draw(policies())
+    changed = []
+    for rule in parent.rules:
+        keys = draw(st.sampled_from(CHANGES))
+        parts = {key: draw(part) for key, part in parts_of_a_rule(parent.audiences, keys).items()}
+        changed.append(replace(rule, **parts))
+    kept = changed if draw(st.integers(0, 9)) else changed[1:]
+    return parent, replace(parent, id="child", rules=tuple(kept), extends=parent.id)
+
+
+@settings(deadline=None, max_examples=2000)
+@given(policies())
+def test_a_stricter_audience_is_never_weaker(policy: Policy) -> None:
+    """A minor could get what an adult would not, or a policy that is in order would not load."""
+    is_accepted = not list(weaknesses_of_ladder(policy))
+    event(f"accepted: {is_accepted}")
+    assert is_accepted == ladder_holds(policy)
+
+
+@settings(deadline=None, max_examples=2000)
+@given(families())
+def test_a_child_is_never_weaker_than_its_parent(family: tuple[Policy, Policy]) -> None:
+    """A team's policy could undo the organisation's, or a stricter one would not load."""
+    parent, child = family
+    is_accepted = not list(weaknesses_of_child(child, parent, finds_as_much))
+    event(f"accepted: {is_accepted}")
+    assert is_accepted == child_holds(child, parent)
+
+
+def lower_one_step(draw: st.DrawFn, rule: Rule) -> Rule:
+    """At one score and above, something less strict for one audience."""
+    audience = draw(st.sampled_from(sorted(rule.then)))
+    old = rule.then[audience]
+    assume(old)
+    index = draw(st.integers(0, len(old) - 1))
+    lower = [action for action in Action if not as_strict(action.value, old[index].do.value)]
+    assume(lower)
+    new = (*old[:index], Step(old[index].at, draw(st.sampled_from(lower))), *old[index + 1 :])
+    return replace(rule, then={**rule.then, audience: new})
+
+
+def raise_one_threshold(draw: st.DrawFn, rule: Rule) -> Rule:
+    """The first step of one audience begins later."""
+    audience = draw(st.sampled_from(sorted(rule.then)))
+    old = rule.then[audience]
+    assume(old and old[0].do is not Action.ALLOW)
+    limit = old[1].at if len(old) > 1 else 1.1
+    later = [at for at in GRID if old[0].at < at < limit]
+    assume(later)
+    new = (Step(draw(st.sampled_from(later)), old[0].do), *old[1:])
+    return replace(rule, then={**rule.then, audience: new})
+
+
+def look_at_less(draw: st.DrawFn, rule: Rule) -> Rule:
+    """One stage fewer."""
+    return replace(rule, stages=rule.stages - {draw(st.sampled_from(sorted(rule.stages)))})
+
+
+def look_for_less(draw: st.DrawFn, rule: Rule) -> Rule:
+    """One word fewer, or a detector of which nothing is known."""
+    words = words_of(rule.detect)
+    lost = draw(st.sampled_from(words))
+    fewer = [word for word in words if word != lost]
+    return replace(rule, detect=DetectSpec(rule.detect.detector, {"words": fewer}))
+
+
+def only_observe(_draw: st.DrawFn, rule: Rule) -> Rule:
+    """Act no more."""
+    assume(rule.mode is Mode.ENFORCE)
+    return replace(rule, mode=Mode.OBSERVE)
+
+
+def pass_in_an_outage(draw: st.DrawFn, rule: Rule) -> Rule:
+    """Something less strict, or incomparable, where the detector could not run."""
+    lower = [action for action in Action if not as_strict(action.value, rule.on_unchecked.value)]
+    assume(lower)
+    return replace(rule, on_unchecked=draw(st.sampled_from(lower)))
+
+
+WEAKEN = (
+    lower_one_step,
+    raise_one_threshold,
+    look_at_less,
+    look_for_less,
+    only_observe,
+    pass_in_an_outage,
+)
+
+
+@st.composite
+def weakenings(draw: st.DrawFn) -> tuple[str, Policy, Policy]:
+    """A policy, and a child that is weaker in one rule; also what made it so."""
+    parent = draw(policies())
+    rule = draw(st.sampled_from(parent.rules))
+    weaken = draw(st.sampled_from(WEAKEN))
+    weaker = weaken(draw, rule)
+    rest = tuple(weaker if other is rule else other for other in parent.rules)
+    child = replace(parent, id="child", rules=rest, extends=parent.id)
+    return weaken.__name__, parent, child
+
+
+@settings(deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.filter_too_much])
+@given(weakenings())
+def test_every_weakening_is_refused(weakening: tuple[str, Policy, Policy]) -> None:
+    """Some way of weakening an inherited rule would pass review without a waiver."""
+    how, parent, child = weakening
+    event(how)
+    assert list(weaknesses_of_child(child, parent, finds_as_much))
+
+
+# The same through files: shorthands, audiences that are not named, and three generations.
+
+
+class Words(FileModel):
+    """Settings of the detector of words."""
+
+    words: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The detector of words, as far as files are concerned."""
+
+    name: str = "words"
+    summary: str = "Words."
+    settings: type[FileModel] = Words
+
+    @staticmethod
+    def is_as_strict(ours: Words, theirs: Words) -> bool:
+        """Whether all words are there still."""
+        return set(ours.words) >= set(theirs.words)
+
+
+def no_variables(_prompt: str, _prompts: Mapping[str, Prompt]) -> frozenset[str]:
+    """The template wants nothing."""
+    return frozenset()
+
+
+Written = dict[str, object]
+FILE_ACTIONS = st.sampled_from(["allow", "flag", "mask", "escalate", "block"])
+FILE_STEPS = st.lists(st.sampled_from(GRID[::4]), min_size=1, max_size=2, unique=True).flatmap(
+    lambda ats: st.tuples(*(FILE_ACTIONS for _ in ats)).map(
+        lambda dos: [{"at": at, "do": do} for at, do in zip(sorted(ats), dos, strict=True)]
+    )
+)
+FILE_THEN = FILE_ACTIONS | FILE_STEPS | st.dictionaries(
+    st.sampled_from(AUDIENCES[:3]), FILE_ACTIONS | FILE_STEPS, min_size=1
+)  # fmt: skip
+WORDS = st.lists(st.sampled_from("ab"), min_size=1, unique=True).map(sorted)
+
+
+@st.composite
+def written_rules(draw: st.DrawFn, *, is_whole: bool) -> Written:
+    """A rule as a person writes it; a change to an inherited one names only what changes."""
+    rule: Written = {"id": "r"}
+    parts: dict[str, st.SearchStrategy[object]] = {
+        "stages": st.lists(st.sampled_from(["input", "output"]), min_size=1, unique=True),
+        "detect": WORDS.map(lambda words: {"words": {"words": words}}),
+        "then": FILE_THEN,
+        "on_unchecked": st.sampled_from(["allow", "flag", "escalate", "block"]),
+    }
+    for key, part in parts.items():
+        if is_whole or draw(st.integers(0, 3)) == 0:
+            rule[key] = draw(part)
+    return rule
+
+
+def inherit(parent: Written, child: Written) -> Written:
+    """What a rule says after inheritance, with 'then' for every audience."""
+    whole = {**parent, **child}
+    if "then" in parent:
+        old = parent["then"]
+        new = child.get("then", {})
+        assert isinstance(old, dict)
+        is_by_audience = isinstance(new, dict)
+        whole["then"] = {**old, **new} if isinstance(new, dict) else new
+        assert is_by_audience or "then" in child
+    if not isinstance(whole["then"], dict):
+        whole["then"] = {AUDIENCES[2]: whole["then"]}
+    return whole
+
+
+def meant(rule: Written, audience: str) -> list[tuple[float, str]]:
+    """What a rule says for an audience: its own steps, or those of the next looser one named."""
+    then = rule["then"]
+    assert isinstance(then, dict)
+    for name in AUDIENCES[AUDIENCES.index(audience) : 3]:
+        if name in then:
+            said = then[name]
+            if isinstance(said, str):
+                return [(0.0, said)]
+            return [(step["at"], step["do"]) for step in said]
+    return []
+
+
+def generations_hold(written: Sequence[Written]) -> bool:
+    """The law between every audience and generation and every looser audience and ancestor."""
+    whole: list[Written] = []
+    for rule in written:
+        whole.append(inherit(whole[-1] if whole else {}, rule))
+    return all(
+        is_never_weaker(meant(younger, strict), meant(older, loose))
+        and set(_list(younger, "stages")) >= set(_list(older, "stages"))
+        and _found(younger) >= _found(older)
+        and as_strict(str(younger["on_unchecked"]), str(older["on_unchecked"]))
+        for (older, younger) in _ancestors(whole)
+        for strict, loose in _not_looser()
+    )
+
+
+def _ancestors(whole: Sequence[Written]) -> Iterator[tuple[Written, Written]]:
+    yield from ((rule, rule) for rule in whole)
+    yield from combinations(whole, 2)
+
+
+def _not_looser() -> Iterator[tuple[str, str]]:
+    return (
+        (a, b)
+        for a, b in product(AUDIENCES[:3], repeat=2)
+        if a in AUDIENCES[: AUDIENCES.index(b) + 1]
+    )
+
+
+def _list(rule: Written, key: str) -> list[str]:
+    value = rule[key]
+    assert isinstance(value, list)
+    return value
+
+
+def _found(rule: Written) -> set[str]:
+    detect = rule["detect"]
+    assert isinstance(detect, dict)
+    return set(detect["words"]["words"])
+
+
+def read(written: Sequence[Written]) -> tuple[Catalog | None, list[str]]:
+    """Generations of policies, read from real files: a catalog, or what is wrong."""
+    files: dict[str, object] = {
+        "banneton.yaml": {"backends": {"b": {}}, "routes": {"r": {"backend": "b", "model": "m"}}},
+        "personas/p.yaml": {
+            "name": "P", "prompt": "p", "policy": "p0", "route": "r", "identity": {"role": "x"},
+        },
+    }  # fmt: skip
+    for index, rule in enumerate(written):
+        head: Written = {"extends": f"p{index - 1}"}
+        if index == 0:
+            ladder = {"strictest_first": AUDIENCES[:3], "default": AUDIENCES[0]}
+            head = {"audiences": ladder}
+        files[f"policies/p{index}.yaml"] = {**head, "rules": [rule]}
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        for name in ("personas", "policies", "prompts"):
+            (root / name).mkdir()
+        (root / "prompts/p.md.j2").write_text("Hi.")
+        for name, content in files.items():
+            (root / name).write_text(json.dumps(content))
+        try:
+            catalog = read_catalog(root, detectors=[Kind()], inspect_prompt=no_variables)
+        except ContentError as exc:
+            return None, [problem.what for problem in exc.problems]
+        return catalog, []
+
+
+@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@given(written_rules(is_whole=True), written_rules(is_whole=False), written_rules(is_whole=False))
+@example(
+    {
+        "id": "r",
+        "stages": ["input"],
+        "detect": {"words": {"words": ["a"]}},
+        "then": "flag",
+        "on_unchecked": "flag",
+    },
+    {"id": "r", "then": {"minor": "block"}},
+    {"id": "r", "then": {"public": "mask"}},
+)
+@example(
+    {
+        "id": "r",
+        "stages": ["input"],
+        "detect": {"words": {"words": ["a"]}},
+        "then": "flag",
+        "on_unchecked": "flag",
+    },
+    {"id": "r", "then": {"minor": "flag", "teen": "block"}},
+    {"id": "r"},
+)
+def test_files_load_exactly_when_the_law_holds(
+    root: Written, child: Written, leaf: Written
+) -> None:
+    """What people write would be compared before it is fully understood."""
+    written = [root, child, leaf]
+    holds = generations_hold(written)
+    does_nothing = all(
+        do == "allow" for name in AUDIENCES[:3] for _, do in meant(inherit({}, root), name)
+    )
+    assume(not does_nothing)
+    catalog, refusals = read(written)
+    event("refused" if refusals else "accepted")
+    assert holds == (not refusals), refusals
+    assert not refusals or any("weaker" in refusal for refusal in refusals), refusals
+    whole: Written = {}
+    for index, generation in enumerate(written if catalog else ()):
+        whole = inherit(whole, generation)
+        assert catalog is not None
+        then = catalog.policies[f"p{index}"].rules[0].then
+        for audience, score in product(AUDIENCES[:3], GRID):
+            assert done_at(pairs(then[audience]), score) == done_at(meant(whole, audience), score)
