@@ -48,4 +48,8 @@ class Catalog:
     knowledge: Mapping[str, str]
     """Text by path, as personas name it."""
     sources: Mapping[tuple[str, str], Source] = field(default_factory=dict)
-    """Where values stand: (file, path in it) to line and column, for provenance and explain."""
+    """Where values stand: (file, path in it) to line and column, for provenance and explain.
+    The path is that of the merged persona or policy; the source names the file that a value was
+    inherited from."""
+    variants: Mapping[tuple[str, str], Persona] = field(default_factory=dict)
+    """Each persona with one variant's changes, by the ids of persona and variant."""
