@@ -10,7 +10,7 @@ from app.compose.nearest import remedy
 from app.compose.templates import PromptEnvironment, environment_for
 from app.compose.views import CONTEXT_NAMES, LISTS, RECORDS, no_field
 from app.domain.catalog import Prompt, Source
-from app.domain.errors import Problem
+from app.domain.errors import ContentError, Problem
 
 _Reference = nodes.Extends | nodes.FromImport | nodes.Import | nodes.Include
 _REFERENCES = (nodes.Extends, nodes.FromImport, nodes.Import, nodes.Include)
@@ -25,12 +25,20 @@ class PromptUse:
     problems: tuple[Problem, ...]
 
 
-def prompt_variables(prompt_id: str, prompts: Mapping[str, Prompt]) -> PromptUse:
-    """The variables that a prompt uses, and what is wrong with it and with its parts.
+def prompt_variables(prompt_id: str, prompts: Mapping[str, Prompt]) -> frozenset[str]:
+    """The names that a prompt, with all that it includes, wants a persona to declare.
 
     Raises:
-        KeyError: There is no such prompt.
+        ContentError: What is wrong with the prompt and with its parts.
     """
+    use = prompt_use(prompt_id, prompts)
+    if use.problems:
+        raise ContentError(use.problems)
+    return frozenset(use.variables)
+
+
+def prompt_use(prompt_id: str, prompts: Mapping[str, Prompt]) -> PromptUse:
+    """What a prompt that is there asks for, and what is wrong with it."""
     environment = environment_for(prompts)
     check = _Check(environment)
     check.visit(prompts[prompt_id], ())
@@ -86,7 +94,7 @@ class _Check:
         lines: dict[str, int] = {}
         for node in tree.find_all(nodes.Name):
             lines[node.name] = min(node.lineno, lines.get(node.name, node.lineno))
-        for name in sorted(meta.find_undeclared_variables(tree) - CONTEXT_NAMES):
+        for name in sorted(meta.find_undeclared_variables(tree) - CONTEXT_NAMES - _bound(tree)):
             at = prompt_problem(prompt, lines.get(name, 1), name, "")
             self.variables.setdefault(name, Source(at.file, at.line, at.column))
 
@@ -109,11 +117,20 @@ class _Check:
                 self.problems += _unknown_imports(prompt, node, part, self._done[part.file])
 
 
+def _bound(tree: nodes.Template) -> frozenset[str]:
+    """Names that the template itself gives a value somewhere, be it in one branch only."""
+    bound = {name.name for name in tree.find_all(nodes.Name) if name.ctx != "load"}
+    bound |= {node.name for node in tree.find_all(nodes.Macro)}
+    bound |= {node.target for node in tree.find_all(nodes.Import)}
+    for node in tree.find_all(nodes.FromImport):
+        bound |= {name if isinstance(name, str) else name[1] for name in node.names}
+    return frozenset(bound)
+
+
 def _unknown_imports(
     prompt: Prompt, node: nodes.FromImport, part: Prompt, tree: nodes.Template
 ) -> Iterator[Problem]:
-    exported = {macro.name for macro in tree.find_all(nodes.Macro)}
-    exported |= {name.name for name in tree.find_all(nodes.Name) if name.ctx == "store"}
+    exported = _bound(tree)
     for entry in node.names:
         name = entry if isinstance(entry, str) else entry[0]
         if name not in exported:

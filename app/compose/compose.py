@@ -1,13 +1,14 @@
 """Persona and prompt to system prompt: all that can be is done at load, a request fills slots."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from app.compose.check import prompt_variables
+from app.compose.check import prompt_use
 from app.compose.nearest import remedy
 from app.compose.scenario import ScenarioPrompt
 from app.compose.templates import environment_for
 from app.compose.variables import declaration_problems, given_values, printed
-from app.compose.variants import with_variant
+from app.compose.variants import written_at
 from app.compose.views import CONTEXT_NAMES, PersonaSources, persona_names, scenario_names
 from app.domain.catalog import Catalog
 from app.domain.conversation import Json
@@ -24,7 +25,7 @@ class ComposedPrompt:
     ) -> None:
         """Hold what ``compile_prompt`` made."""
         self.persona = persona
-        """With the variant merged in."""
+        """With the variant's changes."""
         self.variant = variant
         self._scenarios = scenarios
 
@@ -53,27 +54,33 @@ def compile_prompt(
     """Compile a persona's prompt, or that of one of its variants, for all of its scenarios.
 
     Raises:
-        ContentError: The template, or what the persona brings to it, is wrong.
+        ContentError: The template, or what the persona brings to it, is wrong: every problem.
     """
-    file = f"personas/{persona.id}.yaml"
-    merged, written_at = with_variant(persona, variant, file)
-    at = PersonaSources(file, catalog.sources, written_at)
-    problems = list(_problems(merged, catalog, at))
+    at = PersonaSources(f"personas/{persona.id}.yaml", catalog.sources)
+    if variant is not None:
+        ids = [each.id for each in persona.variants]
+        if variant not in ids or (persona.id, variant) not in catalog.variants:
+            what = f"there is no variant '{variant}'; {remedy(variant, ids)}"
+            raise ContentError([_persona_problem(at, "variants", what)])
+        changed = catalog.variants[persona.id, variant]
+        at = replace(at, written_at=written_at(persona, changed, variant))
+        persona = changed
+    problems = list(_problems(persona, catalog, at))
     if problems:
         raise ContentError(problems)
-    template = environment_for(catalog.prompts).template(catalog.prompts[merged.prompt])
-    names = persona_names(merged, catalog.knowledge, at)
+    template = environment_for(catalog.prompts).template(catalog.prompts[persona.prompt])
+    names = persona_names(persona, catalog.knowledge, at)
     scenarios: dict[str | None, ScenarioPrompt] = {}
-    for scenario in (None, *merged.scenarios):
+    for scenario in (None, *persona.scenarios):
         try:
             scenarios[scenario] = ScenarioPrompt(
-                template, merged, {**names, **scenario_names(merged, scenario, at)}, at
+                template, persona, {**names, **scenario_names(persona, scenario, at)}, at
             )
         except ContentError as exc:
             problems += exc.problems
     if problems:
         raise ContentError(problems)
-    return ComposedPrompt(merged, variant, scenarios)
+    return ComposedPrompt(persona, variant, scenarios)
 
 
 def _problems(persona: Persona, catalog: Catalog, at: PersonaSources) -> Iterator[Problem]:
@@ -86,7 +93,7 @@ def _problems(persona: Persona, catalog: Catalog, at: PersonaSources) -> Iterato
         what = f"there is no prompt '{persona.prompt}'; {remedy(persona.prompt, catalog.prompts)}"
         yield _persona_problem(at, "prompt", what)
         return
-    use = prompt_variables(persona.prompt, catalog.prompts)
+    use = prompt_use(persona.prompt, catalog.prompts)
     yield from use.problems
     for name, where in use.variables.items():
         if name not in persona.variables:

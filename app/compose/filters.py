@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
+from typing import cast
 
 from jinja2.filters import FILTERS
 from jinja2.runtime import Context, Undefined
@@ -118,5 +119,4 @@ def allowed_filters() -> Mapping[str, Callable[..., object]]:
 
 def allowed_tests() -> Mapping[str, Callable[..., object]]:
     """Every test by its name."""
-    tests: Mapping[str, Callable[..., object]] = TESTS
-    return {name: tests[name] for name in _TESTS}
+    return {name: cast("Callable[..., object]", TESTS[name]) for name in _TESTS}

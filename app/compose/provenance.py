@@ -6,7 +6,7 @@ mark, and filters, comparisons and lengths see exactly what will be printed.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, SupportsIndex
 
 from typing_extensions import override
 
@@ -39,6 +39,11 @@ class SourcedText(str):
         return self
 
     @override
+    def __getitem__(self, key: SupportsIndex | slice) -> str:
+        part = super().__getitem__(key)
+        return value_text(part, self.runs[0].source) if self.runs else part
+
+    @override
     def __str__(self) -> str:
         return self  # ``str()`` of a subclass would copy the text and lose its runs
 
@@ -68,12 +73,17 @@ def joined(pieces: Iterable[SourcedText]) -> SourcedText:
     return SourcedText([run for piece in pieces for run in piece.runs])
 
 
-def line_sources(runs: Iterable[Run]) -> tuple[LineSource, ...]:
-    """One source for each line: its first value, else its first words, else its first blank."""
+def line_sources(runs: Iterable[Run], start: LineSource) -> tuple[LineSource, ...]:
+    """One source for each line: its first value, else its first words, else its first blank.
+
+    Args:
+        runs: Of the whole text.
+        start: The source of a line before anything was printed.
+    """
     sources: list[LineSource] = []
     best: LineSource | None = None
     best_rank = -1
-    last = LineSource("", 0)
+    last = start
     for run in runs:
         last = run.source
         if not run.text and not run.slot:

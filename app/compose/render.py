@@ -1,7 +1,7 @@
 """One rendering of a template: fixed text, with slots that each request fills."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self, cast
 
@@ -84,13 +84,12 @@ def render(
                 state.spend(len(piece))
                 state.chars += len(piece)
                 runs.extend(cast("SourcedText", piece).runs)
-        return _assemble(runs, state, prompt)
+        return _assemble(runs, state, prompt, template.filename or "")
     except _FAILURES as exc:
         raise ContentError([_problem(exc, template)]) from None  # a cause could quote a value
 
 
-def _assemble(runs: Iterable[Run], state: RenderState, prompt: str) -> Rendering:
-    runs = tuple(runs)
+def _assemble(runs: Sequence[Run], state: RenderState, prompt: str, file: str) -> Rendering:
     segments = [""]
     for run in runs:
         if run.slot:
@@ -103,11 +102,12 @@ def _assemble(runs: Iterable[Run], state: RenderState, prompt: str) -> Rendering
     stable_chars = len(segments[0])
     if state.stable_chars is not None:
         stable_chars = min(stable_chars, state.stable_chars)
+    "".join(segments).encode()  # a half surrogate pair shows now, not in a request
     return Rendering(
         prompt=prompt,
         segments=tuple(segments),
         slots=tuple(run.slot for run in runs if run.slot),
-        provenance=line_sources(runs)[:lines],
+        provenance=line_sources(runs, LineSource(file, 1))[:lines],
         cacheable_chars=stable_chars,
         units=sum(map(token_units, segments)),
         head_hash=hashlib.sha256(segments[0].encode()),

@@ -33,7 +33,7 @@ class ScenarioPrompt:
 
         Args:
             template: The persona's prompt.
-            persona: With its variant merged in.
+            persona: With its variant's changes.
             names: The context but for variables.
             at: Where the persona's values stand.
 

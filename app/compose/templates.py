@@ -20,7 +20,7 @@ from app.compose.filters import (
     join_texts,
     printable,
 )
-from app.compose.provenance import SourcedText, file_text, joined, printed_text, value_text
+from app.compose.provenance import SourcedText, file_text, joined, printed_text
 from app.compose.state import STEP_WORK, TemplateMistakeError, current_state
 from app.compose.untrusted import Untrusted
 from app.compose.views import View
@@ -182,9 +182,7 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
                 return obj[argument]
             case dict():
                 raise TemplateMistakeError("the mapping has no such key")
-            case SourcedText() if obj.runs and isinstance(argument, (int, slice)):
-                return value_text(obj[argument], obj.runs[0].source)
-            case str() | tuple() | list() if isinstance(argument, (int, slice)):
+            case str() | tuple() | list() if isinstance(argument, int):
                 return obj[argument]
             case None:
                 raise TemplateMistakeError(

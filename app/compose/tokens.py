@@ -1,4 +1,10 @@
-"""How many tokens a text takes, about, without any provider's tokenizer."""
+"""How many tokens a text takes, about, without any provider's tokenizer.
+
+A quarter of a token for an ASCII character, 0.8 for a Chinese, Japanese or Korean one and for
+emoji, 0.4 for any other. Against the tokenizers of GPT-4o, Llama 3, Qwen 3, Gemma 3 and Claude 2:
+within 10 % for English prompts, 30 % too many for plain English prose, between a quarter too few
+and a third too many for Chinese, and off by up to a factor of two for other scripts.
+"""
 
 import re
 
@@ -6,7 +12,7 @@ _UNITS = 20
 """Of one token; whole numbers add up to the same sum however a text is cut."""
 _ASCII = 5
 _WIDE = 16
-_OTHER = 10
+_OTHER = 8
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _WIDE_CHARS = re.compile(
     "[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\U0001f000-\U0003ffff]"

@@ -48,8 +48,7 @@ class Untrusted:  # noqa: PLW1641  # __hash__ is one of the refused uses
                 other.refuse()
             return current_state().ask(Condition(self.variable, operation, other=other.variable))
         if other is None or isinstance(other, (str, int, float)):
-            operand = "".join(other) if isinstance(other, str) else other
-            return current_state().ask(Condition(self.variable, operation, operand))
+            return current_state().ask(Condition(self.variable, operation, other))
         return self.refuse()
 
     def _order(self, operation: str, other: object) -> bool:

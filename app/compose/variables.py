@@ -10,7 +10,7 @@ from app.domain.conversation import Json
 from app.domain.errors import Problem, RequestError
 from app.domain.persona import Persona, Scalar, Variable
 
-NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 """What a variable may be called: it stands in the fence, and in templates."""
 _HALF_PAIR = re.compile("[\ud800-\udfff]")
 _MAX_NUMBER = 2**53
@@ -30,7 +30,9 @@ def declaration_problems(persona: Persona, at: PersonaSources) -> Iterator[Probl
     for name, variable in persona.variables.items():
         path = f"variables.{name}"
         if not NAME.fullmatch(name):
-            yield _problem(at, path, "is not a name; use a-z, 0-9 and _, starting with a letter")
+            yield _problem(
+                at, path, "is not a name; use letters, digits and _, starting with a letter"
+            )
         elif name in _RESERVED:
             yield _problem(at, path, "is a word that templates use already; name it otherwise")
         if variable.default is not None:
@@ -38,11 +40,6 @@ def declaration_problems(persona: Persona, at: PersonaSources) -> Iterator[Probl
                 normal(variable, variable.default)
             except _RefusedError as exc:
                 yield _problem(at, f"{path}.default", f"{exc}")
-        for index, choice in enumerate(variable.enum or ()):
-            try:
-                _typed(variable, choice)
-            except _RefusedError as exc:
-                yield _problem(at, f"{path}.enum[{index}]", f"{exc}")
 
 
 def given_values(declared: Mapping[str, Variable], given: Mapping[str, Json]) -> dict[str, Scalar]:

@@ -62,7 +62,7 @@ class PersonaSources:
     file: str
     sources: Mapping[tuple[str, str], Source]
     written_at: Mapping[str, str] = field(default_factory=dict)
-    """For values that a variant sets: path in the merged persona to path in the file."""
+    """For values that a variant sets: path in the changed persona to path in the file."""
 
     def find(self, path: str) -> Source:
         """File, line and column of a value; line 0 where they are not known."""
