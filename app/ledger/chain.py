@@ -1,5 +1,6 @@
 """One writer's chain: entries become rows, each naming the hash of the one before it."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from app.domain.errors import LedgerError
 from app.domain.record import Closing, Opening
 from app.ledger.entries import (
+    SALT_BYTES,
     Erasure,
     Exchange,
     Findings,
@@ -24,7 +26,7 @@ from app.ledger.entries import (
 )
 from app.ledger.keyring import Keyring, Owner
 from app.ledger.schema import CHECKPOINTS, CONTENTS, ENTRIES, SUBJECT_KEYS, to_micros
-from app.ledger.statements import Cursor, Statements, insert_rows, select_by
+from app.ledger.statements import Cursor, Insert, SelectBy
 from app.ledger.verify import GENESIS, Head
 
 Entry = Opening | Closing | Erasure
@@ -45,7 +47,14 @@ class _Batch:
     closed: set[str] = field(default_factory=set)
     rows: list[tuple[object, ...]] = field(default_factory=list)
     contents: list[tuple[object, ...]] = field(default_factory=list)
+    salts: bytes = b""
+    """Random bytes for the batch: asking for each entry's alone would cost a thread switch."""
     is_checkpoint: bool = False
+
+    def salt(self) -> bytes:
+        """Random bytes that no other entry gets."""
+        at = len(self.rows) * SALT_BYTES
+        return self.salts[at : at + SALT_BYTES]
 
 
 class Chain:
@@ -60,11 +69,11 @@ class Chain:
         self._open: dict[str, Exchange] = {}
         self._batch: _Batch | None = None
         keys = SUBJECT_KEYS.c
-        self._insert_entries = Statements(insert_rows(ENTRIES), dialect)
-        self._insert_contents = Statements(insert_rows(CONTENTS), dialect)
-        self._insert_keys = Statements(insert_rows(SUBJECT_KEYS), dialect)
-        self._insert_checkpoint = Statements(insert_rows(CHECKPOINTS), dialect)
-        self._select_keys = Statements(select_by(keys.lookup, keys.lookup, keys.wrapped), dialect)
+        self._insert_entries = Insert(ENTRIES, dialect)
+        self._insert_contents = Insert(CONTENTS, dialect)
+        self._insert_keys = Insert(SUBJECT_KEYS, dialect)
+        self._insert_checkpoint = Insert(CHECKPOINTS, dialect)
+        self._select_keys = SelectBy(keys.lookup, [keys.lookup, keys.wrapped], dialect)
 
     def resume(self, head: Head, checkpoint: int) -> None:
         """Go on after an entry that is in the database; so is a checkpoint of that number."""
@@ -84,6 +93,7 @@ class Chain:
         if batch is None:
             batch = self._batch = _Batch(self._seq, self._head)
         batch.rows, batch.contents = [], []
+        batch.salts = os.urandom(SALT_BYTES * len(entries))
         lookups = self._lookups(entries, batch)
         owners = self._owners(cursor, lookups)
         answers = [
@@ -147,7 +157,7 @@ class Chain:
             raise LedgerError(
                 f"Exchange {request_id} is open already: each leaves exactly one record."
             )
-        findings = detach(opening.trace, opening.at, opening.findings_days)
+        findings = detach(opening.trace, opening.at, opening.findings_days, batch.salt())
         body = opening_body(opening, link, owner, findings)
         exchange = Exchange(
             owner.lookup,
@@ -182,7 +192,7 @@ class Chain:
                 f"Exchange {request_id} is not open: it was closed before, or its opening entry"
                 " was never kept."
             )
-        findings = detach(closing.trace, closing.at, exchange.findings_days)
+        findings = detach(closing.trace, closing.at, exchange.findings_days, batch.salt())
         body = closing_body(closing, link, owner, findings)
         kept = _kept(Kind.CLOSING, closing, exchange, owner)
         row = (
@@ -239,7 +249,7 @@ class Chain:
         wanted = list({lookup for lookup in lookups if lookup is not None})
         owners: _Owners = {
             lookup: self._keyring.unwrap(lookup, wrapped)
-            for lookup, wrapped in self._select_keys.select(cursor, wanted)
+            for lookup, wrapped in self._select_keys.run(cursor, wanted)
         }
         fresh = []
         for lookup in wanted:

@@ -4,7 +4,6 @@ The form is described in decision 0070; ``verify`` checks it without this module
 """
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,7 +17,7 @@ from app.domain.record import Closing, Opening
 from app.ledger.keyring import Owner
 from app.ledger.verify import VERSION
 
-_SALT_BYTES = 16
+SALT_BYTES = 16
 
 
 class Kind(StrEnum):
@@ -74,12 +73,12 @@ class Findings:
     until: datetime
 
 
-def detach(trace: Trace, at: datetime, days: int) -> Findings | None:
+def detach(trace: Trace, at: datetime, days: int, salt: bytes) -> Findings | None:
     """The bytes of a trace; ``None`` where nothing looked."""
     if not trace:
         return None
     # Without the salt, the hash that stays could be tried against guesses of what was found.
-    body = _dumps({"salt": os.urandom(_SALT_BYTES).hex(), "trace": trace})
+    body = _dumps({"salt": salt.hex(), "trace": trace})
     return Findings(body, sha256(body), at + timedelta(days=days))
 
 

@@ -1,6 +1,6 @@
 """Statements over many rows at once, run on the driver's own cursor."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import sqlalchemy as sa
@@ -20,56 +20,53 @@ class Cursor(Protocol):
         ...
 
 
-class Statements:
-    """One statement for each power of two of rows, compiled when first needed.
+# A driver lets go of the interpreter three times a statement, and beside a busy event loop each
+# time may mean waiting a whole switch interval to get it back. So a batch is one statement.
 
-    A driver lets go of the interpreter several times a statement, and on a busy event loop each
-    time means waiting for it again: sixteen rows in one statement wait once, not sixteen times.
-    """
 
-    def __init__(self, build: Callable[[int], sa.ClauseElement], dialect: sa.Dialect) -> None:
-        self._build = build
-        self._dialect = dialect
+class Insert:
+    """Inserts whole rows, with the values in the order of the table's columns."""
+
+    def __init__(self, table: sa.Table, dialect: sa.Dialect) -> None:
+        one = str(sa.insert(table).compile(dialect=dialect))
+        self._head, _, self._row = one.partition(" VALUES ")
         self._sql: dict[int, str] = {}
 
     def run(self, cursor: Cursor, rows: Sequence[Sequence[object]]) -> None:
-        """Run the statement over all rows; nothing for none."""
-        at = 0
-        while at < len(rows):
-            count = min(1 << (len(rows) - at).bit_length() - 1, _MOST_ROWS)
-            cursor.execute(
-                self._of(count), [value for row in rows[at : at + count] for value in row]
-            )
-            at += count
-
-    def select(self, cursor: Cursor, keys: Sequence[object]) -> list[Sequence[Any]]:
-        """Run a statement that asks for keys, and gather what it gives."""
-        found: list[Sequence[Any]] = []
-        at = 0
-        while at < len(keys):
-            count = min(1 << (len(keys) - at).bit_length() - 1, _MOST_ROWS)
-            cursor.execute(self._of(count), keys[at : at + count])
-            found += cursor.fetchall()
-            at += count
-        return found
+        """Insert these; nothing for none."""
+        for at in range(0, len(rows), _MOST_ROWS):
+            some = rows[at : at + _MOST_ROWS]
+            cursor.execute(self._of(len(some)), [value for row in some for value in row])
 
     def _of(self, count: int) -> str:
         sql = self._sql.get(count)
         if sql is None:
-            compiled = self._build(count).compile(dialect=self._dialect)
-            sql = self._sql[count] = str(compiled)
+            sql = self._sql[count] = f"{self._head} VALUES {', '.join([self._row] * count)}"
         return sql
 
 
-def insert_rows(table: sa.Table) -> Callable[[int], sa.ClauseElement]:
-    """Insert whole rows, values in the order of the table's columns."""
-    return lambda count: sa.insert(table).values(
-        [{c.name: sa.bindparam(f"{c.name}_{row}") for c in table.columns} for row in range(count)]
-    )
+class SelectBy:
+    """Selects the rows whose key is one of some."""
 
+    def __init__(
+        self, key: sa.Column[Any], columns: Sequence[sa.Column[Any]], dialect: sa.Dialect
+    ) -> None:
+        self._counts = [1, 4, 16, _MOST_ROWS]
+        self._sql = {
+            count: str(
+                sa.select(*columns)
+                .where(key.in_([sa.bindparam(f"key_{at}") for at in range(count)]))
+                .compile(dialect=dialect)
+            )
+            for count in self._counts
+        }
 
-def select_by(key: sa.Column[Any], *columns: sa.Column[Any]) -> Callable[[int], sa.ClauseElement]:
-    """Select the rows whose key is one of these."""
-    return lambda count: sa.select(*columns).where(
-        key.in_([sa.bindparam(f"key_{at}") for at in range(count)])
-    )
+    def run(self, cursor: Cursor, keys: Sequence[object]) -> list[Sequence[Any]]:
+        """The rows of these keys, in no order."""
+        found: list[Sequence[Any]] = []
+        for at in range(0, len(keys), _MOST_ROWS):
+            some = list(keys[at : at + _MOST_ROWS])
+            count = next(count for count in self._counts if count >= len(some))
+            cursor.execute(self._sql[count], some + some[-1:] * (count - len(some)))
+            found += cursor.fetchall()
+        return found
