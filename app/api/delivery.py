@@ -78,16 +78,21 @@ async def _fold(
 async def _encode(
     call: Call, events: AsyncIterator[ExchangeEvent], encoder: Encoder, outbox: "_Outbox"
 ) -> bytes:
+    last: bytes | None = None
     async for event in events:
+        if last is not None:
+            raise RuntimeError("an exchange went on after Closed")
         if type(event) is Opened:
             call.request_id = event.request_id
             outbox.headers = _headers(event)
         data = encoder.add(event)
         if type(event) is Closed:
-            return data
-        if data:
+            last = data
+        elif data:
             await outbox.put(data)
-    raise RuntimeError("an exchange ended without Closed")
+    if last is None:
+        raise RuntimeError("an exchange ended without Closed")
+    return last
 
 
 class _Outbox:

@@ -1,0 +1,59 @@
+"""From the error tree to HTTP."""
+
+import orjson
+import pytest
+
+from app.api.errors import failure
+from app.domain.errors import (
+    AccessError,
+    AccessProblem,
+    BackendError,
+    BackendProblem,
+    BannetonError,
+    ContentError,
+    FieldRefusedError,
+    RequestError,
+)
+
+
+def _all(kind: type[BannetonError]) -> set[type[BannetonError]]:
+    return {kind, *(one for inner in kind.__subclasses__() for one in _all(inner))}
+
+
+def test_every_backend_problem_and_access_problem_has_a_status() -> None:
+    """A new kind of failure has no status, and its error fails in turn."""
+    for backend in BackendProblem:
+        assert failure(BackendError(backend, "x"), "r").status in {400, 429, 502, 504}
+    for access in AccessProblem:
+        assert failure(AccessError(access, "x"), "r").status in {401, 403}
+
+
+@pytest.mark.parametrize("problem", BackendProblem)
+def test_what_a_provider_said_stays_inside(problem: BackendProblem) -> None:
+    """An error of the model's side shows addresses or what the provider wrote."""
+    failed = failure(BackendError(problem, "http://10.0.0.7 says boo", status=401), "r")
+    assert b"10.0.0.7" not in failed.body()
+    assert failed.status != 401
+
+
+def test_unknown_errors_tell_the_request_id_alone() -> None:
+    """A bug, or a mistake in a file, is described to callers."""
+    for error in (ValueError("secret"), ContentError([]), BannetonError("secret")):
+        failed = failure(error, "req_9")
+        assert failed.status == 500
+        assert b"secret" not in failed.body()
+        assert "req_9" in failed.message
+
+
+def test_request_errors_name_their_field() -> None:
+    """A caller is not told which field to mend."""
+    body = orjson.loads(failure(FieldRefusedError("a.b", "no"), "r").body())
+    assert body == {
+        "error": {
+            "message": "a.b: no",
+            "type": "invalid_request_error",
+            "param": "a.b",
+            "code": "field_refused",
+        }
+    }
+    assert failure(RequestError("x", code="model_not_found"), "r").status == 404
