@@ -1,0 +1,106 @@
+"""Words before a number that say what it is."""
+
+import re
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "EMAIL_ADDRESS": (),
+    "PHONE_NUMBER": (
+        "phone", "telephone", "tel", "mobile", "cell", "call", "fax", "whatsapp", "sms", "dial",
+        "hotline", "reach", "answering", "contact", "telefon", "handy", "mobil", "fon",
+        "numéro", "téléphone", "portable", "appelez", "teléfono", "móvil", "celular",
+        "llámame", "telefono", "cellulare", "numero",
+        "telefone", "电话", "手机", "联系", "致电", "拨打", "號碼", "電話", "手機", "热线",
+    ),
+    "CREDIT_CARD": (
+        "credit", "card", "visa", "mastercard", "cc", "amex", "discover", "jcb", "diners",
+        "maestro", "karte", "kreditkarte", "carte", "tarjeta", "carta", "信用卡", "卡号",
+    ),
+    "CN_BANK_CARD": ("card", "account", "unionpay", "银行卡", "卡号", "账号", "储蓄卡", "借记卡"),
+    "IBAN_CODE": ("iban", "bank", "transfer", "konto", "compte", "cuenta", "conto"),
+    "CRYPTO": ("wallet", "btc", "bitcoin", "crypto", "eth", "ethereum"),
+    "IP_ADDRESS": ("ip", "ipv4", "ipv6", "address"),
+    "MAC_ADDRESS": ("mac", "hardware address", "physical address", "ethernet"),
+    "US_SSN": ("social security", "ssn", "ssns", "ssid", "social"),
+    "US_ITIN": ("individual", "taxpayer", "itin", "tax", "taxid", "tin"),
+    "US_PASSPORT": (
+        "passport", "travel document", "reisepass", "passeport", "pasaporte", "passaporto",
+    ),
+    "US_BANK_NUMBER": (
+        "bank", "account", "acct", "checking", "savings", "routing", "konto", "kontonummer",
+        "compte", "cuenta",
+    ),
+    "US_DRIVER_LICENSE": (
+        "driver", "license", "licence", "permit", "lic", "dls", "cdls", "driving", "führerschein",
+        "permis", "licencia", "patente",
+    ),
+    "UK_NHS": ("national health service", "nhs", "health authority"),
+    "UK_NINO": ("national insurance", "ni number", "nino"),
+    "UK_PASSPORT": ("passport", "travel document", "hmpo"),
+    "UK_DRIVING_LICENCE": ("driving", "driver", "dvla", "licence", "license"),
+    "DE_PASSPORT": ("passport", "reisepass", "passnummer", "pass-nr"),
+    "MEDICAL_RECORD_NUMBER": ("mrn", "medical record", "patient id", "patient number"),
+    "MEDICAL_LICENSE": ("medical", "certificate", "dea", "prescriber"),
+    "US_MBI": ("medicare", "mbi", "beneficiary", "medicaid"),
+    "CN_ID": ("身份证", "身分证", "证件", "identity", "id card", "id number", "公民"),
+    "CN_PASSPORT": ("护照", "passport", "通行证"),
+    "FR_NIR": ("sécurité sociale", "nir", "insee", "numéro de sécu", "carte vitale"),
+    "BR_CPF": ("cpf", "contribuinte"),
+    "ES_NIF": ("dni", "nif", "identidad", "identificación"),
+    "ES_NIE": ("nie", "extranjero"),
+    "IT_FISCAL_CODE": ("codice fiscale", "fiscale", "cf"),
+    "PL_PESEL": ("pesel",),
+    "SG_NRIC_FIN": ("nric", "fin", "identity"),
+    "AU_TFN": ("tax file", "tfn"),
+    "AU_MEDICARE": ("medicare",),
+    "IN_AADHAAR": ("aadhaar", "aadhar", "uidai"),
+    "IN_PAN": ("permanent account", "pan", "income tax"),
+    "CA_SIN": ("sin", "social insurance", "nas", "assurance sociale"),
+    "FI_PERSONAL_IDENTITY_CODE": ("hetu", "henkilötunnus", "personbeteckning", "identity code"),
+    "DE_TAX_ID": ("steuer", "steuerid", "idnr", "identifikationsnummer", "tax"),
+    "DE_HEALTH_INSURANCE": (
+        "krankenvers", "versichert", "kvnr", "krankenkasse", "gesundheitskarte",
+    ),
+    "DE_SOCIAL_SECURITY": ("rentenvers", "sozialvers", "versicherungsnummer", "rvnr", "svnr"),
+    "KR_PASSPORT": ("korean passport", "passport", "여권"),
+    "KR_RRN": ("rrn", "resident registration", "주민등록"),
+    "SE_PERSONNUMMER": ("personnummer", "personal identity", "samordningsnummer"),
+    "TH_TNIN": ("thai", "tnin", "บัตรประชาชน", "ประจำตัวประชาชน"),
+    "TR_NATIONAL_ID": ("kimlik", "tckn", "tc no", "turkish", "türk"),
+    "ZA_ID_NUMBER": ("south african id", "rsa id", "identity number", "id number", "smart id"),
+    "DATE_OF_BIRTH": (
+        "born", "birth", "birthday", "birthdate", "dob", "d.o.b", "geboren", "geburtsdatum",
+        "geburtstag", "geb", "né le", "née le", "né(e) le", "naissance", "nacido", "nacida",
+        "nacimiento", "nato il", "nata il", "nascita", "nascimento", "出生", "生日", "生于",
+    ),
+}  # fmt: skip
+"""By entity. Presidio's own lists, without those that mean too much (``us``, ``number``,
+``save``), in the languages of its recognizers."""
+
+REACH = 80
+"""How many code points before a number are read for such words."""
+BOOST = 0.35
+"""What a word adds to the score, as in Presidio."""
+LEAST_BOOSTED = 0.4
+"""What a score is at least after a word, as in Presidio."""
+_WHOLE = 4
+"""A word of at most so many letters counts only as a whole: ``tin`` is not in ``ting``."""
+_NO_SPACES = "\u0e00"
+"""From here on (Thai, Chinese, Korean) words of these scripts stand without spaces."""
+
+
+def words_before(words: tuple[str, ...]) -> re.Pattern[str] | None:
+    """A pattern that finds one of the words in a text of lower case; none without words.
+
+    A longer word also counts where it begins another: ``cards``, ``telefonnummer``.
+    """
+    if not words:
+        return None
+    parts = []
+    for word in words:
+        part = re.escape(word)
+        if word[0] < _NO_SPACES:
+            part = rf"(?<![^\W\d_]){part}"
+            if len(word) <= _WHOLE:
+                part = rf"{part}(?![^\W\d_])"
+        parts.append(part)
+    return re.compile("|".join(parts))

@@ -1,0 +1,98 @@
+"""Telephone numbers: Presidio's recognizer on one run of digits at a time."""
+
+import re
+from collections.abc import Iterator
+
+import phonenumbers
+from presidio_analyzer import AnalysisExplanation, RecognizerResult
+from presidio_analyzer.nlp_engine import NlpArtifacts
+from presidio_analyzer.predefined_recognizers import PhoneRecognizer
+from typing_extensions import override
+
+from app.guardrails.recognizers import shapes
+
+_REGIONS = ("US", "GB", "DE", "FR", "IL", "IN", "CA", "BR", "CN", "ES", "IT")
+_OTHER = re.compile(
+    r"\d{1,3}\.\d{5,}"  # a fraction
+    r"|(?:\d{1,3}\.){3}\d{1,3}"  # an address on the net
+    r"|\(?(?:\d{4}[-\u2010-\u2013]\d{4}|\d+00[-\u2010-\u2013]\d+00)"  # a range
+    r"|(?:19|20)\d\d([-/.])\d\d?\1\d\d?\b.*"  # a date, perhaps with the hour
+    r"|\d{3}-\d{7}-\d{7}",  # an order at a large shop
+    re.ASCII,
+)
+"""Runs that are something else as a whole."""
+_SUM = re.compile(r"\d+\.\d+|(?=.*\.)(?=.*[ (-]).*", re.ASCII)
+"""One point, or points among other separators: sums of money and columns of figures."""
+_BARE = re.compile(r"(?!1[3-9]\d{9}$)\d+", re.ASCII)
+"""Digits alone, but for Chinese mobile numbers: as often an order or a time as a telephone."""
+_SCORE, _BARE_SCORE = 0.4, 0.3
+_POSSIBLE, _VALID = 0, 1
+"""How strict ``phonenumbers`` is: a length that occurs, or a number that a plan has."""
+_FORMS = (
+    (
+        "American form",
+        0.4,
+        re.compile(
+            r"\b(?:(?:00)?1[-. ])?(?:\(\d{3}\) ?|\d{3}[-.])\d{3}[-.]\d{4}"
+            r"(?: ?(?:x|ext\.?) ?\d{1,6})?\b",
+            re.ASCII,
+        ),
+    ),
+    (
+        "groups of digits",
+        0.05,
+        re.compile(
+            r"\b(?:\(\d{1,4}\)|\d{1,4})(?:[ -]\d{2,4}){1,4}\b|\b\d{2,4}[ -]\d{5,8}\b", re.ASCII
+        ),
+    ),
+)
+"""What people write as a telephone number although no plan knows it; the second after a word."""
+
+
+class RunPhoneRecognizer(PhoneRecognizer):
+    """Presidio's, region by region until nothing is left of a run.
+
+    A number that begins with ``+`` needs no region and no more than a possible length.
+    """
+
+    _runs = re.compile(shapes.NUMBER, re.ASCII)
+
+    def __init__(self) -> None:
+        super().__init__(supported_regions=_REGIONS)
+
+    @override
+    def analyze(
+        self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
+    ) -> list[RecognizerResult]:
+        results = []
+        for run in self._runs.finditer(text):
+            start, end = run.span()
+            if _OTHER.fullmatch(text, start, end):
+                continue
+            before = max(0, start - 1)
+            for at, to, score, name in self._numbers(text[before : end + 1], run[0]):
+                why = AnalysisExplanation("PhoneRecognizer", score, pattern_name=name)
+                results.append(
+                    RecognizerResult("PHONE_NUMBER", before + at, before + to, score, why)
+                )
+        return results
+
+    def _numbers(self, text: str, run: str) -> Iterator[tuple[int, int, float, str]]:
+        is_international = run.lstrip("(").startswith("+")
+        leniency = _POSSIBLE if is_international else _VALID
+        for region in _REGIONS[:1] if is_international else _REGIONS:
+            for match in phonenumbers.PhoneNumberMatcher(text, region, leniency=leniency):
+                text = _without(text, match.start, match.end)
+                if is_international or not _SUM.fullmatch(match.raw_string):
+                    score = _BARE_SCORE if _BARE.fullmatch(match.raw_string) else _SCORE
+                    yield match.start, match.end, score, f"plan of {region}"
+            if sum(sign.isdigit() for sign in text) < shapes.LEAST_DIGITS:
+                return
+        for name, score, form in _FORMS:
+            for found in form.finditer(text):
+                text = _without(text, *found.span())
+                yield *found.span(), score, name
+
+
+def _without(text: str, start: int, end: int) -> str:
+    return text[:start] + "\n" * (end - start) + text[end:]
