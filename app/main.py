@@ -1,1 +1,319 @@
-"""``create_app(settings)``: the only place where parts meet."""
+"""``running_app(project)``: the only place where parts meet."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from typing import assert_never
+
+import aiohttp
+from fastapi import FastAPI
+from typing_extensions import override
+
+from app import __version__
+from app.access.keys import Authenticator, KeyWish, NewKey, create_key
+from app.api.asgi import create_api
+from app.api.transport import Limits
+from app.backends.local import LocalBackend
+from app.backends.openai import OpenAIBackend
+from app.backends.scripted import Script, ScriptedBackend
+from app.backends.timeouts import Timeouts
+from app.catalog.read import read_catalog, read_deployment
+from app.catalog.reload import Health, Reloader
+from app.catalog.wording import read_as
+from app.catalog.yaml_source import read_document
+from app.compose.check import prompt_variables
+from app.compose.compose import compile_prompt
+from app.domain.catalog import Catalog
+from app.domain.clock import Clock
+from app.domain.errors import ContentError, Problem
+from app.domain.protocols import Backend
+from app.guardrails.evaluate import History
+from app.guardrails.kinds import KINDS
+from app.guardrails.plan import Builds, compile_policy
+from app.ledger.keys import KeyStore
+from app.ledger.ledger import Ledger
+from app.ledger.pseudonyms import Vault
+from app.pipeline.exchange import Steps
+from app.pipeline.gateway import Readiness
+from app.pipeline.loaded import Loaded, Served
+from app.pipeline.service import Pipeline
+from app.settings import Settings
+from app.settings import LocalBackend as LocalSettings
+from app.settings import OpenAIBackend as OpenAISettings
+from app.settings import ScriptedBackend as ScriptedSettings
+from app.settings import environment, settings_from
+from app.telemetry.metrics import Metrics
+
+
+class SystemClock:
+    """The time of this machine."""
+
+    def now(self) -> datetime:
+        """The time of day, in UTC."""
+        return datetime.fromtimestamp(time.time(), UTC)
+
+    def monotonic(self) -> float:
+        """Seconds that never go back."""
+        return time.monotonic()
+
+
+def new_id() -> str:
+    """Milliseconds and 80 random bits: unique, sortable by time."""
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder of content with the settings of this deployment."""
+
+    root: Path
+    settings: Settings
+    only_backend: str | None = None
+    """Every route goes there, whatever it says; for demonstrations."""
+    builds: Builds = field(default_factory=lambda: Builds(KINDS))
+    """Detectors by their settings, so that a reload builds only what changed."""
+
+    def read(self) -> Catalog:
+        """The files as they are now.
+
+        Raises:
+            ContentError: Every problem of every file.
+        """
+        return read_catalog(
+            self.root,
+            detectors=KINDS.values(),
+            inspect_prompt=prompt_variables,
+            validate=self.builds.detector,
+        )
+
+    def compile(self, catalog: Catalog) -> Loaded:
+        """All that requests need of a catalog, made once.
+
+        Raises:
+            ContentError: What only shows when it is put together.
+        """
+        plans = {
+            name: compile_policy(policy, KINDS, self.builds)
+            for name, policy in catalog.policies.items()
+        }
+        versions = {(name, None): persona for name, persona in catalog.personas.items()}
+        served: dict[tuple[str, str | None], Served] = {}
+        for (name, variant), persona in {**versions, **catalog.variants}.items():
+            route = catalog.routes[persona.route]
+            served[name, variant] = Served(
+                persona=persona,
+                variant=variant,
+                prompt=compile_prompt(catalog.personas[name], catalog, variant=variant),
+                plan=plans[persona.policy],
+                route=replace(route, backend=self.only_backend or route.backend),
+            )
+        return Loaded(catalog, served, plans)
+
+    def load(self) -> Loaded:
+        """Read and compile."""
+        return self.compile(self.read())
+
+
+class _AnyEnvironment(Mapping[str, str]):
+    """Answers to every name, so that files can be checked where no secret is at hand."""
+
+    @override
+    def __getitem__(self, name: str) -> str:
+        return "unset"
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    @override
+    def __len__(self) -> int:
+        return 0
+
+
+def find_root(given: Path | None) -> Path:
+    """The project's folder: the one given, the current one, or the shipped content."""
+    if given is not None:
+        return given
+    here = Path.cwd()
+    if (here / "banneton.yaml").exists():
+        return here
+    packaged = Path(__file__).parent / "content"
+    return packaged if packaged.exists() else Path(__file__).parent.parent
+
+
+def load_project(
+    root: Path | None, *, only_backend: str | None = None, reads_secrets: bool = True
+) -> Project:
+    """Read ``banneton.yaml`` of a project.
+
+    Raises:
+        ContentError: It is wrong.
+    """
+    found = find_root(root).resolve()
+    environ = environment() if reads_secrets else _AnyEnvironment()
+    return Project(found, settings_from(read_deployment(found), environ, found), only_backend)
+
+
+@asynccontextmanager
+async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
+    """The app with everything behind it started; stops it all at the end.
+
+    Args:
+        project: What to serve.
+        host: Where it will listen; without keys it must be a loopback address.
+
+    Raises:
+        ContentError: The files are wrong.
+        BannetonError: Something did not start, or may not be served so.
+    """
+    clock, metrics = SystemClock(), Metrics()
+
+    def compile_catalog(catalog: Catalog) -> Loaded:
+        loaded = project.compile(catalog)
+        metrics.catalog_loaded(catalog.digest, clock.now())
+        return loaded
+
+    reloader = Reloader(project.root, project.read, compile_catalog)
+    async with AsyncExitStack() as stack:
+        ledger = await open_ledger(project)
+        stack.push_async_callback(ledger.stop)
+        authenticator = await _authenticator(KeyStore(ledger.store), clock, host)
+        steps = Steps(
+            backends=await _backends(project, reloader.revision.compiled, stack),
+            ledger=ledger,
+            vault=Vault(ledger.store),
+            metrics=metrics,
+            clock=clock,
+            new_id=new_id,
+            pseudonym_key=ledger.store.keyring.pseudonym_key,
+            history=History(secrets.token_bytes(32)),
+            max_text_chars=project.settings.limits.max_text_chars,
+        )
+        pipeline = Pipeline(
+            steps,
+            loaded=lambda: reloader.revision.compiled,
+            readiness=partial(_readiness, reloader),
+            ledger=ledger,
+            authenticator=authenticator,
+        )
+        limits = Limits(max_body_bytes=project.settings.limits.max_body_bytes)
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(reloader.watch(stop))
+            try:
+                yield create_api(
+                    pipeline, clock=clock, new_id=new_id, limits=limits, version=__version__
+                )
+            finally:
+                stop.set()
+
+
+async def open_ledger(project: Project) -> Ledger:
+    """Start the ledger of a project; whoever asks stops it."""
+    storage = project.settings.storage
+    return await Ledger.start(storage.url, storage.key_file, SystemClock(), new_id)
+
+
+def _readiness(reloader: Reloader[Loaded]) -> Readiness:
+    state = reloader.state
+    is_degraded = state.health is Health.DEGRADED
+    return Readiness(
+        "degraded" if is_degraded else "ready",
+        reloader.revision.catalog.digest,
+        tuple(str(problem) for problem in state.problems),
+    )
+
+
+async def _authenticator(store: KeyStore, clock: Clock, host: str) -> Authenticator | None:
+    """Who checks keys; nobody where there are none and only this machine can ask.
+
+    Raises:
+        ContentError: There are no keys, and other machines could ask.
+    """
+    if any(key.revoked_at is None for key in await store.list(None)):
+        return Authenticator(store, clock)
+    if is_loopback(host):
+        return None
+    what = f"would listen on {host} without a key; make one: banneton keys create --name NAME"
+    raise ContentError([Problem("banneton.yaml", 0, 0, "server.host", what)])
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _backends(
+    project: Project, loaded: Loaded, stack: AsyncExitStack
+) -> dict[str, Backend]:
+    """The backends that routes use; those that none uses are not loaded."""
+    used = {served.route.backend for served in loaded.served.values()}
+    session = await stack.enter_async_context(
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=True,
+        )
+    )
+    backends: dict[str, Backend] = {}
+    for name in sorted(used):
+        backends[name] = backend = _backend(project, name, session)
+        stack.push_async_callback(backend.close)
+    return backends
+
+
+def _backend(project: Project, name: str, session: aiohttp.ClientSession) -> Backend:
+    settings = project.settings.backends[name]
+    match settings:
+        case OpenAISettings():
+            waits = settings.timeouts
+            return OpenAIBackend(
+                session,
+                base_url=settings.base_url,
+                api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+                timeouts=Timeouts(
+                    connect_s=waits.connect_ms / 1000,
+                    first_token_s=waits.first_token_ms / 1000,
+                    between_tokens_s=waits.between_tokens_ms / 1000,
+                    total_s=waits.total_ms / 1000,
+                ),
+                headers={key: value.get_secret_value() for key, value in settings.headers.items()},
+            )
+        case LocalSettings():
+            return LocalBackend(
+                settings.gguf, context_tokens=settings.context_tokens, threads=settings.threads
+            )
+        case ScriptedSettings():
+            return ScriptedBackend(read_script(settings.script, project.root))
+        case _:
+            assert_never(settings)
+
+
+def read_script(path: Path, root: Path) -> Script:
+    """A script of answers.
+
+    Raises:
+        ContentError: Every mistake with its line and column.
+    """
+    return read_as(Script, read_document(path, root))
+
+
+async def make_key(project: Project, wish: KeyWish) -> NewKey:
+    """Create a key in a project's ledger, whether or not a gateway runs on it."""
+    ledger = await open_ledger(project)
+    try:
+        return await create_key(KeyStore(ledger.store), SystemClock(), new_id, wish)
+    finally:
+        await ledger.stop()

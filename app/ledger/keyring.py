@@ -87,12 +87,14 @@ class Owner:
 class Keyring:
     """The master key. Never leaves this object, also not in a repr or an error."""
 
-    __slots__ = ("_lookups", "_master", "_wrapping", "proof")
+    __slots__ = ("_lookups", "_master", "_wrapping", "proof", "pseudonym_key")
 
     def __init__(self, master: bytes) -> None:
         self._master = master
         self._wrapping = _derive(master, "wrapping")
         self._lookups: dict[str, bytes] = {}
+        self.pseudonym_key = _derive(master, "minting")
+        """Under which values get their pseudonyms."""
         self.proof = _derive(master, "proof")
         """Shows that two keyrings are the same one, and helps nobody to the key."""
 

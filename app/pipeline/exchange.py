@@ -1,20 +1,20 @@
 """The order of the steps: guard in, compose, record, backend, guard out, record."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from app.domain.clock import Clock, NewId
-from app.domain.conversation import Conversation, Json, Message, Origin, Role, Segment, TextPart
+from app.domain.conversation import Conversation, Message, Origin, Role, Segment, TextPart
 from app.domain.decision import Decision, Outcome, Trace, severest
-from app.domain.errors import BackendError, BannetonError
-from app.domain.events import Finish, FinishReason, StreamEvent, Usage
-from app.domain.policy import KeepContent, Stage
+from app.domain.errors import BackendError, RequestError
+from app.domain.events import Finish, FinishReason, Usage
+from app.domain.policy import KeepContent
 from app.domain.prompt import SystemPrompt
 from app.domain.protocols import Backend, Caller, Ledger, PseudonymScope, PseudonymVault
 from app.domain.record import Closing, Opening, Status, Timings
-from app.guardrails.evaluate import Inspection, inspect_segments
+from app.guardrails.evaluate import History, Inspection, inspect_segments
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
 from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Stopped, Summary
@@ -36,11 +36,14 @@ class Steps:
     clock: Clock
     new_id: NewId
     pseudonym_key: bytes
+    history: History
+    max_text_chars: int
+    """Code points of all texts of a request together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request, with everything about it that is decided before anything is looked at."""
+    """One request, with all that is decided about it before anything is looked at."""
 
     conversation: Conversation
     served: Served
@@ -49,3 +52,241 @@ class Ask:
     audience: str
     dialect: str
     request_id: str
+
+    @property
+    def scope(self) -> PseudonymScope:
+        """Within which its pseudonyms hold: the session, or this request alone."""
+        session = self.conversation.wishes.session
+        where = f"session:{session}" if session is not None else f"request:{self.request_id}"
+        return PseudonymScope(self.caller.tenant, self.caller.key_id, where)
+
+
+class Exchange:
+    """One exchange on its way, from the request that was read to the record that is closed."""
+
+    def __init__(self, steps: Steps, ask: Ask) -> None:
+        self._steps = steps
+        self._ask = ask
+        self._started_s = steps.clock.monotonic()
+        self._input_ms = 0.0
+        self._first_token_ms: float | None = None
+        self._usage: Usage | None = None
+        self._finish: FinishReason | None = None
+        self._outcome = Outcome.ALLOW
+        self._findings = Findings()
+        self._guard: OutputGuard | None = None
+
+    async def run(self) -> AsyncGenerator[ExchangeEvent, None]:
+        """All of it. Closing the generator early closes the record as cancelled.
+
+        Raises:
+            RequestError: Before the first event: the request is not one that the persona takes.
+            BackendError: The model's side failed; the record says so.
+            LedgerError: A record could not be kept.
+        """
+        ask = self._ask
+        sampling = bounded(ask.conversation.sampling, ask.served.persona.sampling)
+        # What the client gives is checked as it is, then composed as it was rewritten.
+        wishes = ask.conversation.wishes
+        ask.served.prompt.compose(wishes.scenario, wishes.variables)
+        texts = segments(ask.conversation)
+        self._bound(texts)
+        minter = await self._minter()
+        inspection = await inspect_segments(
+            ask.served.plan,
+            ask.audience,
+            texts,
+            minter=minter,
+            now=self._steps.clock.now(),
+            history=self._steps.history,
+        )
+        conversation = with_texts(ask.conversation, inspection.texts)
+        prompt = ask.served.prompt.compose(conversation.wishes.scenario, conversation.wishes.variables)
+        if wishes.session is not None and minter.minted:
+            await self._steps.vault.save(ask.scope, minter.minted)
+        self._note(inspection.trace, inspection.decisions, inspection.outcome)
+        self._input_ms = self._elapsed_ms()
+        await self._steps.ledger.open(self._opening(inspection, prompt))
+        asked = _to_model(replace(conversation, sampling=sampling), prompt)
+        async for event in self._recorded(inspection, asked, minter):
+            yield event
+
+    async def _recorded(
+        self, inspection: Inspection, asked: Conversation, minter: Minter
+    ) -> AsyncGenerator[ExchangeEvent, None]:
+        """The events of an exchange whose record is open; closes it in every case."""
+        status, error = Status.CANCELLED, None
+        try:
+            yield self._opened()
+            if inspection.stop is not None:
+                for event in self._stopped(inspection.outcome):
+                    yield event
+            else:
+                async with aclosing(self._answer(asked, minter)) as answer:
+                    async for event in answer:
+                        yield event
+            status = Status.COMPLETED
+        except Exception as exc:
+            status = Status.FAILED
+            error = type(exc).__name__
+            if isinstance(exc, BackendError):
+                error = exc.problem.value
+                self._steps.metrics.backend_failed(self._ask.served.route.backend, exc.problem)
+            raise
+        finally:
+            # Shielded: a client that leaves must not leave the record open.
+            await asyncio.shield(self._close(status, error))
+        yield Closed(self._summary(status))
+
+    async def _answer(
+        self, asked: Conversation, minter: Minter
+    ) -> AsyncGenerator[ExchangeEvent, None]:
+        """The model's answer as policy lets it through."""
+        ask, steps = self._ask, self._steps
+        guard = self._guard = OutputGuard(
+            ask.served.plan, ask.audience, minter=minter, now=steps.clock.now()
+        )
+        route = ask.served.route
+        events = steps.backends[route.backend].stream(asked, route.model)
+        async with aclosing(events) as stream:
+            async for event in stream:
+                if self._first_token_ms is None:
+                    self._first_token_ms = self._elapsed_ms()
+                if isinstance(event, Usage):
+                    self._usage = event
+                    continue
+                if isinstance(event, Finish):
+                    released = await guard.finish(event)
+                else:
+                    released = guard.feed(event)
+                for out in released:
+                    if isinstance(out, Finish):
+                        self._finish = out.reason
+                    yield out
+                if guard.is_stopped:
+                    break
+        if guard.is_stopped:
+            for stop in self._stopped(guard.outcome):
+                yield stop
+        if self._usage is not None:
+            yield self._usage
+
+    def _stopped(self, outcome: Outcome) -> tuple[ExchangeEvent, ...]:
+        """The end of an answer that policy stopped."""
+        persona = self._ask.served.persona
+        outcome = severest(self._outcome, outcome)
+        self._finish = FinishReason.CONTENT_FILTER
+        reply = reply_to(persona, outcome, self._ask.conversation.messages)
+        stop = Stopped(outcome, reply, is_error=persona.on_block == "error")
+        return stop, Finish(FinishReason.CONTENT_FILTER)
+
+    def _bound(self, texts: Sequence[Segment]) -> None:
+        if sum(len(segment.text) for segment in texts) > self._steps.max_text_chars:
+            raise RequestError(
+                f"messages: more than {self._steps.max_text_chars} characters together",
+                param="messages",
+                code="context_length_exceeded",
+            )
+
+    async def _minter(self) -> Minter:
+        ask = self._ask
+        known: Mapping[str, str] = {}
+        if ask.conversation.wishes.session is not None:
+            known = await self._steps.vault.load(ask.scope)
+        return Minter(self._steps.pseudonym_key, ask.scope, known)
+
+    def _elapsed_ms(self) -> float:
+        return (self._steps.clock.monotonic() - self._started_s) * 1000
+
+    def _note(self, trace: Trace, decisions: tuple[Decision, ...], outcome: Outcome) -> None:
+        self._findings.add(trace, decisions)
+        self._outcome = severest(self._outcome, outcome)
+
+    def _opened(self) -> Opened:
+        ask = self._ask
+        return Opened(
+            ask.request_id, ask.served.persona.id, ask.served.variant, ask.catalog, self._outcome
+        )
+
+    def _opening(self, inspection: Inspection, prompt: SystemPrompt) -> Opening:
+        ask = self._ask
+        served, caller, policy = ask.served, ask.caller, ask.served.plan.policy
+        return Opening(
+            request_id=ask.request_id,
+            at=self._steps.clock.now(),
+            tenant=caller.tenant,
+            key_id=caller.key_id,
+            subject=ask.conversation.subject,
+            session=ask.conversation.wishes.session,
+            consent=ask.conversation.wishes.consent,
+            dialect=ask.dialect,
+            persona=served.persona.id,
+            variant=served.variant,
+            audience=ask.audience,
+            policy=policy.id,
+            catalog=ask.catalog,
+            prompt=prompt.digest,
+            route=served.route.id,
+            backend=served.route.backend,
+            model=served.route.model,
+            is_stream=ask.conversation.is_stream,
+            trace=inspection.trace,
+            decisions=inspection.decisions,
+            outcome=inspection.outcome,
+            content=tuple(inspection.texts.items()),
+            keeps_content=policy.keep.content is KeepContent.REWRITTEN and inspection.stop is None,
+        )
+
+    async def _close(self, status: Status, error: str | None) -> None:
+        guard = self._guard
+        trace: Trace = ()
+        decisions: tuple[Decision, ...] = ()
+        if guard is not None:
+            trace, decisions = guard.trace, guard.decisions
+            self._note(trace, decisions, guard.outcome)
+        timings = Timings(self._input_ms, self._first_token_ms, self._elapsed_ms())
+        closing = Closing(
+            request_id=self._ask.request_id,
+            at=self._steps.clock.now(),
+            status=status,
+            outcome=self._outcome,
+            trace=trace,
+            decisions=decisions,
+            finish=self._finish.value if self._finish is not None else None,
+            error=error,
+            usage=self._usage,
+            timings=timings,
+            content=guard.released if guard is not None else (),
+        )
+        await self._steps.ledger.close(closing)
+        self._count(status)
+
+    def _count(self, status: Status) -> None:
+        metrics, persona = self._steps.metrics, self._ask.served.persona.id
+        metrics.request_ended(persona, self._outcome, status, self._elapsed_ms() / 1000)
+        if self._first_token_ms is not None:
+            metrics.first_token_came(persona, self._first_token_ms / 1000)
+        if self._usage is not None:
+            metrics.tokens_used(self._usage)
+        for run in self._findings.unchecked:
+            metrics.detector_unchecked(run.detector)
+
+    def _summary(self, status: Status) -> Summary:
+        ask = self._ask
+        return Summary(
+            request_id=ask.request_id,
+            persona=ask.served.persona.id,
+            variant=ask.served.variant,
+            catalog=ask.catalog,
+            outcome=self._outcome,
+            status=status,
+            applied=tuple(self._findings.applied),
+            findings=tuple(self._findings.findings),
+            unchecked=tuple(self._findings.unchecked),
+        )
+
+
+def _to_model(conversation: Conversation, prompt: SystemPrompt) -> Conversation:
+    """The conversation with the persona's prompt before all that the client sent."""
+    system = Message(Role.SYSTEM, Origin.PERSONA, (TextPart(prompt.text),))
+    return replace(conversation, messages=(system, *conversation.messages))

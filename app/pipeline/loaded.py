@@ -46,3 +46,14 @@ class Loaded:
                 code="model_not_found",
             )
         return found
+
+    def plan(self, policy: str) -> PolicyPlan:
+        """The policy's plan.
+
+        Raises:
+            RequestError: There is no such policy.
+        """
+        found = self.plans.get(policy)
+        if found is None:
+            raise RequestError("policy: there is no such policy", param="policy", code="not_found")
+        return found

@@ -1,0 +1,189 @@
+"""The one ``Gateway``: finds what a request needs, then runs its steps."""
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+import orjson
+
+from app.access.audience import resolve_audience
+from app.access.keys import Authenticator, check_persona
+from app.domain.conversation import Conversation, Json
+from app.domain.decision import Outcome
+from app.domain.errors import RequestError
+from app.domain.persona import Persona
+from app.domain.prompt import SystemPrompt
+from app.domain.protocols import Caller, PseudonymScope
+from app.domain.record import Status
+from app.ledger.ledger import Ledger
+from app.ledger.records import Record, RecordFilter
+from app.pipeline.answer import ExchangeEvent
+from app.pipeline.check import check_segments
+from app.pipeline.exchange import Ask, Exchange, Steps
+from app.pipeline.gateway import CheckRequest, CheckResult, Readiness, RenderRequest
+from app.pipeline.loaded import Loaded
+
+_FILTERS = frozenset(
+    {"persona", "outcome", "status", "since", "until", "session", "subject", "cursor", "limit"}
+)
+
+
+class Pipeline:
+    """Holds the parts for the whole process; a request takes the catalog of its moment."""
+
+    def __init__(
+        self,
+        steps: Steps,
+        *,
+        loaded: Callable[[], Loaded],
+        readiness: Callable[[], Readiness],
+        ledger: Ledger,
+        authenticator: Authenticator | None,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            steps: What exchanges need.
+            loaded: Gives the catalog that is served now.
+            readiness: Whether requests can be served.
+            ledger: For reading records.
+            authenticator: None lets anybody in, as one tenant: only for loopback without keys.
+        """
+        self._steps = steps
+        self._loaded = loaded
+        self._readiness = readiness
+        self._ledger = ledger
+        self._authenticator = authenticator
+
+    async def authenticate(self, authorization: str | None) -> Caller:
+        """Who asks; raises ``AccessError``."""
+        if self._authenticator is None:
+            return Caller("local", "", None, None, may_read_records=True)
+        return await self._authenticator.authenticate(authorization)
+
+    def personas(self, caller: Caller) -> Sequence[Persona]:
+        """The personas that this key may use, ordered by id."""
+        return [
+            persona
+            for name, persona in sorted(self._loaded().catalog.personas.items())
+            if caller.personas is None or name in caller.personas
+        ]
+
+    def persona(self, persona_id: str, caller: Caller) -> Persona:
+        """One persona; raises ``RequestError`` (``model_not_found``) or ``AccessError``."""
+        check_persona(caller, persona_id)
+        return self._loaded().find(persona_id, None).persona
+
+    async def exchange(
+        self, conversation: Conversation, caller: Caller, *, dialect: str
+    ) -> AsyncGenerator[ExchangeEvent, None]:
+        """Run one exchange."""
+        check_persona(caller, conversation.persona)
+        loaded = self._loaded()
+        served = loaded.find(conversation.persona, conversation.variant)
+        ask = Ask(
+            conversation=conversation,
+            served=served,
+            catalog=loaded.catalog.digest,
+            caller=caller,
+            audience=resolve_audience(
+                served.plan.policy, caller, conversation.wishes.audience
+            ),
+            dialect=dialect,
+            request_id=self._steps.new_id(),
+        )
+        async for event in Exchange(self._steps, ask).run():
+            yield event
+
+    async def check(self, request: CheckRequest, caller: Caller) -> CheckResult:
+        """Run a policy on text without a model."""
+        loaded = self._loaded()
+        if request.persona is not None:
+            check_persona(caller, request.persona)
+            plan = loaded.find(request.persona, None).plan
+        else:
+            plan = loaded.plan(request.policy or "")
+        audience = resolve_audience(plan.policy, caller, request.audience)
+        return await check_segments(
+            plan,
+            audience,
+            request.segments,
+            clock=self._steps.clock,
+            pseudonym_key=self._steps.pseudonym_key,
+            catalog=loaded.catalog.digest,
+            scope=PseudonymScope(caller.tenant, caller.key_id, f"check:{self._steps.new_id()}"),
+        )
+
+    async def render(self, request: RenderRequest, caller: Caller) -> SystemPrompt:
+        """The composed system prompt with its provenance."""
+        check_persona(caller, request.persona)
+        served = self._loaded().find(request.persona, request.variant)
+        return served.prompt.compose(request.scenario, request.variables)
+
+    async def records(self, query: Mapping[str, str], caller: Caller) -> Json:
+        """A page of records as JSON."""
+        page = await self._ledger.records(record_filter(query, caller.tenant))
+        return {
+            "records": [record_json(record) for record in page.records],
+            "next": page.cursor,
+        }
+
+    async def record(self, request_id: str, caller: Caller) -> Json | None:
+        """One record as JSON, if there is one that this key may read."""
+        record = await self._ledger.record(request_id, tenant=caller.tenant)
+        return None if record is None else record_json(record)
+
+    def readiness(self) -> Readiness:
+        """Whether requests can be served."""
+        return self._readiness()
+
+    def metrics(self) -> bytes:
+        """Prometheus text."""
+        if self._readiness().problems:
+            self._steps.metrics.catalog_refused()
+        return self._steps.metrics.render()
+
+
+def record_filter(query: Mapping[str, str], tenant: str | None) -> RecordFilter:
+    """Read a filter from text.
+
+    Raises:
+        RequestError: A name or value makes no sense; values are not echoed.
+    """
+    for name in query:
+        if name not in _FILTERS:
+            known = ", ".join(sorted(_FILTERS))
+            raise RequestError(f"there is no such filter; there are {known}", code="invalid_query")
+    try:
+        return RecordFilter(
+            tenant=tenant,
+            persona=query.get("persona"),
+            outcome=Outcome(query["outcome"]) if "outcome" in query else None,
+            status=Status(query["status"]) if "status" in query else None,
+            since=_time(query.get("since")),
+            until=_time(query.get("until")),
+            session=query.get("session"),
+            subject=query.get("subject"),
+            cursor=query.get("cursor"),
+            limit=int(query.get("limit", "50")),
+        )
+    except ValueError:
+        raise RequestError(
+            "outcome, status, since, until or limit: not a value that it can have; times are "
+            "ISO 8601 with a zone, limit is a number",
+            code="invalid_query",
+        ) from None
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError("a time needs its zone")
+    return time
+
+
+def record_json(record: Record) -> Json:
+    """A record as JSON values."""
+    return orjson.loads(orjson.dumps(asdict(record)))
