@@ -3,14 +3,14 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 import aiohttp
 from fastapi import FastAPI
@@ -24,6 +24,7 @@ from app.backends.local import LocalBackend
 from app.backends.openai import OpenAIBackend
 from app.backends.scripted import Script, ScriptedBackend
 from app.backends.timeouts import Timeouts
+from app.catalog.cases import read_cases
 from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
 from app.catalog.wording import read_as
@@ -32,24 +33,30 @@ from app.compose.check import prompt_variables
 from app.compose.compose import compile_prompt
 from app.domain.catalog import Catalog
 from app.domain.clock import Clock
-from app.domain.errors import ContentError, Problem
-from app.domain.protocols import Backend
+from app.domain.conversation import Segment
+from app.domain.errors import ContentError, Problem, RequestError
+from app.domain.persona import Persona
+from app.domain.policy import Stage
+from app.domain.protocols import Backend, PseudonymScope
+from app.evals.run import run_cases
 from app.guardrails.evaluate import History
 from app.guardrails.kinds import KINDS
 from app.guardrails.plan import Builds, compile_policy
 from app.ledger.keys import KeyStore
 from app.ledger.ledger import Ledger
 from app.ledger.pseudonyms import Vault
+from app.pipeline.check import check_segments
 from app.pipeline.exchange import Steps
-from app.pipeline.gateway import Readiness
+from app.pipeline.gateway import CheckResult, Readiness
 from app.pipeline.loaded import Loaded, Served
 from app.pipeline.service import Pipeline
-from app.settings import Settings
 from app.settings import LocalBackend as LocalSettings
 from app.settings import OpenAIBackend as OpenAISettings
 from app.settings import ScriptedBackend as ScriptedSettings
-from app.settings import environment, settings_from
+from app.settings import Settings, environment, settings_from
 from app.telemetry.metrics import Metrics
+
+T = TypeVar("T")
 
 
 class SystemClock:
@@ -103,9 +110,12 @@ class Project:
             name: compile_policy(policy, KINDS, self.builds)
             for name, policy in catalog.policies.items()
         }
-        versions = {(name, None): persona for name, persona in catalog.personas.items()}
+        versions: dict[tuple[str, str | None], Persona] = {
+            (name, None): persona for name, persona in catalog.personas.items()
+        }
+        versions.update(catalog.variants)
         served: dict[tuple[str, str | None], Served] = {}
-        for (name, variant), persona in {**versions, **catalog.variants}.items():
+        for (name, variant), persona in versions.items():
             route = catalog.routes[persona.route]
             served[name, variant] = Served(
                 persona=persona,
@@ -255,9 +265,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-async def _backends(
-    project: Project, loaded: Loaded, stack: AsyncExitStack
-) -> dict[str, Backend]:
+async def _backends(project: Project, loaded: Loaded, stack: AsyncExitStack) -> dict[str, Backend]:
     """The backends that routes use; those that none uses are not loaded."""
     used = {served.route.backend for served in loaded.served.values()}
     session = await stack.enter_async_context(
@@ -312,8 +320,37 @@ def read_script(path: Path, root: Path) -> Script:
 
 async def make_key(project: Project, wish: KeyWish) -> NewKey:
     """Create a key in a project's ledger, whether or not a gateway runs on it."""
+    return await with_keys(project, lambda store: create_key(store, SystemClock(), new_id, wish))
+
+
+async def with_keys(project: Project, work: Callable[[KeyStore], Awaitable[T]]) -> T:
+    """Do something with a project's keys."""
     ledger = await open_ledger(project)
     try:
-        return await create_key(KeyStore(ledger.store), SystemClock(), new_id, wish)
+        return await work(KeyStore(ledger.store))
     finally:
         await ledger.stop()
+
+
+async def check_text(
+    loaded: Loaded, policy: str, audience: str, stage: Stage, text: str
+) -> CheckResult:
+    """What a policy makes of one text."""
+    plan = loaded.plan(policy)
+    if audience not in plan.policy.audiences:
+        known = ", ".join(plan.policy.audiences)
+        raise RequestError(f"there is no such audience; there are {known}", param="audience")
+    return await check_segments(
+        plan,
+        audience,
+        (Segment("text", text, stage),),
+        clock=SystemClock(),
+        pseudonym_key=secrets.token_bytes(32),
+        catalog=loaded.catalog.digest,
+        scope=PseudonymScope("", "", new_id()),
+    )
+
+
+async def check_cases(project: Project, loaded: Loaded) -> tuple[int, tuple[Problem, ...]]:
+    """Run all cases of a project: how many expectations there are, and those that do not hold."""
+    return await run_cases(loaded, read_cases(project.root, loaded.catalog), SystemClock())

@@ -57,7 +57,9 @@ class Scenario:
 SCENARIOS = (
     Scenario("JSON, 16 connections", "json-1000", is_stream=False, connections=16, tokens=0),
     Scenario("JSON, 1 connection", "json-1000", is_stream=False, connections=1, tokens=0),
-    Scenario("stream, as fast as it comes, 16", "chunks-50-0", is_stream=True, connections=16, tokens=50),
+    Scenario(
+        "stream, as fast as it comes, 16", "chunks-50-0", is_stream=True, connections=16, tokens=50
+    ),
     Scenario("stream, 10 ms a chunk, 4", "chunks-50-10", is_stream=True, connections=4, tokens=50),
 )
 
@@ -76,7 +78,9 @@ def memory_mb(pid: int) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
-def start(command: Sequence[str], port: int, *, core: int, env: dict[str, str] | None = None) -> subprocess.Popen[bytes]:
+def start(
+    command: Sequence[str], port: int, *, core: int, env: dict[str, str] | None = None
+) -> subprocess.Popen[bytes]:
     """Start a server on a core and wait until it listens."""
     process = subprocess.Popen(
         ["taskset", "-c", str(core), *command],  # noqa: S607  # util-linux's own, wherever it is
@@ -134,9 +138,19 @@ def targets(folder: Path) -> Iterator[list[Target]]:
     python = sys.executable
     running: list[subprocess.Popen[bytes]] = []
     try:
-        running.append(start([python, str(HERE / "mock_model.py"), str(MODEL_PORT)], MODEL_PORT, core=1))
+        running.append(
+            start([python, str(HERE / "mock_model.py"), str(MODEL_PORT)], MODEL_PORT, core=1)
+        )
         uvicorn = [python, "-m", "uvicorn", "--app-dir", str(HERE), "passthrough:app", "--port"]
-        quiet = ["--no-access-log", "--log-level", "error", "--loop", "uvloop", "--http", "httptools"]
+        quiet = [
+            "--no-access-log",
+            "--log-level",
+            "error",
+            "--loop",
+            "uvloop",
+            "--http",
+            "httptools",
+        ]
         bare = start(
             [*uvicorn, str(PASS_PORT), *quiet],
             PASS_PORT,
@@ -156,17 +170,31 @@ def targets(folder: Path) -> Iterator[list[Target]]:
             write_project(root, policy)
             banneton = [python, "-m", "app"]
             made = subprocess.run(
-                [*banneton, "keys", "create", "--root", str(root), "--name", "bench", "--format", "json"],
+                [
+                    *banneton,
+                    "keys",
+                    "create",
+                    "--root",
+                    str(root),
+                    "--name",
+                    "bench",
+                    "--format",
+                    "json",
+                ],
                 check=True,
                 capture_output=True,
                 cwd=PROJECT,
             )
             key = orjson.loads(made.stdout)["key"]
             served = start(
-                [*banneton, "serve", "--root", str(root), "--port", str(port), "--quiet"], port, core=0
+                [*banneton, "serve", "--root", str(root), "--port", str(port), "--quiet"],
+                port,
+                core=0,
             )
             running.append(served)
-            found.append(Target(name, port, served.pid, "persona", f"authorization: Bearer {key}\r\n"))
+            found.append(
+                Target(name, port, served.pid, "persona", f"authorization: Bearer {key}\r\n")
+            )
         yield found
     finally:
         for process in running:
@@ -240,7 +268,9 @@ def report(scenario: Scenario, rows: dict[str, list[Row]]) -> list[str]:
         median = statistics.median
         ratio = median(row.cpu_ms / base.cpu_ms for row, base in zip(found, bare, strict=True))
         added = median(row.p50_ms - base.p50_ms for row, base in zip(found, direct, strict=True))
-        first = median(row.first_ms - base.first_ms for row, base in zip(found, direct, strict=True))
+        first = median(
+            row.first_ms - base.first_ms for row, base in zip(found, direct, strict=True)
+        )
         lines.append(
             f"| {name} | {median(row.cpu_ms for row in found) * 1000 / share:.1f} | {ratio:.2f} | "
             f"{median(row.per_s for row in found):,.0f} | {median(row.p50_ms for row in found):.2f} | "
@@ -253,7 +283,10 @@ def main() -> None:
     """Run every scenario and print the tables."""
     os.sched_setaffinity(0, {1})
     with tempfile.TemporaryDirectory() as folder, targets(Path(folder)) as found:
-        print("Idle memory (PSS): " + ", ".join(f"{t.name} {memory_mb(t.pid):.0f} MB" for t in found), "\n")
+        print(
+            "Idle memory (PSS): " + ", ".join(f"{t.name} {memory_mb(t.pid):.0f} MB" for t in found),
+            "\n",
+        )
         for scenario in SCENARIOS:
             rows: dict[str, list[Row]] = {target.name: [] for target in found}
             for target in found:
@@ -262,7 +295,9 @@ def main() -> None:
                 for target in found:
                     rows[target.name].append(measure(target, scenario, SECONDS))
             print("\n".join(report(scenario, rows)), flush=True)
-        print("Memory after (PSS): " + ", ".join(f"{t.name} {memory_mb(t.pid):.0f} MB" for t in found))
+        print(
+            "Memory after (PSS): " + ", ".join(f"{t.name} {memory_mb(t.pid):.0f} MB" for t in found)
+        )
 
 
 if __name__ == "__main__":

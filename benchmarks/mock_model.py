@@ -12,7 +12,9 @@ import httptools
 import orjson
 from typing_extensions import override
 
-WORDS = "The milestone moved because the supplier asked for more time and the budget did not change. "
+WORDS = (
+    "The milestone moved because the supplier asked for more time and the budget did not change. "
+)
 
 
 def text_of(chars: int) -> str:
@@ -43,7 +45,9 @@ def json_answer(chars: int) -> bytes:
             "object": "chat.completion",
             "created": 1,
             "model": "mock",
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}],
+            "choices": [
+                {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+            ],
             "usage": USAGE,
         }
     )
@@ -94,7 +98,10 @@ class Model(asyncio.Protocol):
             transport.write(json_answer(int(rest) if kind == "json" else 400))
             return
         count, delay_ms = (int(part) for part in rest.split("-")) if kind == "chunks" else (50, 0)
-        chunks = [_framed(_chunk({"content": text_of(8 * count)[8 * i : 8 * i + 8]})) for i in range(count)]
+        chunks = [
+            _framed(_chunk({"content": text_of(8 * count)[8 * i : 8 * i + 8]}))
+            for i in range(count)
+        ]
         if delay_ms:
             job = asyncio.get_running_loop().create_task(self.stream(chunks, delay_ms / 1000))
             self.jobs.add(job)

@@ -54,12 +54,19 @@ def converse(client: "Client", persona: str, settings: dict[str, str], console: 
         if not line:
             continue
         try:
-            answer = say(client, persona, [*messages, {"role": "user", "content": line}], settings, console)
+            answer = say(
+                client, persona, [*messages, {"role": "user", "content": line}], settings, console
+            )
         except httpx2.HTTPError as error:
-            console.print(f"The gateway does not answer ({type(error).__name__}). Is `banneton serve` running?")
+            console.print(
+                f"The gateway does not answer ({type(error).__name__}). Is `banneton serve` running?"
+            )
             raise typer.Exit(2) from None
         if answer:
-            messages += [{"role": "user", "content": line}, {"role": "assistant", "content": answer}]
+            messages += [
+                {"role": "user", "content": line},
+                {"role": "assistant", "content": answer},
+            ]
 
 
 def say(

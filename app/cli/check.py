@@ -23,19 +23,23 @@ def check(
 
     Example: banneton check
     """
+    import asyncio
     import json
 
     from app.domain.errors import ContentError
-    from app.main import load_project, run_cases
+    from app.main import check_cases, load_project
 
     problems: tuple[Problem, ...] = ()
     summary = ""
     try:
-        loaded = load_project(root, reads_secrets=False).load()
+        project = load_project(root, reads_secrets=False)
+        loaded = project.load()
         catalog = loaded.catalog
-        summary = f"{len(catalog.personas)} personas, {len(catalog.policies)} policies, {catalog.digest}"
+        summary = (
+            f"{len(catalog.personas)} personas, {len(catalog.policies)} policies, {catalog.digest}"
+        )
         if cases:
-            count, problems = run_cases(loaded)
+            count, problems = asyncio.run(check_cases(project, loaded))
             summary = f"{count} cases, {summary}"
     except ContentError as error:
         problems = error.problems

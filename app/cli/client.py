@@ -36,12 +36,21 @@ class Client:
         return [model["id"] for model in answer.json()["data"]]
 
     def stream(
-        self, persona: str, messages: Sequence[Mapping[str, str]], settings: Mapping[str, Json], turn: Turn
+        self,
+        persona: str,
+        messages: Sequence[Mapping[str, str]],
+        settings: Mapping[str, Json],
+        turn: Turn,
     ) -> Iterator[str]:
         """The answer's text as it comes; fills ``turn`` on the way."""
         import json
 
-        body = {"model": persona, "messages": list(messages), "stream": True, "banneton": dict(settings)}
+        body = {
+            "model": persona,
+            "messages": list(messages),
+            "stream": True,
+            "banneton": dict(settings),
+        }
         with self._http.stream("POST", "/v1/chat/completions", json=body) as answer:
             if answer.status_code != 200:  # noqa: PLR2004  # HTTP's own number
                 answer.read()

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from app.cli.options import Format, ROOT
+from app.cli.options import ROOT, Format
 
 
-def render(  # noqa: PLR0913  # one parameter an option
+def render(  # one parameter an option
     persona: Annotated[str, typer.Argument(help="A persona's id, or persona:variant.")],
     *,
     root: Annotated[Path | None, ROOT] = None,
@@ -27,18 +27,16 @@ def render(  # noqa: PLR0913  # one parameter an option
     """
     import json
 
-    import typer as _typer
-
     from app.main import load_project
 
-    loaded = load_project(root).load()
+    loaded = load_project(root, reads_secrets=False).load()
     name, _, variant = persona.partition(":")
     served = loaded.find(name, variant or None)
     variables = {}
     for pair in var or ():
         key, equals, value = pair.partition("=")
         if not equals:
-            raise _typer.BadParameter(f"--var {key}: write name=value")
+            raise typer.BadParameter(f"--var {key}: write name=value")
         variables[key] = _scalar(value)
     prompt = served.prompt.compose(scenario, variables)
     if output is Format.JSON:

@@ -14,36 +14,58 @@ class Running:
 
     url: str
     key: str
-    model: str
 
 
 @contextmanager
 def running_gateway(root: Path | None, *, backend: str) -> Iterator[Running]:
-    """Serve a project on a free port of loopback, every route on one backend, until the end."""
+    """Serve a project on a free port of loopback, every route on one backend, until the end.
+
+    Raises:
+        BannetonError: It did not start.
+    """
     import asyncio
-    from dataclasses import replace
 
     import uvicorn
 
-    from app.main import create_app, create_key, load_project
+    from app.access.keys import KeyWish
+    from app.main import load_project, make_key, running_app
 
     project = load_project(root, only_backend=backend)
-    key = asyncio.run(create_key(project, name="demo", tenant="demo"))
+    wish = KeyWish(tenant="demo", name="demo", may_read_records=True)
+    key = asyncio.run(make_key(project, wish)).secret
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    app = create_app(project, host="127.0.0.1")
-    config = uvicorn.Config(app, log_level="error", access_log=False)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    is_ready = threading.Event()
+    servers: list[uvicorn.Server] = []
+    failures: list[BaseException] = []
+
+    async def run() -> None:
+        async with running_app(project, host="127.0.0.1") as app:
+            server = uvicorn.Server(
+                uvicorn.Config(app, lifespan="off", log_level="error", access_log=False)
+            )
+            servers.append(server)
+            is_ready.set()
+            await server.serve(sockets=[listener])
+
+    def in_thread() -> None:
+        try:
+            asyncio.run(run())
+        except BaseException as exc:  # noqa: BLE001  # raised again where it is waited for
+            failures.append(exc)
+        finally:
+            is_ready.set()
+
+    thread = threading.Thread(target=in_thread, name="gateway", daemon=True)
     thread.start()
+    is_ready.wait()
     try:
-        while not server.started:
-            if not thread.is_alive():
-                raise SystemExit(2)
-            thread.join(0.02)
+        if failures:
+            raise failures[0]
         host, port = listener.getsockname()
-        yield Running(f"http://{host}:{port}", key, backend)
+        yield Running(f"http://{host}:{port}", key)
     finally:
-        server.should_exit = True
+        for server in servers:
+            server.should_exit = True
         thread.join(20)
         listener.close()

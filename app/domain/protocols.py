@@ -1,6 +1,6 @@
 """How rooms meet: what one needs of another, without importing it."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,7 +13,7 @@ from app.domain.record import Closing, Opening
 class Backend(Protocol):
     """One endpoint with its provider protocol."""
 
-    def stream(self, conversation: Conversation, model: str) -> AsyncIterator[StreamEvent]:
+    def stream(self, conversation: Conversation, model: str) -> AsyncGenerator[StreamEvent, None]:
         """The model's answer as events, ending with one ``Finish`` for each choice.
 
         The conversation's first message is the composed system prompt. ``Usage`` comes at most

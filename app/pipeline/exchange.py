@@ -14,6 +14,7 @@ from app.domain.policy import KeepContent
 from app.domain.prompt import SystemPrompt
 from app.domain.protocols import Backend, Caller, Ledger, PseudonymScope, PseudonymVault
 from app.domain.record import Closing, Opening, Status, Timings
+from app.guardrails.decide import outcome_of
 from app.guardrails.evaluate import History, Inspection, inspect_segments
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
@@ -101,7 +102,9 @@ class Exchange:
             history=self._steps.history,
         )
         conversation = with_texts(ask.conversation, inspection.texts)
-        prompt = ask.served.prompt.compose(conversation.wishes.scenario, conversation.wishes.variables)
+        prompt = ask.served.prompt.compose(
+            conversation.wishes.scenario, conversation.wishes.variables
+        )
         if wishes.session is not None and minter.minted:
             await self._steps.vault.save(ask.scope, minter.minted)
         self._note(inspection.trace, inspection.decisions, inspection.outcome)
@@ -119,10 +122,10 @@ class Exchange:
         try:
             yield self._opened()
             if inspection.stop is not None:
-                for event in self._stopped(inspection.outcome):
+                for event in self._stopped(inspection.stop.outcome):
                     yield event
             else:
-                async with aclosing(self._answer(asked, minter)) as answer:
+                async with aclosing(self._answer(asked, minter, inspection.steers)) as answer:
                     async for event in answer:
                         yield event
             status = Status.COMPLETED
@@ -139,12 +142,16 @@ class Exchange:
         yield Closed(self._summary(status))
 
     async def _answer(
-        self, asked: Conversation, minter: Minter
+        self, asked: Conversation, minter: Minter, steers: tuple[str, ...]
     ) -> AsyncGenerator[ExchangeEvent, None]:
         """The model's answer as policy lets it through."""
         ask, steps = self._ask, self._steps
         guard = self._guard = OutputGuard(
-            ask.served.plan, ask.audience, minter=minter, now=steps.clock.now()
+            ask.served.plan,
+            ask.audience,
+            minter=minter,
+            now=steps.clock.now(),
+            steers=steers,
         )
         route = ask.served.route
         events = steps.backends[route.backend].stream(asked, route.model)
@@ -155,19 +162,16 @@ class Exchange:
                 if isinstance(event, Usage):
                     self._usage = event
                     continue
-                if isinstance(event, Finish):
-                    released = await guard.finish(event)
-                else:
-                    released = guard.feed(event)
-                for out in released:
-                    if isinstance(out, Finish):
-                        self._finish = out.reason
+                is_end = isinstance(event, Finish)
+                for out in await guard.finish(event) if is_end else guard.feed(event):
                     yield out
-                if guard.is_stopped:
+                if guard.stop is not None:
                     break
-        if guard.is_stopped:
-            for stop in self._stopped(guard.outcome):
-                yield stop
+                if is_end:
+                    self._finish = event.reason
+        if guard.stop is not None:
+            for end in self._stopped(guard.stop.outcome):
+                yield end
         if self._usage is not None:
             yield self._usage
 
@@ -242,8 +246,9 @@ class Exchange:
         trace: Trace = ()
         decisions: tuple[Decision, ...] = ()
         if guard is not None:
+            await guard.conclude()
             trace, decisions = guard.trace, guard.decisions
-            self._note(trace, decisions, guard.outcome)
+            self._note(trace, decisions, outcome_of(decisions))
         timings = Timings(self._input_ms, self._first_token_ms, self._elapsed_ms())
         closing = Closing(
             request_id=self._ask.request_id,
@@ -256,7 +261,7 @@ class Exchange:
             error=error,
             usage=self._usage,
             timings=timings,
-            content=guard.released if guard is not None else (),
+            content=guard.content if guard is not None else (),
         )
         await self._steps.ledger.close(closing)
         self._count(status)

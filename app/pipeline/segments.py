@@ -290,4 +290,3 @@ def _object(value: Mapping[str, Json], path: str, see: _See) -> Mapping[str, Jso
 
     made: dict[str, Json] = visit(value)
     return made
-

@@ -86,9 +86,7 @@ class Pipeline:
             served=served,
             catalog=loaded.catalog.digest,
             caller=caller,
-            audience=resolve_audience(
-                served.plan.policy, caller, conversation.wishes.audience
-            ),
+            audience=resolve_audience(served.plan.policy, caller, conversation.wishes.audience),
             dialect=dialect,
             request_id=self._steps.new_id(),
         )

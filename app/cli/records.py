@@ -1,0 +1,175 @@
+"""The ledger from the terminal: list, show, verify, export."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.options import ROOT, Format
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from app.ledger.ledger import Ledger
+
+cli = typer.Typer(help="List, show, verify and export records.", no_args_is_help=True)
+
+
+def _with_ledger(root: Path | None, work: "Callable[[Ledger], Awaitable[None]]") -> None:
+    import asyncio
+
+    from app.main import load_project, open_ledger
+
+    async def run() -> None:
+        ledger = await open_ledger(load_project(root, reads_secrets=False))
+        try:
+            await work(ledger)
+        finally:
+            await ledger.stop()
+
+    asyncio.run(run())
+
+
+@cli.command(name="list")
+def list_records(  # noqa: PLR0913  # one parameter an option
+    *,
+    root: Annotated[Path | None, ROOT] = None,
+    tenant: Annotated[str | None, typer.Option(help="Default: all tenants.")] = None,
+    persona: Annotated[str | None, typer.Option(help="Only of this persona.")] = None,
+    outcome: Annotated[
+        str | None, typer.Option(help="Only with this outcome, such as block.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option(help="Since this time, ISO 8601 with a zone.")
+    ] = None,
+    cursor: Annotated[
+        str | None, typer.Option(help="Where the page before this one ended.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="How many.")] = 20,
+    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
+) -> None:
+    """List records, newest first.
+
+    Example: banneton records list --outcome block
+    """
+    import orjson
+    from rich.console import Console
+    from rich.table import Table
+
+    from app.pipeline.service import record_filter, record_json
+
+    given = {"persona": persona, "outcome": outcome, "since": since, "cursor": cursor}
+    query = {name: value for name, value in given.items() if value is not None}
+    wanted = record_filter({**query, "limit": str(limit)}, tenant)
+
+    async def work(ledger: "Ledger") -> None:
+        page = await ledger.records(wanted)
+        if output is Format.JSON:
+            document = {
+                "records": [record_json(each) for each in page.records],
+                "next": page.cursor,
+            }
+            typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+            return
+        table = Table("record", "opened", "persona", "outcome", "status", box=None)
+        for each in page.records:
+            status = each.status.value if each.status else "open"
+            opened = f"{each.opened_at:%Y-%m-%d %H:%M:%S}"
+            table.add_row(each.request_id, opened, each.persona, each.outcome, status)
+        Console(width=None if Console().is_terminal else 120).print(table)
+        if page.cursor:
+            typer.echo(f"more: --cursor {page.cursor}")
+
+    _with_ledger(root, work)
+
+
+@cli.command()
+def show(
+    request_id: Annotated[str, typer.Argument(help="As the answer's x-request-id says.")],
+    *,
+    root: Annotated[Path | None, ROOT] = None,
+) -> None:
+    """Print one record as JSON: what was seen, what was decided, how it ended. No text.
+
+    Example: banneton records show 0199f3c2
+    """
+    import orjson
+
+    from app.pipeline.service import record_json
+
+    async def work(ledger: "Ledger") -> None:
+        record = await ledger.record(request_id, tenant=None)
+        if record is None:
+            typer.echo("there is no such record", err=True)
+            raise typer.Exit(1)
+        typer.echo(orjson.dumps(record_json(record), option=orjson.OPT_INDENT_2).decode())
+
+    _with_ledger(root, work)
+
+
+@cli.command()
+def verify(
+    file: Annotated[
+        Path | None,
+        typer.Argument(help="An export; without it, the project's ledger.", exists=True),
+    ] = None,
+    *,
+    root: Annotated[Path | None, ROOT] = None,
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="Checkpoint lines that were kept elsewhere.", exists=True)
+    ] = None,
+) -> None:
+    """Check every chain for changed, removed or reordered entries. Ends with 1 where one is.
+
+    Example: banneton records verify --checkpoints kept-elsewhere.jsonl
+    """
+    from app.ledger.verify import Broken, Intact
+    from app.ledger.verify import verify as verify_lines
+    from app.main import SystemClock
+
+    kept = checkpoints.read_bytes().splitlines() if checkpoints else []
+    found: list[Intact | Broken] = []
+    if file is not None:
+        lines = file.read_bytes().splitlines()
+        found.append(verify_lines(lines, at=SystemClock().now(), checkpoints=kept))
+    else:
+
+        async def work(ledger: "Ledger") -> None:
+            found.append(await ledger.verify(kept))
+
+        _with_ledger(root, work)
+    result = found[0]
+    if isinstance(result, Broken):
+        where = f"line {result.line}" + (f", writer {result.writer}" if result.writer else "")
+        typer.echo(f"{result.damage.value}: {where}: {result.what}")
+        raise typer.Exit(1)
+    typer.echo(
+        f"intact: {result.entries} entries in {len(result.heads)} chains, "
+        f"{result.checkpoints} checkpoints compared"
+    )
+
+
+@cli.command()
+def export(
+    *,
+    root: Annotated[Path | None, ROOT] = None,
+    to: Annotated[Path | None, typer.Option(help="A file; without it, standard output.")] = None,
+    heads: Annotated[
+        bool, typer.Option("--checkpoints", help="Only a line for the head of each chain.")
+    ] = False,
+) -> None:
+    """Write the ledger as JSON lines that 'records verify' takes, anywhere.
+
+    Example: banneton records export --to ledger.jsonl
+    """
+    import sys
+
+    async def work(ledger: "Ledger") -> None:
+        with to.open("wb") if to else sys.stdout.buffer as out:
+            if heads:
+                out.writelines(line + b"\n" for line in await ledger.checkpoint())
+            else:
+                async for line in ledger.export():
+                    out.write(line + b"\n")
+
+    _with_ledger(root, work)

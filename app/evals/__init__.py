@@ -1,0 +1,1 @@
+"""What people expect of their files, run."""
