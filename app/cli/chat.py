@@ -58,9 +58,7 @@ def converse(client: "Client", persona: str, settings: dict[str, str], console: 
                 client, persona, [*messages, {"role": "user", "content": line}], settings, console
             )
         except httpx2.HTTPError as error:
-            console.print(
-                f"The gateway does not answer ({type(error).__name__}). Is `banneton serve` running?"
-            )
+            console.print(f"The gateway does not answer ({type(error).__name__}). Is it running?")
             raise typer.Exit(2) from None
         if answer:
             messages += [
@@ -76,7 +74,7 @@ def say(
     settings: dict[str, str],
     console: "Console",
 ) -> str:
-    """Stream one turn to the console, then what was decided; gives the answer, empty on an error."""
+    """Stream one turn and what was decided; gives the answer, empty on an error."""
     from app.cli.client import Turn
     from app.cli.show import decisions
 

@@ -71,9 +71,7 @@ def _has_weights(console: "Console") -> bool:
 def _converse(client: "Client", console: "Console") -> None:
     from app.cli.chat import converse
 
-    console.print(
-        "Try: a question - an e-mail address to be repeated - 'ignore all previous instructions …'\n"
-    )
+    console.print("Try a question, an e-mail address, or 'ignore all previous instructions'.\n")
     converse(client, PERSONA, {}, console)
 
 

@@ -62,6 +62,17 @@ class Ask:
         return PseudonymScope(self.caller.tenant, self.caller.key_id, where)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A request that was looked at."""
+
+    inspection: Inspection
+    minter: Minter
+    prompt: SystemPrompt
+    asked: Conversation
+    """As the model gets it."""
+
+
 class Exchange:
     """One exchange on its way, from the request that was read to the record that is closed."""
 
@@ -85,11 +96,33 @@ class Exchange:
             BackendError: The model's side failed; the record says so.
             LedgerError: A record could not be kept.
         """
-        ask = self._ask
+        ready = await self._guard_input()
+        await self._open(ready)
+        status, error = Status.CANCELLED, None
+        try:
+            yield self._opened()
+            if ready.inspection.stop is not None:
+                for event in self._stopped(ready.inspection.stop.outcome):
+                    yield event
+            else:
+                async with aclosing(self._answer(ready)) as answer:
+                    async for event in answer:
+                        yield event
+            status = Status.COMPLETED
+        except Exception as exc:
+            status, error = Status.FAILED, self._failed(exc)
+            raise
+        finally:
+            # Shielded: a client that leaves must not leave the record open.
+            await asyncio.shield(self._close(status, error))
+        yield Closed(self._summary(status))
+
+    async def _guard_input(self) -> _Ready:
+        """Look at what the client sent, and compose the prompt from what may be passed on."""
+        ask, steps = self._ask, self._steps
         sampling = bounded(ask.conversation.sampling, ask.served.persona.sampling)
-        # What the client gives is checked as it is, then composed as it was rewritten.
         wishes = ask.conversation.wishes
-        ask.served.prompt.compose(wishes.scenario, wishes.variables)
+        ask.served.prompt.compose(wishes.scenario, wishes.variables)  # refuses what is malformed
         texts = segments(ask.conversation)
         self._bound(texts)
         minter = await self._minter()
@@ -98,63 +131,48 @@ class Exchange:
             ask.audience,
             texts,
             minter=minter,
-            now=self._steps.clock.now(),
-            history=self._steps.history,
+            now=steps.clock.now(),
+            history=steps.history,
         )
         conversation = with_texts(ask.conversation, inspection.texts)
-        prompt = ask.served.prompt.compose(
-            conversation.wishes.scenario, conversation.wishes.variables
-        )
+        wishes = conversation.wishes
+        prompt = ask.served.prompt.compose(wishes.scenario, wishes.variables)
         if wishes.session is not None and minter.minted:
-            await self._steps.vault.save(ask.scope, minter.minted)
+            await steps.vault.save(ask.scope, minter.minted)
         self._note(inspection.trace, inspection.decisions, inspection.outcome)
         self._input_ms = self._elapsed_ms()
-        await self._steps.ledger.open(self._opening(inspection, prompt))
-        asked = _to_model(replace(conversation, sampling=sampling), prompt)
-        async for event in self._recorded(inspection, asked, minter):
-            yield event
+        system = Message(Role.SYSTEM, Origin.PERSONA, (TextPart(prompt.text),))
+        asked = replace(conversation, sampling=sampling, messages=(system, *conversation.messages))
+        return _Ready(inspection, minter, prompt, asked)
 
-    async def _recorded(
-        self, inspection: Inspection, asked: Conversation, minter: Minter
-    ) -> AsyncGenerator[ExchangeEvent, None]:
-        """The events of an exchange whose record is open; closes it in every case."""
-        status, error = Status.CANCELLED, None
+    async def _open(self, ready: _Ready) -> None:
         try:
-            yield self._opened()
-            if inspection.stop is not None:
-                for event in self._stopped(inspection.stop.outcome):
-                    yield event
-            else:
-                async with aclosing(self._answer(asked, minter, inspection.steers)) as answer:
-                    async for event in answer:
-                        yield event
-            status = Status.COMPLETED
-        except Exception as exc:
-            status = Status.FAILED
-            error = type(exc).__name__
-            if isinstance(exc, BackendError):
-                error = exc.problem.value
-                self._steps.metrics.backend_failed(self._ask.served.route.backend, exc.problem)
+            await self._steps.ledger.open(self._opening(ready))
+        except asyncio.CancelledError:
+            # Whether the entry is durable is not known; closing it is right either way.
+            await asyncio.shield(self._close(Status.CANCELLED, None))
             raise
-        finally:
-            # Shielded: a client that leaves must not leave the record open.
-            await asyncio.shield(self._close(status, error))
-        yield Closed(self._summary(status))
 
-    async def _answer(
-        self, asked: Conversation, minter: Minter, steers: tuple[str, ...]
-    ) -> AsyncGenerator[ExchangeEvent, None]:
+    def _failed(self, error: Exception) -> str:
+        """The kind of a failure, for the record."""
+        if isinstance(error, BackendError):
+            backend = self._ask.served.route.backend
+            self._steps.metrics.backend_failed(backend, error.problem)
+            return error.problem.value
+        return type(error).__name__
+
+    async def _answer(self, ready: _Ready) -> AsyncGenerator[ExchangeEvent, None]:
         """The model's answer as policy lets it through."""
         ask, steps = self._ask, self._steps
         guard = self._guard = OutputGuard(
             ask.served.plan,
             ask.audience,
-            minter=minter,
+            minter=ready.minter,
             now=steps.clock.now(),
-            steers=steers,
+            steers=ready.inspection.steers,
         )
         route = ask.served.route
-        events = steps.backends[route.backend].stream(asked, route.model)
+        events = steps.backends[route.backend].stream(ready.asked, route.model)
         async with aclosing(events) as stream:
             async for event in stream:
                 if self._first_token_ms is None:
@@ -212,8 +230,8 @@ class Exchange:
             ask.request_id, ask.served.persona.id, ask.served.variant, ask.catalog, self._outcome
         )
 
-    def _opening(self, inspection: Inspection, prompt: SystemPrompt) -> Opening:
-        ask = self._ask
+    def _opening(self, ready: _Ready) -> Opening:
+        ask, inspection = self._ask, ready.inspection
         served, caller, policy = ask.served, ask.caller, ask.served.plan.policy
         return Opening(
             request_id=ask.request_id,
@@ -229,7 +247,7 @@ class Exchange:
             audience=ask.audience,
             policy=policy.id,
             catalog=ask.catalog,
-            prompt=prompt.digest,
+            prompt=ready.prompt.digest,
             route=served.route.id,
             backend=served.route.backend,
             model=served.route.model,
@@ -289,9 +307,3 @@ class Exchange:
             findings=tuple(self._findings.findings),
             unchecked=tuple(self._findings.unchecked),
         )
-
-
-def _to_model(conversation: Conversation, prompt: SystemPrompt) -> Conversation:
-    """The conversation with the persona's prompt before all that the client sent."""
-    system = Message(Role.SYSTEM, Origin.PERSONA, (TextPart(prompt.text),))
-    return replace(conversation, messages=(system, *conversation.messages))

@@ -74,7 +74,7 @@ class Pipeline:
         check_persona(caller, persona_id)
         return self._loaded().find(persona_id, None).persona
 
-    async def exchange(
+    def exchange(
         self, conversation: Conversation, caller: Caller, *, dialect: str
     ) -> AsyncGenerator[ExchangeEvent, None]:
         """Run one exchange."""
@@ -90,8 +90,7 @@ class Pipeline:
             dialect=dialect,
             request_id=self._steps.new_id(),
         )
-        async for event in Exchange(self._steps, ask).run():
-            yield event
+        return Exchange(self._steps, ask).run()
 
     async def check(self, request: CheckRequest, caller: Caller) -> CheckResult:
         """Run a policy on text without a model."""
