@@ -74,7 +74,9 @@ class _IpRecognizer(predefined.IpRecognizer):
 
 def _contact() -> tuple[Recognizer, ...]:
     # With fewer labels too: in "a@b.com.Thanks" the whole is no address, its beginning is one.
-    addresses = forms(*((shapes.mail(labels), 0.5) for labels in ("{1,5}", "{2}", "{1}")))
+    addresses = forms(
+        *((shapes.NOT_AFTER_AT + shapes.mail(labels), 0.5) for labels in ("{1,5}", "{2}", "{1}"))
+    )
     return (
         bound(_MailRecognizer(patterns=addresses), "mail"),
         bound(RunPhoneRecognizer(), "number"),
@@ -105,22 +107,24 @@ def _network() -> tuple[Recognizer, ...]:
     ip_patterns = forms(
         (rf"(?<![\w:.]){shapes.IP_V6}(?![\w:])", 0.6),
         (
-            r"(?<![\w:.])(?!(?:\d\.){3}\d\b)(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?(?!\w|\.\d)",
+            r"(?<![\w:.])(?!(?:\d\.){3}\d\b)(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?(?!\w|\.\d{1,3}\b)",
             0.6,
         ),
         # Four single digits number a section more often than a host.
-        (r"(?<![\w:.])(?:\d\.){3}\d(?:/\d{1,2})?(?!\w|\.\d)", 0.2),
+        (r"(?<![\w:.])(?:\d\.){3}\d(?:/\d{1,2})?(?!\w|\.\d{1,3}\b)", 0.2),
     )
     pair, four = "[0-9A-Fa-f]{2}", "[0-9A-Fa-f]{4}"
     mac_patterns = forms(
         # Not a part of a longer chain of bytes, such as the fingerprint of a key.
-        (rf"(?<!\b{pair}[:-])\b{pair}([:-])(?:{pair}\1){{4}}{pair}\b(?![:-]{pair})", 0.6),
+        (rf"(?<!\b{pair}[:-])\b{pair}([:-])(?:{pair}\1){{4}}{pair}\b(?![:-]{pair}\b)", 0.6),
         (rf"\b{four}\.{four}\.{four}\b", 0.6),
     )
     return (
         bound(_IpRecognizer(patterns=ip_patterns), "ip_v4", "ip_v6"),
         bound(predefined.MacAddressRecognizer(patterns=mac_patterns), "mac"),
-        bound(predefined.UrlRecognizer(patterns=forms((shapes.URL, 0.5))), "url"),
+        bound(
+            predefined.UrlRecognizer(patterns=forms((shapes.NOT_IN_URL + shapes.URL, 0.5))), "url"
+        ),
     )
 
 
@@ -130,6 +134,6 @@ def generic_recognizers() -> tuple[Recognizer, ...]:
         *_contact(),
         *_payment(),
         *_network(),
-        bound(own("DATE_TIME", (shapes.DATE, 0.6)), "date"),
-        bound(own("DATE_OF_BIRTH", (shapes.DATE, 0.3)), "date"),
+        bound(own("DATE_TIME", (shapes.NOT_IN_DATE + shapes.DATE, 0.6)), "date"),
+        bound(own("DATE_OF_BIRTH", (shapes.NOT_IN_DATE + shapes.DATE, 0.3)), "date"),
     )

@@ -46,6 +46,7 @@ def _british() -> tuple[Recognizer, ...]:
 
 def _european() -> tuple[Recognizer, ...]:
     hetu = forms((r"\b\d{6}[-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]\b", 0.5))
+    fiscal = forms((rf"\b{shapes.FISCAL_CODE}\b", 0.3))
     swedish = forms((r"\b(?:19|20)?\d{6}[-+]\d{4}\b", 0.5), (r"\b(?:19|20)\d{10}\b", 0.5))
     return (
         bound(predefined.DeTaxIdRecognizer(), "number", alone=_WEAK),
@@ -56,7 +57,7 @@ def _european() -> tuple[Recognizer, ...]:
         bound(predefined.EsNieRecognizer(), "token"),
         bound(predefined.FiPersonalIdentityCodeRecognizer(patterns=hetu), "token"),
         bound(own("FR_NIR", (rf"\b{shapes.NIR}\b", 0.3), check=checks.fr_nir), "number", "token"),
-        bound(predefined.ItFiscalCodeRecognizer(), "token"),
+        bound(predefined.ItFiscalCodeRecognizer(patterns=fiscal), "token"),
         bound(predefined.PlPeselRecognizer(patterns=forms((_PESEL, 0.4))), "number", alone=_WEAK),
         bound(predefined.SePersonnummerRecognizer(patterns=swedish), "number", "token"),
         bound(predefined.TrNationalIdRecognizer(), "number"),
@@ -66,6 +67,7 @@ def _european() -> tuple[Recognizer, ...]:
 def _asian() -> tuple[Recognizer, ...]:
     aadhaar = predefined.InAadhaarRecognizer
     pan = forms((r"\b[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]\b", 0.5))
+    passport = forms((r"\b[MSROD]\d{3}[A-Z]\d{4}\b", 0.1), (r"\b[MSROD]\d{8}\b", 0.05))
     rrn = predefined.KrRrnRecognizer
     return (
         bound(
@@ -77,7 +79,7 @@ def _asian() -> tuple[Recognizer, ...]:
         bound(predefined.InPanRecognizer(patterns=pan), "token"),
         bound(rrn(patterns=forms((rf"\b{_KR_BIRTH}-[1-4]\d{{6}}\b", 0.5))), "number"),
         bound(rrn(patterns=forms((rf"\b{_KR_BIRTH}[1-4]\d{{6}}\b", 0.5))), "number", alone=_WEAK),
-        bound(predefined.KrPassportRecognizer(), "token"),
+        bound(predefined.KrPassportRecognizer(patterns=passport), "token"),
         bound(own("SG_NRIC_FIN", (r"\b[STFGM]\d{7}[A-Z]\b", 0.5), check=checks.sg_nric), "token"),
         bound(predefined.ThTninRecognizer(), "number", alone=_WEAK),
     )

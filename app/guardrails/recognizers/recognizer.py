@@ -101,9 +101,10 @@ def bound(source: Source, *shapes: str, alone: float = 1.0) -> Recognizer:
     Elsewhere Presidio's boundaries follow Unicode: a number next to a Chinese character has none.
     """
     if isinstance(source, PatternRecognizer):
-        patterns: list[Pattern] = source.patterns  # type: ignore[has-type]  # not annotated there
-        source.patterns = [
-            Pattern(pattern.name, f"(?a){pattern.regex}", pattern.score) for pattern in patterns
+        attributes = vars(source)  # Presidio does not annotate this one
+        attributes["patterns"] = [
+            Pattern(pattern.name, f"(?a){pattern.regex}", pattern.score)
+            for pattern in attributes["patterns"]
         ]
     words = words_before(WORDS.get(source.supported_entities[0], ()))
     return Recognizer(shapes, source, words, alone)

@@ -1,5 +1,6 @@
 """Runs recognizers where a shape matches, in time linear in the text's length."""
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +9,7 @@ import re2
 from app.guardrails.recognizers.generic import generic_recognizers
 from app.guardrails.recognizers.national import national_recognizers
 from app.guardrails.recognizers.recognizer import Candidate, Recognizer
-from app.guardrails.recognizers.shapes import SHAPES, Shape
+from app.guardrails.recognizers.shapes import SHAPES, UNDIVIDED, Shape
 
 Span = tuple[int, int]
 
@@ -16,8 +17,11 @@ _GAP = "\x00\x00"
 """Between two matches of a shape: no recognizer reaches across it."""
 _LOOKBACK = 100
 """How many code points before a match ``goes_on`` reads."""
-_NEW_NUMBER = ("+", "(+")
-"""What begins another number, whatever stands before."""
+_MAIL_LOOKBACK = 65
+"""As far as it takes to see that an address begins in the end of another."""
+_UNDIVIDED = re.compile(UNDIVIDED)
+_SIGNS = 4
+"""More than may stand before the first digit of a number."""
 _MAX_MEM = 64 << 20
 """Room for the automaton of all shapes; with RE2's usual 8 MB it starts afresh on long texts."""
 
@@ -53,21 +57,27 @@ class Scan:
 
     def _spans(self, index: int, text: str) -> Iterator[Span]:
         for match in self._matchers[index].finditer(text):
-            if not _goes_on(SHAPES[index], text, match.start()):
+            if _goes_on(SHAPES[index], text, match.start()):
+                for run in _UNDIVIDED.finditer(text, *match.span()):
+                    yield run.span()
+            else:
                 yield match.span()
 
 
 def _goes_on(shape: Shape, text: str, start: int) -> bool:
-    if shape.goes_on is None or text.startswith(_NEW_NUMBER, start):
+    if shape.goes_on is None:
         return False
-    return shape.goes_on.search(text[max(0, start - _LOOKBACK) : start]) is not None
+    first = (
+        start + len(text[start : start + _SIGNS]) - len(text[start : start + _SIGNS].lstrip("+( "))
+    )
+    return shape.goes_on.search(text[max(0, start - _LOOKBACK) : first]) is not None
 
 
 def _run(recognizer: Recognizer, text: str, places: Sequence[Span]) -> Iterator[Candidate]:
     """Run over all places at once: a call of Presidio costs more than a match."""
     pieces, starts, length = [], [], 0
     for start, end in places:
-        before = _sign_before(recognizer, text, start)
+        before = _before(recognizer, text, start)
         piece = f"{before}{text[start : end + 1]}{_GAP}"
         starts.append(length + len(before))
         pieces.append(piece)
@@ -82,10 +92,10 @@ def _run(recognizer: Recognizer, text: str, places: Sequence[Span]) -> Iterator[
             yield recognizer.candidate(text, at, result)
 
 
-def _sign_before(recognizer: Recognizer, text: str, start: int) -> str:
-    """The sign that an assertion at the start of a match looks at, unable to join the match."""
+def _before(recognizer: Recognizer, text: str, start: int) -> str:
+    """What an assertion at the start of a match looks at."""
+    if "mail" in recognizer.shapes:
+        return text[max(0, start - _MAIL_LOOKBACK) : start]
     sign = text[start - 1 : start] if start else ""
-    if sign.isascii() and sign.isalnum():
-        # An underscore is as much of a word, but it could begin an address.
-        return "" if "mail" in recognizer.shapes else "_"
-    return sign
+    # As much of a word as any letter or digit, but it cannot join the match.
+    return "_" if sign.isascii() and sign.isalnum() else sign

@@ -11,23 +11,31 @@ from dataclasses import dataclass
 LATIN = "\u00c0-\u024f"
 """Letters with accents, for names in addresses such as ``josé@example.com``."""
 _LOCAL = f"0-9A-Za-z{LATIN}_"
+_LOCAL_INNER = f"{_LOCAL}.+%&'~-"
 _LABEL = f"[0-9A-Za-z{LATIN}](?:[0-9A-Za-z{LATIN}-]{{0,61}}[0-9A-Za-z{LATIN}])?"
 _TOP = r"(?:xn--[0-9A-Za-z-]{2,40}|[A-Za-z]{2,24})\b"
 
 
 def mail(labels: str) -> str:
     """An e-mail address whose domain has so many labels before the last, as in ``{1,5}``."""
-    return rf"[{_LOCAL}](?:[{_LOCAL}.+%&'~-]{{0,62}}[{_LOCAL}+-])?@(?:{_LABEL}\.){labels}{_TOP}"
+    return rf"[{_LOCAL}](?:[{_LOCAL_INNER}]{{0,62}}[{_LOCAL}+-])?@(?:{_LABEL}\.){labels}{_TOP}"
 
 
-LEAST_DIGITS = 7
-SEPARATOR = "[ ().\\-/\u00a0\u2010-\u2013\u202f]"
-"""What may stand between the digits of one number, at most three of them in a row."""
+NOT_AFTER_AT = f"(?<!@[{_LOCAL_INNER}]{{0,64}})"
+"""In ``a@b.com@c.org`` the end of the first address begins no second one."""
+
+LEAST_DIGITS, _MOST_DIGITS = 7, 128
+_SPACE = "[ \u00a0\u202f]"
+_MARK = "[()/\u2010-\u2013-]"
+SEPARATOR = rf"(?:{_SPACE}?{_MARK}{{1,2}}{_SPACE}?|{_SPACE}|\.)?"
+"""What may stand between the digits of one number; two spaces may not."""
 NUMBER = (
-    rf"(?:\b|[+(]{{1,2}} ?)[0-9](?:{SEPARATOR}{{0,3}}[0-9]){{6,63}}"
-    r"(?: ?(?:x|ext\.?|#) ?[0-9]{1,6})?\b"
+    rf"(?:\b|[+(]{{1,2}} ?)[0-9](?:{SEPARATOR}[0-9]){{{LEAST_DIGITS - 1},{_MOST_DIGITS - 1}}}"
+    r"(?: ?(?:x|#|ext\.? ?)[0-9]{1,6})?\b"
 )
-"""Digits with separators: one number, or several that nothing else parts. At most 64 digits."""
+"""Digits with separators: one number, or several that nothing else parts."""
+UNDIVIDED = r"\b[0-9]{7,19}\b"
+"""What is still read of numbers that follow one another beyond the most digits of a match."""
 
 _HEX = "[0-9A-Fa-f]"
 IP_V4 = r"\b[0-9]{1,3}(?:\.[0-9]{1,3}){3,7}(?:/[0-9]{1,2})?\b"
@@ -35,7 +43,7 @@ IP_V6 = (
     rf"(?:(?:\b{_HEX}{{1,4}}(?::{_HEX}{{0,4}}){{1,7}}|:(?::{_HEX}{{0,4}}){{0,7}})"
     rf":{_HEX}{{1,4}}(?:(?:\.[0-9]{{1,3}}){{3}})?"
     rf"|\b{_HEX}{{1,4}}(?::{_HEX}{{1,4}}){{0,6}}::)"
-    r"(?:%[0-9A-Za-z]{1,16})?(?:/[0-9]{1,3})?"
+    r"(?:%[0-9A-Za-z]{1,16}\b)?(?:/[0-9]{1,3}\b)?"
 )
 MAC = rf"\b(?:{_HEX}{{2}}(?:[:-]{_HEX}{{2}}){{5,63}}|{_HEX}{{4}}\.{_HEX}{{4}}\.{_HEX}{{4}})\b"
 
@@ -69,9 +77,7 @@ IBAN = (
 )
 
 _OMOCODE = "[0-9L-NP-Vl-np-v]"
-_FISCAL_CODE = (
-    rf"[A-Za-z]{{6}}{_OMOCODE}{{2}}[A-Za-z]{_OMOCODE}{{2}}[A-Za-z]{_OMOCODE}{{3}}[A-Za-z]"
-)
+FISCAL_CODE = rf"[A-Za-z]{{6}}{_OMOCODE}{{2}}[A-Za-z]{_OMOCODE}{{2}}[A-Za-z]{_OMOCODE}{{3}}[A-Za-z]"
 _NINO = "[A-Za-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-Da-d]"
 NIR = "[12] ?[0-9]{2} ?(?:0[1-9]|[1-9][0-9]) ?(?:[0-9]{2}|2[ABab]) ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}"
 """Sex, year and month of birth, place, order and key of a French social security number."""
@@ -98,7 +104,7 @@ _TOKENS = (
     BITCOIN_OLD,
     ETHEREUM,
     NIR,
-    _FISCAL_CODE,
+    FISCAL_CODE,
     _NINO,
 )
 TOKEN = rf"\b(?:{'|'.join(_TOKENS)})\b"
@@ -122,7 +128,10 @@ DATE = (
     rf"|(?:{_MONTH})\.? [0-9]{{1,2}}{_ENDING},? [0-9]{{4}})\b"
     r"|(?:19|20)[0-9]{2} ?年 ?[0-9]{1,2} ?月 ?[0-9]{1,2} ?日)"
 )
-URL = r"\b(?:[Hh][Tt][Tt][Pp][Ss]?://|[Ww][Ww][Ww]\.)[0-9A-Za-z_.~:/?#@!$&*+,;=%-]{3,400}"
+_URL_SIGN = "0-9A-Za-z_.~/?#@!$&*+,;=%-"
+NOT_IN_URL = f"(?<![{_URL_SIGN}])"
+NOT_IN_DATE = "(?<![-/.])"
+URL = rf"\b(?:[Hh][Tt][Tt][Pp][Ss]?://|[Ww][Ww][Ww]\.)[{_URL_SIGN}:]{{3,400}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,26 +141,25 @@ class Shape:
     name: str
     pattern: str
     goes_on: re.Pattern[str] | None = None
-    """Where this stands before a match, the match only goes on with an earlier one that was longer
-    than the shape. Such a match does not count: where it falls would depend on where the earlier
-    one began, which a window of a stream may not show."""
+    """Where this stands before a match's first digit, the match only goes on with an earlier one that was longer
+    than the shape. Where such a match falls depends on where the earlier one began, which a window
+    of a stream may not show: of it only undivided runs of digits count."""
 
 
-def _ends_with(expression: str) -> re.Pattern[str]:
-    return re.compile(rf"(?:{expression})\Z", re.ASCII)
-
-
+_NUMBER_BEFORE = re.compile(rf"(?<![\w#])(?<!ext[. ])(?<!ext\. )\d+{SEPARATOR}\Z", re.ASCII)
+"""Digits that would have begun or joined a match, but for those of an extension."""
 SHAPES = (
-    Shape("mail", mail("{1,5}"), _ends_with("@")),
-    Shape("number", NUMBER, _ends_with(rf"(?<!\w)\d+{SEPARATOR}{{0,3}}")),
+    Shape("mail", mail("{1,5}")),
+    Shape("number", NUMBER, _NUMBER_BEFORE),
+    Shape("undivided", UNDIVIDED),
     Shape("ip_v4", IP_V4),
     Shape("ip_v6", IP_V6),
     Shape("mac", MAC),
     Shape("iban", IBAN),
     Shape("token", TOKEN),
-    Shape("date", DATE, _ends_with("[0-9][-/.]")),
-    Shape("url", URL, _ends_with(r"[\w.~/?#@!$&*+,;=%-]")),
+    Shape("date", DATE),
+    Shape("url", URL),
 )
-LEFT_CONTEXT = 1200
+LEFT_CONTEXT = 2000
 """Code points before a finding that may influence it: the words that name it, the rest of the
 match that it lies in, a match before that which may overlap it, and what ``goes_on`` reads."""
