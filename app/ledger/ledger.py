@@ -1,6 +1,5 @@
 """The ledger: where records live."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from functools import partial
@@ -17,10 +16,12 @@ from app.ledger.erase import (
     purge_pseudonyms,
 )
 from app.ledger.records import (
+    START,
     KeptText,
     Record,
     RecordFilter,
     RecordPage,
+    all_lines,
     read_checkpoints,
     read_content,
     read_heads,
@@ -106,7 +107,7 @@ class Ledger:
         """The whole ledger as lines that ``verify`` takes, without line ends."""
         for line in await self.store.read(read_checkpoints):
             yield line
-        after: tuple[str, int] | None = ("", 0)
+        after: tuple[str, int] | None = START
         while after is not None:
             lines, after = await self.store.read(partial(read_lines, after=after))
             for line in lines:
@@ -119,9 +120,10 @@ class Ledger:
 
     async def verify(self, checkpoints: Iterable[bytes] = ()) -> Intact | Broken:
         """Check all chains, against checkpoints that were kept elsewhere too."""
-        lines = [line async for line in self.export()]
         now = self.store.clock.now()
-        return await asyncio.to_thread(verify, lines, at=now, checkpoints=checkpoints)
+        return await self.store.read(
+            lambda db: verify(all_lines(db), at=now, checkpoints=checkpoints)
+        )
 
     async def erase_subject(self, tenant: str, subject: str) -> Erased:
         """Destroy the keys, kept text and pseudonyms of a person. The chains stay valid."""

@@ -1,0 +1,152 @@
+"""Numbers for Prometheus; the only place that knows its client.
+
+Names follow OpenTelemetry's GenAI conventions where these have one
+(``gen_ai.server.request.duration`` becomes ``gen_ai_server_request_duration_seconds``), and begin
+with ``banneton_`` elsewhere. Labels hold ids from the catalog and words of ours, never anything
+that a user sent.
+"""
+
+from datetime import datetime
+from functools import cache
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from app.domain.decision import Outcome
+from app.domain.errors import BackendProblem
+from app.domain.events import Usage
+from app.domain.record import Status
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+"""Of what ``render`` gives."""
+
+# As the conventions advise: https://opentelemetry.io/docs/specs/semconv/gen-ai/gen-ai-metrics/
+_DURATION_S = tuple(0.01 * 2**step for step in range(14))
+_FIRST_TOKEN_S = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10)
+_TOKENS = tuple(4.0**step for step in range(14))
+_COMMIT_S = tuple(0.0005 * 2**step for step in range(12))
+
+
+class Metrics:
+    """What this process counted, in a registry of its own."""
+
+    def __init__(self) -> None:
+        """Begin at nothing."""
+        registry = self._registry = CollectorRegistry()
+        # A label's child is looked up once; later counts cost one dictionary access.
+        self._requests = cache(
+            Counter(
+                "banneton_requests",
+                "Exchanges that ended.",
+                ["persona", "outcome", "status"],
+                registry=registry,
+            ).labels
+        )
+        self._durations = cache(
+            Histogram(
+                "gen_ai_server_request_duration_seconds",
+                "From reading a request to the end of its answer.",
+                ["persona"],
+                buckets=_DURATION_S,
+                registry=registry,
+            ).labels
+        )
+        self._first_tokens = cache(
+            Histogram(
+                "gen_ai_server_time_to_first_token_seconds",
+                "From reading a request to the backend's first event.",
+                ["persona"],
+                buckets=_FIRST_TOKEN_S,
+                registry=registry,
+            ).labels
+        )
+        self._tokens = cache(
+            Histogram(
+                "gen_ai_client_token_usage",
+                "Tokens of one exchange, as the provider counted them.",
+                ["gen_ai_token_type"],
+                buckets=_TOKENS,
+                registry=registry,
+            ).labels
+        )
+        self._unchecked = cache(
+            Counter(
+                "banneton_detector_unchecked",
+                "Texts that a detector did not check to the end.",
+                ["detector"],
+                registry=registry,
+            ).labels
+        )
+        self._backend_errors = cache(
+            Counter(
+                "banneton_backend_errors",
+                "Failures of the model's side.",
+                ["backend", "error_type"],
+                registry=registry,
+            ).labels
+        )
+        self._commits = Histogram(
+            "banneton_ledger_commit_seconds",
+            "How long an exchange waited for an entry of its record to be durable.",
+            buckets=_COMMIT_S,
+            registry=registry,
+        )
+        self._catalog = Gauge(
+            "banneton_catalog_info",
+            "The catalog that new requests get.",
+            ["catalog"],
+            registry=registry,
+        )
+        self._catalog_loaded = Gauge(
+            "banneton_catalog_loaded_timestamp_seconds",
+            "When that catalog was loaded.",
+            registry=registry,
+        )
+        self._catalog_is_current = Gauge(
+            "banneton_catalog_is_current",
+            "1 where the files say what is served; 0 where they changed and were refused.",
+            registry=registry,
+        )
+
+    def request_ended(
+        self, persona: str, outcome: Outcome, status: Status, duration_s: float
+    ) -> None:
+        """Count an exchange. ``persona`` is one of the catalog, never what a request said."""
+        self._requests(persona, outcome.value, status.value).inc()
+        self._durations(persona).observe(duration_s)
+
+    def first_token_came(self, persona: str, after_s: float) -> None:
+        """Note how long the backend's first event took."""
+        self._first_tokens(persona).observe(after_s)
+
+    def tokens_used(self, usage: Usage) -> None:
+        """Note what a provider counted."""
+        self._tokens("input").observe(usage.input_tokens)
+        self._tokens("output").observe(usage.output_tokens)
+
+    def detector_unchecked(self, detector: str) -> None:
+        """Count a text that a detector did not check to the end."""
+        self._unchecked(detector).inc()
+
+    def backend_failed(self, backend: str, problem: BackendProblem) -> None:
+        """Count a failure of a backend, by its id in ``banneton.yaml``."""
+        self._backend_errors(backend, problem.value).inc()
+
+    def ledger_committed(self, after_s: float) -> None:
+        """Note how long an entry took to be durable."""
+        self._commits.observe(after_s)
+
+    def catalog_loaded(self, digest: str, at: datetime) -> None:
+        """Note which catalog new requests get."""
+        self._catalog.clear()
+        self._catalog.labels(digest).set(1)
+        self._catalog_loaded.set(at.timestamp())
+        self._catalog_is_current.set(1)
+
+    def catalog_refused(self) -> None:
+        """Note that the files changed and are wrong; the catalog before them is still served."""
+        self._catalog_is_current.set(0)
+
+    def render(self) -> bytes:
+        """All of it, as Prometheus reads it."""
+        return generate_latest(self._registry)
