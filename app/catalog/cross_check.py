@@ -74,6 +74,10 @@ def check_child(
     child: ReadPolicy, parent: ReadPolicy, detectors: Mapping[str, DetectorKind]
 ) -> Iterator[Problem]:
     """Where a policy is weaker than its parent."""
+    ours, theirs = child.policy.default_audience, parent.policy.default_audience
+    if ours in child.policy.audiences and not child.policy.is_stricter_or_same(ours, theirs):
+        what = f"'{ours}' is looser than '{theirs}', the default of '{parent.policy.id}'"
+        yield child.tree.nearest("audiences", "default").problem(what)
     for weakness in weaknesses_of_child(child.policy, parent.policy, _comparator(detectors)):
         if not weakness.key and not child.is_whole:
             continue  # the rule is there, and could not be read: it has a problem already
@@ -207,8 +211,12 @@ def _check_verify(verify: Verify, node: Node) -> Iterator[Problem]:
     if sum(way is not None for way in (verify.pattern, verify.words, verify.judge)) != 1:
         yield node.problem("must have exactly one of 'pattern', 'words' and 'judge'")
         return
-    if (verify.judge is None) != (verify.expect is None):
-        yield node.problem("must have 'expect' with 'judge', and only with it")
+    if verify.judge is not None and verify.expect is None:
+        yield node.problem("must have 'expect', what the judge should say")
+    if verify.judge is None and verify.expect not in {None, "present", "absent"}:
+        yield node.nearest("expect").problem(
+            f"is '{verify.expect}'; a pattern or words are 'present' or 'absent'"
+        )
     if verify.words == ():
         yield node.nearest("words").problem("must name at least one word")
     if verify.pattern is not None:

@@ -131,11 +131,15 @@ def _read_policies(
 
 
 def _wrong_place_of_audiences(tree: Node) -> Problem | None:
-    """The audiences are the root's, so that a policy and its parent speak of the same ones."""
+    """The audiences are the root's, so that a policy and its parent speak of the same ones.
+
+    A child may only choose another default.
+    """
     audiences = tree.child("audiences")
     if "extends" in tree.entries:
+        ladder = tree.child("audiences", "strictest_first")
         what = "can only stand in a policy that extends no other"
-        return audiences.key_problem(what) if audiences else None
+        return ladder.key_problem(what) if ladder else None
     if audiences is None and isinstance(tree.content, dict):
         return tree.problem("has no 'audiences'; a policy that extends no other declares them")
     return None

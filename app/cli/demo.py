@@ -47,7 +47,7 @@ def demo(
     has_weights = False if scripted else _has_weights(console)
     backend = "local" if has_weights else "scripted"
     with running_gateway(root, backend=backend) as gateway:
-        console.print(f"The gateway listens on {gateway.url}; answers come from: {gateway.model}")
+        console.print(f"The gateway listens on {gateway.url}; answers come from: {backend}")
         client = Client(gateway.url, gateway.key)
         try:
             if sys.stdin.isatty():

@@ -180,13 +180,15 @@ class Exchange:
                 if isinstance(event, Usage):
                     self._usage = event
                     continue
-                is_end = isinstance(event, Finish)
-                for out in await guard.finish(event) if is_end else guard.feed(event):
+                if isinstance(event, Finish):
+                    self._finish = event.reason
+                    released = await guard.finish(event)
+                else:
+                    released = guard.feed(event)
+                for out in released:
                     yield out
                 if guard.stop is not None:
                     break
-                if is_end:
-                    self._finish = event.reason
         if guard.stop is not None:
             for end in self._stopped(guard.stop.outcome):
                 yield end
