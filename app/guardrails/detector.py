@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from app.domain.finding import Detection, Finding
 from app.domain.persona import FileModel
@@ -50,6 +50,7 @@ class LocalDetector(Protocol):
         ...
 
 
+@runtime_checkable
 class RemoteDetector(Protocol):
     """Asks something outside the process: a judge, a webhook. Runs after local rewrites.
 

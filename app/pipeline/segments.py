@@ -1,9 +1,10 @@
 """Every text of a conversation that policy looks at, and the way to put rewritten texts back."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
-from typing import Protocol
+
+from typing_extensions import override
 
 from app.domain.conversation import (
     Conversation,
@@ -14,6 +15,7 @@ from app.domain.conversation import (
     Part,
     PersonaWishes,
     Role,
+    Sampling,
     Segment,
     Tool,
     ToolCallPart,
@@ -102,16 +104,47 @@ SCHEMA_WORDS = frozenset(
 """A text of a schema that is one of these says nothing of its own: a closed list needs no look."""
 
 
-class _Visit(Protocol):
-    """Takes a text and where it stands, gives the text to stand there."""
+class _Visitor(ABC):
+    """Is shown every text and where it stands; says what is to stand there."""
 
-    def __call__(self, path: str, text: str, *, stage: Stage, is_earlier: bool) -> str: ...
+    __slots__ = ("is_earlier", "stage")
+
+    def __init__(self) -> None:
+        self.stage = Stage.INPUT
+        self.is_earlier = False
+
+    @abstractmethod
+    def see(self, path: str, text: str) -> str:
+        """The text to stand at this path; of the stage and turn that the fields say."""
 
 
-class _See(Protocol):
-    """A ``_Visit`` that knows its stage."""
+class _Collect(_Visitor):
+    """Notes every text, changes none."""
 
-    def __call__(self, path: str, text: str) -> str: ...
+    __slots__ = ("found",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[Segment] = []
+
+    @override
+    def see(self, path: str, text: str) -> str:
+        self.found.append(Segment(path, text, self.stage, self.is_earlier))
+        return text
+
+
+class _Put(_Visitor):
+    """Puts new texts in place of old ones."""
+
+    __slots__ = ("_texts",)
+
+    def __init__(self, texts: Mapping[str, str]) -> None:
+        super().__init__()
+        self._texts = texts
+
+    @override
+    def see(self, path: str, text: str) -> str:
+        return self._texts.get(path, text)
 
 
 def segments(conversation: Conversation) -> tuple[Segment, ...]:
@@ -126,13 +159,9 @@ def segments(conversation: Conversation) -> tuple[Segment, ...]:
     Raises:
         ValueError: Two texts have one path, so one would be lost on the way back.
     """
-    found: list[Segment] = []
-
-    def collect(path: str, text: str, *, stage: Stage, is_earlier: bool) -> str:
-        found.append(Segment(path, text, stage, is_earlier))
-        return text
-
+    collect = _Collect()
     _walk(conversation, collect)
+    found = collect.found
     if len({segment.path for segment in found}) != len(found):
         raise ValueError("two texts of the conversation have the same path")
     return tuple(found)
@@ -144,92 +173,86 @@ def with_texts(conversation: Conversation, texts: Mapping[str, str]) -> Conversa
     Raises:
         RequestError: Two keys of one object would become the same.
     """
-
-    def put(path: str, text: str, *, stage: Stage, is_earlier: bool) -> str:
-        del stage, is_earlier
-        return texts.get(path, text)
-
-    return _walk(conversation, put)
+    return _walk(conversation, _Put(texts))
 
 
-def _walk(conversation: Conversation, visit: _Visit) -> Conversation:
-    """The conversation with what ``visit`` gives for every text.
+def _walk(conversation: Conversation, visitor: _Visitor) -> Conversation:
+    """The conversation with what the visitor says for every text; itself where nothing changed.
 
     Both functions above take this one walk, so that they cannot disagree.
     """
-    see = partial(visit, stage=Stage.INPUT, is_earlier=False)
-    sampling = conversation.sampling
-    stop = tuple(see(f"stop[{at}]", text) for at, text in enumerate(sampling.stop))
-    tools = tuple(_tool(tool, see) for tool in conversation.tools)
-    answer_format = conversation.response_format
-    return replace(
-        conversation,
-        messages=_messages(conversation.messages, visit),
-        tools=tools,
-        tool_choice=_tool_choice(conversation, tools),
-        response_format=None if answer_format is None else _json_format(answer_format, see),
-        sampling=replace(sampling, stop=stop) if stop else sampling,
-        wishes=_wishes(conversation.wishes, see),
-        passthrough=_object(conversation.passthrough, "passthrough", see),
-    )
+    visitor.stage, visitor.is_earlier = Stage.INPUT, False
+    tools = tuple([_tool(tool, visitor) for tool in conversation.tools])
+    made: dict[str, Json] = {
+        "tools": tools,
+        "tool_choice": _tool_choice(conversation, tools),
+        "response_format": _json_format(conversation.response_format, visitor),
+        "sampling": _sampling(conversation.sampling, visitor),
+        "wishes": _wishes(conversation.wishes, visitor),
+        "passthrough": _object(conversation.passthrough, "passthrough", visitor),
+        "messages": _messages(conversation.messages, visitor),
+    }
+    changed = {key: value for key, value in made.items() if value != getattr(conversation, key)}
+    return replace(conversation, **changed) if changed else conversation
 
 
-def _messages(messages: tuple[Message, ...], visit: _Visit) -> tuple[Message, ...]:
+def _messages(messages: tuple[Message, ...], visitor: _Visitor) -> tuple[Message, ...]:
     # Paths count what the client sent, so a system prompt that was put before does not count.
-    sent = [message for message in messages if message.origin is not Origin.PERSONA]
-    answered = max((at for at in range(len(sent) - 1) if _is_answered(sent, at)), default=0)
-    seen = iter(
-        _message(
-            message,
-            f"messages[{at}]",
-            partial(
-                visit,
-                stage=Stage.TOOL_RESULT if message.origin is Origin.TOOL else Stage.INPUT,
-                is_earlier=at < answered and message.role is not Role.SYSTEM,
-            ),
-        )
-        for at, message in enumerate(sent)
-    )
-    return tuple(
-        message if message.origin is Origin.PERSONA else next(seen) for message in messages
-    )
+    answered = _last_answered(messages)
+    made = []
+    index = 0
+    for at, message in enumerate(messages):
+        if message.origin is Origin.PERSONA:
+            made.append(message)
+            continue
+        is_tool = message.origin is Origin.TOOL
+        visitor.stage = Stage.TOOL_RESULT if is_tool else Stage.INPUT
+        visitor.is_earlier = at < answered and message.role is not Role.SYSTEM
+        made.append(_message(message, f"messages[{index}]", visitor))
+        index += 1
+    return tuple(made)
 
 
-def _is_answered(messages: list[Message], at: int) -> bool:
-    """Whether this is an answer of the assistant that a user or a tool has replied to."""
-    if messages[at].role is not Role.ASSISTANT:
-        return False
-    return any(message.role in (Role.USER, Role.TOOL) for message in messages[at + 1 :])
+def _last_answered(messages: tuple[Message, ...]) -> int:
+    """Where the assistant's last answer is that a user or a tool has replied to; else 0."""
+    has_reply = False
+    for at in range(len(messages) - 1, -1, -1):
+        role = messages[at].role
+        if role is Role.ASSISTANT and has_reply:
+            return at
+        has_reply = has_reply or role is Role.USER or role is Role.TOOL
+    return 0
 
 
-def _message(message: Message, path: str, see: _See) -> Message:
-    name = message.name if message.name is None else see(f"{path}.name", message.name)
-    parts = tuple(_part(part, see) for part in message.parts)
-    return Message(message.role, message.origin, parts, name)
+def _message(message: Message, path: str, visitor: _Visitor) -> Message:
+    name = message.name and visitor.see(f"{path}.name", message.name)
+    parts = tuple([_part(part, visitor) for part in message.parts])
+    if parts == message.parts and name == message.name:
+        return message
+    return replace(message, parts=parts, name=name)
 
 
-def _part(part: Part, see: _See) -> Part:
+def _part(part: Part, visitor: _Visitor) -> Part:
     if isinstance(part, ToolCallPart):
-        name = see(f"{part.path}.name", part.name)
-        arguments = see(f"{part.path}.arguments", part.arguments)
+        name = visitor.see(f"{part.path}.name", part.name)
+        arguments = visitor.see(f"{part.path}.arguments", part.arguments)
         if name == part.name and arguments == part.arguments:
             return part
         return replace(part, name=name, arguments=arguments)
-    text = see(part.path, part.text)
+    text = visitor.see(part.path, part.text)
     return part if text == part.text else replace(part, text=text)
 
 
-def _tool(tool: Tool, see: _See) -> Tool:
-    return replace(
-        tool,
-        name=see(f"{tool.path}.name", tool.name),
-        description=see(f"{tool.path}.description", tool.description) if tool.description else "",
-        parameters=(
-            None
-            if tool.parameters is None
-            else _object(tool.parameters, f"{tool.path}.parameters", see)
-        ),
-    )
+def _tool(tool: Tool, visitor: _Visitor) -> Tool:
+    path = tool.path
+    name = visitor.see(f"{path}.name", tool.name)
+    description = tool.description and visitor.see(f"{path}.description", tool.description)
+    parameters = tool.parameters
+    if parameters is not None:
+        parameters = _object(parameters, f"{path}.parameters", visitor)
+    if (name, description, parameters) == (tool.name, tool.description, tool.parameters):
+        return tool
+    return replace(tool, name=name, description=description, parameters=parameters)
 
 
 def _tool_choice(conversation: Conversation, tools: tuple[Tool, ...]) -> ToolChoice | None:
@@ -243,28 +266,36 @@ def _tool_choice(conversation: Conversation, tools: tuple[Tool, ...]) -> ToolCho
     raise RequestError("tool_choice: names none of tools", param="tool_choice")
 
 
-def _json_format(wanted: JsonFormat, see: _See) -> JsonFormat:
+def _json_format(wanted: JsonFormat | None, visitor: _Visitor) -> JsonFormat | None:
+    if wanted is None:
+        return None
+    path = wanted.path
     return replace(
         wanted,
-        name=wanted.name and see(f"{wanted.path}.name", wanted.name),
-        description=wanted.description and see(f"{wanted.path}.description", wanted.description),
-        schema=(
-            None if wanted.schema is None else _object(wanted.schema, f"{wanted.path}.schema", see)
-        ),
+        name=wanted.name and visitor.see(f"{path}.name", wanted.name),
+        description=wanted.description and visitor.see(f"{path}.description", wanted.description),
+        schema=wanted.schema and _object(wanted.schema, f"{path}.schema", visitor),
     )
 
 
-def _wishes(wishes: PersonaWishes, see: _See) -> PersonaWishes:
+def _sampling(sampling: Sampling, visitor: _Visitor) -> Sampling:
+    if not sampling.stop:
+        return sampling
+    stop = tuple([visitor.see(f"stop[{at}]", text) for at, text in enumerate(sampling.stop)])
+    return replace(sampling, stop=stop)
+
+
+def _wishes(wishes: PersonaWishes, visitor: _Visitor) -> PersonaWishes:
     if not wishes.variables:
         return wishes
     variables = {
-        name: see(f"banneton.variables.{name}", value) if isinstance(value, str) else value
+        name: visitor.see(f"banneton.variables.{name}", value) if isinstance(value, str) else value
         for name, value in wishes.variables.items()
     }
     return replace(wishes, variables=variables)
 
 
-def _object(value: Mapping[str, Json], path: str, see: _See) -> Mapping[str, Json]:
+def _object(value: Mapping[str, Json], path: str, visitor: _Visitor) -> Mapping[str, Json]:
     """A JSON object with all keys and strings seen; the path counts them from 1."""
     count = 0
 
@@ -273,7 +304,7 @@ def _object(value: Mapping[str, Json], path: str, see: _See) -> Mapping[str, Jso
         if inner in SCHEMA_WORDS:
             return inner
         count += 1
-        return see(f"{path}#{count}", inner)
+        return visitor.see(f"{path}#{count}", inner)
 
     def visit(inner: Json) -> Json:
         if isinstance(inner, str):

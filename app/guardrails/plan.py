@@ -1,0 +1,252 @@
+"""A policy, compiled: what a request needs is looked up, never made."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from itertools import chain
+from typing import Any
+
+import orjson
+from pydantic import ValidationError
+
+from app.domain.decision import DetectorRef
+from app.domain.errors import ContentError, DetectorError, Problem
+from app.domain.finding import Finding
+from app.domain.policy import (
+    REWRITES,
+    Action,
+    Mode,
+    Policy,
+    Rule,
+    Stage,
+    Step,
+    Waiver,
+    is_at_least,
+)
+from app.guardrails.detector import Detector, DetectorKind, LocalDetector, RemoteDetector, Scope
+from app.guardrails.matches import MatchDetector
+from app.guardrails.regex import RegexSet
+from app.guardrails.stage_plan import LocalRun, PlannedRule, RemoteRun, Run, StagePlan
+from app.guardrails.unfinished import Shape
+
+Kinds = Mapping[str, DetectorKind[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyPlan:
+    """A policy that is ready to run."""
+
+    policy: Policy
+    _changes: Mapping[str, tuple[date, ...]]
+    """For each audience, the last days of its waivers, ordered."""
+    _stages: Mapping[tuple[Stage, str, int], StagePlan]
+
+    def at(self, stage: Stage, audience: str, now: datetime) -> StagePlan:
+        """What is done at a stage, for an audience, with the waivers that hold at this time."""
+        last_days = self._changes[audience]
+        return self._stages[stage, audience, bisect_left(last_days, now.astimezone(UTC).date())]
+
+
+@dataclass(slots=True)
+class Builds:
+    """Detectors that were built, so that policies of one catalog share them."""
+
+    kinds: Kinds
+    made: dict[tuple[str, bytes], Detector] = field(default_factory=dict)
+    runs: dict[tuple[str, str], LocalRun] = field(default_factory=dict)
+
+    def detector(self, name: str, settings: Any) -> Detector:  # noqa: ANN401  # of the kind
+        """The detector for these settings."""
+        dumped = orjson.dumps(settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+        if (name, dumped) not in self.made:
+            self.made[name, dumped] = self.kinds[name].build(settings)
+        return self.made[name, dumped]
+
+    def run(self, detector: Detector, timeout_ms: int) -> Run:
+        """The detector as it runs."""
+        ref = DetectorRef(detector.name, detector.revision, detector.spec)
+        if isinstance(detector, RemoteDetector):
+            return RemoteRun(detector, ref, timeout_ms)
+        key = (detector.name, detector.spec)
+        if key not in self.runs:
+            self.runs[key] = LocalRun(detector, ref, _shapes(detector))
+        return self.runs[key]
+
+
+def _shapes(detector: LocalDetector) -> tuple[Shape, ...] | None:
+    if isinstance(detector, MatchDetector):
+        return tuple(term.shape for term in detector.terms)
+    if detector.shapes is None:
+        if detector.scope is Scope.SPAN:
+            raise DetectorError(f"{detector.name}: a detector of scope span has to declare shapes")
+        return None
+    return tuple(Shape(source) for source in detector.shapes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A rule with its detector."""
+
+    rule: Rule
+    run: Run
+    selects: Callable[[Finding], bool]
+
+
+def compile_policy(policy: Policy, kinds: Kinds, builds: Builds | None = None) -> PolicyPlan:
+    """Make a policy ready to run; all compiling and loading happens here.
+
+    Args:
+        policy: After inheritance.
+        kinds: Every kind of detector that rules may use.
+        builds: What was built for other policies of the same catalog, to share detectors.
+
+    Raises:
+        ContentError: Rules that cannot run, or would silently do nothing; all of them at once.
+    """
+    builds = builds or Builds(kinds)
+    problems = [_problem(policy, path, what) for path, what in _doubts(policy)]
+    prepared = []
+    for rule in policy.rules:
+        try:
+            prepared.append(_prepare(rule, kinds, builds))
+        except DetectorError as exc:
+            problems.append(_problem(policy, f"rules.{rule.id}.detect", str(exc)))
+    if problems:
+        raise ContentError(problems)
+    changes = {audience: _last_days(policy, audience) for audience in policy.audiences}
+    stages = {
+        (stage, audience, period): _stage_plan(policy, prepared, stage, audience, period)
+        for audience, last_days in changes.items()
+        for period in range(len(last_days) + 1)
+        for stage in Stage
+    }
+    for stage_plan in stages.values():
+        stage_plan.warm()
+    return PolicyPlan(policy, changes, stages)
+
+
+def _prepare(rule: Rule, kinds: Kinds, builds: Builds) -> _Prepared:
+    kind = kinds.get(rule.detect.detector)
+    if kind is None:
+        raise DetectorError(
+            f"there is no detector {rule.detect.detector!r}; there are {', '.join(sorted(kinds))}"
+        )
+    try:
+        settings = kind.settings.model_validate(rule.detect.settings)
+    except ValidationError as exc:
+        first = exc.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DetectorError(f"{kind.name}: {where}: {first['msg']}") from None
+    run = builds.run(builds.detector(kind.name, settings), rule.timeout_ms)
+    return _Prepared(rule, run, lambda finding: kind.selects(settings, finding))
+
+
+def _doubts(policy: Policy) -> list[tuple[str, str]]:
+    """What would do nothing, or not what it says."""
+    doubts = []
+    for rule in policy.rules:
+        path = f"rules.{rule.id}"
+        actions = {step.do for steps in rule.then.values() for step in steps} | {rule.on_unchecked}
+        actions |= {waiver.to for waiver in policy.waivers if waiver.rule == rule.id}
+        if not rule.stages:
+            doubts.append((f"{path}.stages", "names no stage, so the rule would never run"))
+        if missing := [audience for audience in policy.audiences if audience not in rule.then]:
+            doubts.append((f"{path}.then", f"says nothing for {', '.join(missing)}"))
+        if Action.RETRY in actions:
+            doubts.append((f"{path}.then", _NO_RETRY))
+        if rule.on_unchecked in REWRITES:
+            doubts.append(
+                (f"{path}.on_unchecked", "where nothing was found there is no span to hide")
+            )
+        if Action.STEER in actions and not rule.append:
+            doubts.append((f"{path}.append", "'steer' adds this text, and there is none"))
+        doubts += [
+            (f"{path}.then", f"a step at {step.at} is never reached: scores end at 1")
+            for step in {step for steps in rule.then.values() for step in steps}
+            if step.at > 1
+        ]
+    for waiver in policy.waivers:
+        if waiver.audience not in policy.audiences:
+            doubts.append(("waivers", f"there is no audience {waiver.audience!r}"))
+        if all(rule.id != waiver.rule for rule in policy.rules):
+            doubts.append(("waivers", f"there is no rule {waiver.rule!r}"))
+    return doubts
+
+
+_NO_RETRY = (
+    "'retry' cannot be kept: what was released cannot be taken back, and the rule cannot say what "
+    "happens when it fails again; use 'block' or 'escalate'"
+)
+
+
+def _problem(policy: Policy, path: str, what: str) -> Problem:
+    return Problem(f"policies/{policy.id}.yaml", 0, 0, path, what)
+
+
+def _last_days(policy: Policy, audience: str) -> tuple[date, ...]:
+    return tuple(sorted({w.expires for w in policy.waivers if w.audience == audience}))
+
+
+def _stage_plan(
+    policy: Policy, prepared: Sequence[_Prepared], stage: Stage, audience: str, period: int
+) -> StagePlan:
+    last_days = _last_days(policy, audience)
+    waivers = [
+        waiver
+        for waiver in policy.waivers
+        if waiver.audience == audience and waiver.expires in last_days[period:]
+    ]
+    here = [each for each in prepared if stage in each.rule.stages]
+    rules = tuple(_planned(each, audience, waivers) for each in here)
+    local = {each.run.ref: each.run for each in here if isinstance(each.run, LocalRun)}
+    ordered = tuple(sorted(local.values(), key=_cost))
+    sources = [(run.shapes or (), index) for index, run in enumerate(ordered)]
+    return StagePlan(
+        stage=stage,
+        rules=rules,
+        local=ordered,
+        remote=_remote_runs(here, rules),
+        screen=RegexSet(tuple(shape.source for shapes, _ in sources for shape in shapes)),
+        screened=tuple(chain.from_iterable([index] * len(shapes) for shapes, index in sources)),
+    )
+
+
+def _cost(run: LocalRun) -> tuple[bool, bool, bool]:
+    """Cheaper first: what a scan answers, what a scan may rule out, what always looks."""
+    return (
+        not isinstance(run.detector, MatchDetector),
+        run.shapes is None,
+        run.detector.scope is Scope.RESPONSE,
+    )
+
+
+def _remote_runs(here: Sequence[_Prepared], rules: Sequence[PlannedRule]) -> tuple[RemoteRun, ...]:
+    runs: dict[DetectorRef, RemoteRun] = {}
+    for each, rule in zip(here, rules, strict=True):
+        if isinstance(each.run, RemoteRun) and rule.can_say:
+            known = runs.get(rule.ref, each.run)
+            longest = max(known.timeout_ms, each.rule.timeout_ms)
+            runs[rule.ref] = RemoteRun(each.run.detector, rule.ref, longest)
+    return tuple(runs.values())
+
+
+def _planned(prepared: _Prepared, audience: str, waivers: Sequence[Waiver]) -> PlannedRule:
+    rule = prepared.rule
+    caps = [waiver.to for waiver in waivers if waiver.rule == rule.id]
+    return PlannedRule(
+        id=rule.id,
+        ref=prepared.run.ref,
+        steps=tuple(Step(step.at, _lowered(step.do, caps)) for step in rule.then[audience]),
+        on_unchecked=_lowered(rule.on_unchecked, [cap for cap in caps if cap not in REWRITES]),
+        append=rule.append,
+        is_enforced=rule.mode is Mode.ENFORCE,
+        selects=prepared.selects,
+    )
+
+
+def _lowered(action: Action, caps: Sequence[Action]) -> Action:
+    for cap in caps:
+        if is_at_least(action, cap):
+            action = cap
+    return action

@@ -1,0 +1,383 @@
+"""The release gate: the model's events go in, and what is safe comes out.
+
+Every text of every choice is a channel of its own: the answer, the model's refusal, its reasoning
+block by block, the name and the arguments of each tool call, the texts of annotations. Where one of
+them has to stop, none gives anything more.
+
+Reasoning that a provider signed is passed on as it was or not at all, because whoever checks the
+signature would refuse anything else. Whether a block is signed is known when it ends: with its
+signature, or where the choice goes on to something else. So where a rule could change reasoning,
+each block is held until then.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from app.domain.decision import Decision, DetectorRef, Outcome, StageTrace, Trace
+from app.domain.errors import DetectorError
+from app.domain.events import (
+    Annotation,
+    Finish,
+    ImageDelta,
+    ReasoningDelta,
+    RefusalDelta,
+    StreamEvent,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+from app.domain.policy import Stage
+from app.guardrails.answer import Choice, Delta, Text
+from app.guardrails.channel import PSEUDONYM, Channel
+from app.guardrails.cut import Halt
+from app.guardrails.decide import decision, outcome_of, rulings
+from app.guardrails.evaluate import LONG, Stop, ask_all, first_stop, in_original
+from app.guardrails.matches import in_order
+from app.guardrails.plan import PolicyPlan
+from app.guardrails.pseudonyms import KnownTokens, Minter
+from app.guardrails.restore import Restorer
+
+
+class OutputGuard:
+    """Guards one answer. Feed it every event; at each choice's end await ``finish``."""
+
+    def __init__(
+        self,
+        plan: PolicyPlan,
+        audience: str,
+        *,
+        minter: Minter,
+        now: datetime,
+        steers: Sequence[str] = (),
+    ) -> None:
+        """Begin an answer.
+
+        Args:
+            plan: Of the persona's policy.
+            audience: Under which the request is served.
+            minter: Holds what the client's texts were given pseudonyms for. Those are restored;
+                what the model brings up by itself and a rule gives a pseudonym keeps that.
+            now: Decides which waivers hold, for the whole answer.
+            steers: What the input's rules add at the end of the answer.
+        """
+        self.stop: Stop | None = None
+        self._plans = {
+            stage: plan.at(stage, audience, now) for stage in (Stage.OUTPUT, Stage.TOOL_CALL)
+        }
+        self._tokens = KnownTokens(minter.known)
+        self._name = minter.name
+        self._steers = tuple(steers)
+        self._choices: dict[int, Choice] = {}
+        self._asked: set[str] = set()
+        self._halting: Channel | None = None
+        output = self._plans[Stage.OUTPUT]
+        self._holds_reasoning = bool(
+            output.span_shapes or output.sentence_runs or output.holds_all or self._tokens
+        )
+
+    def feed(self, event: StreamEvent) -> list[StreamEvent]:
+        """Take an event; give those that may leave now.
+
+        After ``stop`` is set nothing but usage comes any more, and the model need not be read on.
+
+        Raises:
+            DetectorError: An image, which nothing here can look at.
+        """
+        if isinstance(event, Usage):
+            return [event]
+        if isinstance(event, Finish):
+            raise TypeError("await finish() at the end of a choice")
+        if self.stop is not None:
+            return []
+        choice = self._choice(event.choice)
+        if choice.has_finished:
+            raise DetectorError("an event came after the end of its choice")
+        events: list[StreamEvent] = []
+        if not isinstance(event, ReasoningDelta):
+            events += self._end_block(choice)
+        return events if self._has_stopped() else events + self._take(choice, event)
+
+    def _take(self, choice: Choice, event: Delta | Annotation | ImageDelta) -> list[StreamEvent]:
+        match event:
+            case TextDelta():
+                return self._more(self._open(choice, "text", replace(event, text="")), event.text)
+            case RefusalDelta():
+                return self._more(
+                    self._open(choice, "refusal", replace(event, text="")), event.text
+                )
+            case ReasoningDelta():
+                return self._reasoning(choice, event)
+            case ToolCallDelta():
+                return self._tool_call(choice, event)
+            case Annotation():
+                return self._annotation(choice, event)
+            case ImageDelta():
+                raise DetectorError("the model gave an image, and nothing here can look at images")
+            case _:
+                assert_never(event)
+
+    async def finish(self, event: Finish) -> list[StreamEvent]:
+        """End a choice: run what judges it whole, and give what is left, ``event`` last.
+
+        Where a rule stops the answer, ``stop`` is set, and ``event`` is not given.
+        """
+        choice = self._choice(event.choice)
+        if self.stop is not None or choice.has_finished:
+            return []
+        events = self._end_block(choice)
+        choice.has_finished = True
+        texts = list(choice.texts.values())
+        await _end_all(texts)
+        await self._ask(texts)
+        events += self._leave(choice, texts)
+        if self.stop is None and self._halting is None:
+            events += [*self._steered(choice), event]
+        for text in texts:
+            text.channel.conclude()
+        return events
+
+    async def conclude(self) -> None:
+        """Complete the trace where the answer did not come to its end. Call it in any case."""
+        texts = [text for choice in self._choices.values() for text in choice.texts.values()]
+        await _end_all(texts)
+        for text in texts:
+            text.channel.conclude()
+
+    @property
+    def trace(self) -> Trace:
+        """What detectors said of the answer as far as it came."""
+        return tuple(self._stage_traces())
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """What policy makes of the trace."""
+        return tuple(
+            decision(trace, rulings(self._plans[trace.stage], trace)) for trace in self.trace
+        )
+
+    @property
+    def outcome(self) -> Outcome:
+        """The severest thing that policy did about the answer."""
+        return outcome_of(self.decisions)
+
+    @property
+    def content(self) -> tuple[tuple[str, str], ...]:
+        """Path and text of all that was released, before pseudonyms were restored."""
+        return tuple(
+            (path, "".join(text.passed))
+            for choice in self._choices.values()
+            for path, text in choice.texts.items()
+        )
+
+    def _has_stopped(self) -> bool:
+        return self.stop is not None
+
+    def _choice(self, number: int) -> Choice:
+        return self._choices.setdefault(number, Choice(number))
+
+    def _open(self, choice: Choice, of: str, like: Delta | None) -> Text:
+        """The text of that name, begun where there is none yet."""
+        path = choice.path(of)
+        text = choice.texts.get(path)
+        if text is None:
+            is_call = isinstance(like, ToolCallDelta)
+            is_arguments = isinstance(like, ToolCallDelta) and like.name is None
+            channel = Channel(
+                self._plans[Stage.TOOL_CALL if is_call else Stage.OUTPUT],
+                path,
+                tokens=self._tokens,
+                name=self._name,
+                is_json=is_arguments,
+                is_held=like is None
+                or (isinstance(like, ReasoningDelta) and self._holds_reasoning),
+            )
+            restores = like is not None and (is_arguments or not is_call)
+            restorer = Restorer(self._tokens, is_json=is_arguments) if restores else None
+            text = choice.texts[path] = Text(channel, like, restorer)
+        return text
+
+    def _more(self, text: Text, more: str) -> list[StreamEvent]:
+        """More of a text that is released as it becomes certain."""
+        channel = text.channel
+        released = channel.feed(more)
+        if channel.is_halting and self._halting is None:
+            self._halting = channel
+        if channel.halt is not None:
+            self.stop = channel.halt.stop
+            return text.events(released, is_end=True)
+        if not released or self._halting not in {None, channel}:
+            return []
+        return text.events(released)
+
+    def _reasoning(self, choice: Choice, event: ReasoningDelta) -> list[StreamEvent]:
+        if choice.block is None:
+            if event.signed is not None and not event.text:
+                return [event] if choice.is_block_intact else []
+            choice.block = self._open(
+                choice, f"reasoning[{choice.blocks}]", ReasoningDelta("", choice.number)
+            )
+            choice.blocks += 1
+        if self._holds_reasoning:
+            choice.block.channel.feed(event.text)
+            choice.block.signed = event.signed
+            return [] if event.signed is None else self._end_block(choice)
+        events = self._more(choice.block, event.text)
+        if event.signed is None:
+            return events
+        choice.block = None
+        return [*events, ReasoningDelta("", choice.number, event.signed)]
+
+    def _end_block(self, choice: Choice) -> list[StreamEvent]:
+        """The block of reasoning is whole: look at it, and give it unless that has to wait."""
+        block, choice.block = choice.block, None
+        if block is None or not self._holds_reasoning or self._plans[Stage.OUTPUT].holds_all:
+            return []
+        block.channel.end()
+        return [] if self._halting is not None else self._out(choice, block)
+
+    def _tool_call(self, choice: Choice, event: ToolCallDelta) -> list[StreamEvent]:
+        call = f"tool_calls[{event.index}]"
+        holds = self._plans[Stage.TOOL_CALL].holds_all
+        events: list[StreamEvent] = []
+        if event.name is not None:
+            name = self._open(choice, f"{call}.name", replace(event, arguments="", name=""))
+            name.channel.feed(event.name)
+            if not holds:
+                name.channel.end()
+                events += [] if self._halting is not None else self._out(choice, name)
+        if event.arguments and self.stop is None:
+            like = ToolCallDelta(event.index, choice=choice.number)
+            events += self._more(self._open(choice, f"{call}.arguments", like), event.arguments)
+        return events
+
+    def _annotation(self, choice: Choice, event: Annotation) -> list[StreamEvent]:
+        """Held to the end, when the places in the text that it names are known."""
+        number = len(choice.annotations)
+        choice.annotations.append(event)
+        for of, text in (("url", event.url), ("title", event.title)):
+            self._open(choice, f"annotations[{number}].{of}", None).channel.feed(text)
+        return []
+
+    async def _ask(self, texts: Sequence[Text]) -> None:
+        """Ask detectors outside about what would be passed on."""
+        halted = _first_halt(texts)
+        channels = [text.channel for text in ([halted[1]] if halted is not None else texts)]
+        for plan in self._plans.values():
+            passing = (
+                {c.path: c.passing() for c in channels if c.plan is plan} if plan.remote else {}
+            )
+            said = await ask_all(plan.remote, {path: each.text for path, each in passing.items()})
+            for channel in channels:
+                if channel.path in passing:
+                    self._asked.add(channel.path)
+                if channel.path in said:
+                    channel.add(in_original(said[channel.path], passing[channel.path]))
+
+    def _leave(self, choice: Choice, texts: Sequence[Text]) -> list[StreamEvent]:
+        """What is left of a choice that has ended; where one text stops, only that one's."""
+        if self._halting is not None and all(t.channel is not self._halting for t in texts):
+            return []
+        halted = _first_halt(texts)
+        if halted is not None:
+            halt, text = halted
+            events = self._out(choice, text)
+            self.stop = halt.stop
+            return events
+        events = [event for text in texts for event in self._out(choice, text)]
+        return events + [
+            self._annotated(choice, number) for number in range(len(choice.annotations))
+        ]
+
+    def _out(self, choice: Choice, text: Text) -> list[StreamEvent]:
+        """What is left of one text that has ended."""
+        channel = text.channel
+        released = channel.release()
+        if channel.halt is not None:
+            self.stop = channel.halt.stop
+        if isinstance(text.like, ReasoningDelta):
+            return self._reasoning_out(choice, text, released)
+        return text.events(released, is_end=True)
+
+    def _reasoning_out(self, choice: Choice, block: Text, released: str) -> list[StreamEvent]:
+        whole = block.channel.text
+        if block.signed is None:
+            events = block.events(released, is_end=True)
+            choice.is_block_intact = whole == "".join(block.passed) and not (
+                block.restorer is not None and block.restorer.edits
+            )
+            return events
+        choice.is_block_intact = released == whole
+        if not choice.is_block_intact:
+            return []
+        block.passed.append(released)
+        return [ReasoningDelta(released, choice.number, block.signed)]
+
+    def _annotated(self, choice: Choice, number: int) -> Annotation:
+        annotation = choice.annotations[number]
+        texts = choice.texts
+        answer = texts.get(choice.path("text"))
+        return replace(
+            annotation,
+            url="".join(texts[choice.path(f"annotations[{number}].url")].passed),
+            title="".join(texts[choice.path(f"annotations[{number}].title")].passed),
+            start=annotation.start if answer is None else answer.place(annotation.start),
+            end=annotation.end if answer is None else answer.place(annotation.end),
+        )
+
+    def _steered(self, choice: Choice) -> list[StreamEvent]:
+        """What rules add at the end of the answer's text, each once."""
+        text = choice.texts.get(choice.path("text"))
+        if text is None or not text.channel.text:
+            return []
+        appends = dict.fromkeys(self._steers)
+        for other in choice.texts.values():
+            appends |= dict.fromkeys(other.channel.steers())
+        added = "".join(appends)
+        text.passed.append(added)
+        return [TextDelta(added, choice.number)] if added else []
+
+    def _stage_traces(self) -> Iterator[StageTrace]:
+        for stage, plan in self._plans.items():
+            channels = [
+                text.channel
+                for choice in self._choices.values()
+                for text in choice.texts.values()
+                if text.channel.plan is plan
+            ]
+            if not channels:
+                continue
+            seen = [channel.seen for channel in channels]
+            yield StageTrace(
+                stage=stage,
+                ran=self._ran(channels),
+                findings=tuple(finding for each in seen for finding in in_order(each.findings)),
+                unchecked=tuple(run for each in seen for run in each.unchecked),
+            )
+
+    def _ran(self, channels: Sequence[Channel]) -> tuple[DetectorRef, ...]:
+        """Who looked at all that came."""
+        plan = channels[0].plan
+        if not all(channel.has_ended for channel in channels):
+            return tuple(run.ref for run in plan.span_runs + plan.sentence_runs)
+        if all(channel.path in self._asked for channel in channels):
+            return (*plan.ran, PSEUDONYM)
+        return (*plan.ran_here, PSEUDONYM)
+
+
+def _first_halt(texts: Sequence[Text]) -> tuple[Halt, Text] | None:
+    """The text that has to stop, and where; policy's decisions come before outages."""
+    halts = {halt.stop: (halt, text) for text in texts if (halt := text.channel.would_halt())}
+    first = first_stop(halts)
+    return None if first is None else halts[first]
+
+
+async def _end_all(texts: Sequence[Text]) -> None:
+    """Let local detectors look at texts as a whole; at long ones in a thread."""
+    for text in texts:
+        if len(text.channel.text) > LONG:
+            await asyncio.to_thread(text.channel.end)
+        else:
+            text.channel.end()

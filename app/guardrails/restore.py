@@ -1,0 +1,120 @@
+"""Put values back where their pseudonyms stand, in a text that is still coming.
+
+Never inside a URL: a link or an image that a model was talked into writing would carry the value
+out, an image without a click. A place is inside a URL where what stands before it, without a blank,
+a quote or a bracket between, has a scheme, ``www.``, ``//`` or a host with a path; in the target of
+a Markdown link or image; in an attribute or CSS function that takes a URL; and where host names
+follow it. A run of text longer than what is remembered of it counts as a URL.
+"""
+
+import re
+from typing import Any
+
+import orjson
+import re2
+
+from app.guardrails.pseudonyms import KnownTokens
+from app.guardrails.rewrite import Edit, json_unescaped
+
+_REMEMBERED = 8192
+"""How much of what was released is looked at, in code points."""
+
+# What ends a bare URL in every reader that makes links of them; Chinese punctuation does in those
+# that know Chinese.
+_BREAK = re.compile('[\\s"<>`，。；！？、）」』】》”]')
+
+# Linear, because the text is the model's: a backtracking engine could be made to hang.
+_URL_BEFORE: Any = re2.compile(
+    r"(?i)[a-z][a-z0-9+.\-]*://|//[^/\s]|(?:^|[^a-z0-9])www\.|"
+    r"(?:^|[^a-z0-9])(?:mailto|tel|sms|smsto|data|javascript|vbscript|file|blob|callto|skype|"
+    r"whatsapp|tg|geo|maps|magnet|intent|itms|market|facetime|xmpp|irc|news|urn|view-source):|"
+    r"[a-z0-9](?:[a-z0-9.\-]*[a-z0-9])?\.[a-z]{2,}(?::\d+)?[/?#]|"
+    r"(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?[/?#]|\[[0-9a-f:.]*:[0-9a-f:.]*\](?::\d+)?[/?#]"
+)
+_TARGET_BEFORE: Any = re2.compile(
+    r"(?i)(?:\]\(\s*(?:<[^>\n]*|[^\s)]*)|\burl\(\s*[\"']?[^)\"']*|"
+    r"(?:\b(?:src|srcset|href|formaction|poster|ping)|"
+    r"<[a-z][^<>]*\b(?:action|data|background|cite|content|longdesc|manifest|usemap))"
+    r"\s*=\s*(?:\"[^\"]*|'[^']*|[^\s\"'>]*))\z"
+)
+_HOST_AFTER = re.compile(
+    r"[A-Za-z0-9_-]{0,63}(?:(?:\.[A-Za-z0-9-]{1,63}){1,8}\.[A-Za-z]{2}|@[A-Za-z0-9-]{1,63}\.[A-Za-z])"
+)
+_MAY_BE_HOST = re.compile(r"[A-Za-z0-9_.@-]{0,300}(?:\\(?:u[0-9A-Fa-f]{0,3})?)?\Z")
+
+
+class Restorer:
+    """Reads a channel's rewritten text as it comes, and gives what the user sees."""
+
+    def __init__(self, tokens: KnownTokens, *, is_json: bool = False) -> None:
+        """Begin a channel.
+
+        Args:
+            tokens: What may be restored; fixed while the channel lasts.
+            is_json: The text is JSON, so that values are escaped as its strings need it.
+        """
+        self._tokens = tokens
+        self._is_json = is_json
+        self._held = ""
+        self._before = ""
+        self._read = 0
+        self._written = 0
+        self.edits: list[Edit] = []
+        """Where values were put back: places in what was read, and in what was given."""
+
+    def feed(self, text: str, *, is_end: bool = False) -> str:
+        """What can be shown now; what could still become a token or a URL waits."""
+        if not self._tokens:
+            return text
+        text = self._held + text
+        spans, ready = self._tokens.scan(text, 0, is_end=is_end)
+        parts: list[str] = []
+        at = 0
+        for start, end in spans:
+            self._give(text[at:start], parts)
+            at = start
+            verdict = self._is_in_url(text[end:], is_end=is_end)
+            if verdict is None:
+                ready = start
+                break
+            self._put(text[start:end], parts, restores=not verdict)
+            at = end
+        self._give(text[at:ready], parts)
+        self._held = text[ready:]
+        return "".join(parts)
+
+    def _give(self, text: str, parts: list[str]) -> None:
+        parts.append(text)
+        self._read += len(text)
+        self._written += len(text)
+        self._before = (self._before + text)[-_REMEMBERED:]
+
+    def _put(self, token: str, parts: list[str], *, restores: bool) -> None:
+        if not restores:
+            self._give(token, parts)
+            return
+        value = self._tokens.values[token]
+        if self._is_json:
+            value = orjson.dumps(value.encode("utf-8", "replace").decode()).decode()[1:-1]
+        read, written = self._read, self._written
+        self._give(value, parts)
+        self._read = read + len(token)
+        self.edits.append(Edit(read, self._read, written, self._written))
+
+    def _is_in_url(self, after: str, *, is_end: bool) -> bool | None:
+        """Whether what stands between what was given and this is in a URL; none: not yet known."""
+        before = json_unescaped(self._before) if self._is_json else self._before
+        run = before[_last_break(before) :]
+        if len(run) >= _REMEMBERED or _URL_BEFORE.search(run) or _TARGET_BEFORE.search(before):
+            return True
+        if not is_end and _MAY_BE_HOST.match(after):
+            return None
+        return _HOST_AFTER.match(json_unescaped(after) if self._is_json else after) is not None
+
+
+def _last_break(text: str) -> int:
+    """Where the run of text begins that could be one URL."""
+    at = 0
+    for match in _BREAK.finditer(text):
+        at = match.end()
+    return at

@@ -1,0 +1,183 @@
+"""Change a text where policy says so, and know where everything went."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from app.domain.policy import Action
+
+MARK = "[removed]"
+"""What stands where something was masked."""
+
+Name = Callable[[str, str], str]
+"""Gives the pseudonym of a value: category, value → token."""
+
+_STRING_PARTS = re.compile(r'\\.?|"', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A place to change: mask it, or put a pseudonym there."""
+
+    start: int
+    end: int
+    action: Action
+    category: str
+    score: float = 1.0
+
+    def moved(self, by: int) -> "Rewrite":
+        """The same, so many code points further on."""
+        return replace(self, start=self.start + by, end=self.end + by)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A place that was changed: where it was, and where it is now."""
+
+    start: int
+    end: int
+    new_start: int
+    new_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A text after its rewrites."""
+
+    text: str
+    edits: tuple[Edit, ...] = ()
+
+    def to_original(self, start: int, end: int) -> tuple[int, int]:
+        """The part of the original that a part of the rewritten text comes from.
+
+        What touches a changed place takes in all that stood there.
+        """
+        return self._origin(start, is_end=False), self._origin(end, is_end=True)
+
+    def _origin(self, point: int, *, is_end: bool) -> int:
+        shift = 0
+        for edit in self.edits:
+            if edit.new_start < point + (not is_end) and point < edit.new_end + is_end:
+                return edit.end if is_end else edit.start
+            if edit.new_end > point:
+                break
+            shift = edit.end - edit.new_end
+        return point + shift
+
+
+def merged(rewrites: Iterable[Rewrite]) -> list[Rewrite]:
+    """Rewrites that overlap made one, over all they cover; masking wins over a pseudonym.
+
+    A pseudonym takes the category of the widest of them, then of the surest, then the first by
+    name. Rewrites that only touch stay two.
+    """
+    groups: list[list[Rewrite]] = []
+    end = 0
+    for rewrite in sorted(rewrites, key=lambda each: (each.start, each.end)):
+        if groups and rewrite.start < end:
+            groups[-1].append(rewrite)
+        else:
+            groups.append([rewrite])
+            end = 0
+        end = max(end, rewrite.end)
+    return [_union(group) for group in groups]
+
+
+def _union(group: Sequence[Rewrite]) -> Rewrite:
+    main = min(group, key=lambda each: (each.start - each.end, -each.score, each.category))
+    return replace(
+        main,
+        start=min(each.start for each in group),
+        end=max(each.end for each in group),
+        action=Action.MASK
+        if any(each.action is Action.MASK for each in group)
+        else Action.PSEUDONYMIZE,
+    )
+
+
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL
+)
+
+
+class Escapes:
+    """The escapes of JSON text that does not begin inside one: places that must not be cut."""
+
+    def __init__(self, text: str, base: int = 0) -> None:
+        """Find them; ``base`` is where the text begins in the one that offsets refer to."""
+        spans = [match.span() for match in _ESCAPE.finditer(text)] if "\\" in text else []
+        self._starts = [start + base for start, _ in spans]
+        self._ends = [end + base for _, end in spans]
+
+    def before(self, point: int) -> int:
+        """The point, or where the escape begins that it would cut."""
+        index = bisect_left(self._starts, point) - 1
+        return self._starts[index] if index >= 0 and point < self._ends[index] else point
+
+    def after(self, point: int) -> int:
+        """The point, or where the escape ends that it would cut."""
+        index = bisect_left(self._starts, point) - 1
+        return self._ends[index] if index >= 0 and point < self._ends[index] else point
+
+
+@dataclass(slots=True)
+class JsonStrings:
+    """Whether a place in JSON text is inside a string, so that what is put there stays JSON."""
+
+    is_inside: bool = False
+
+    def move(self, text: str) -> None:
+        """Go past this text, which does not begin inside an escape."""
+        for part in _STRING_PARTS.finditer(text):
+            if part.group() == '"':
+                self.is_inside = not self.is_inside
+
+
+def rewritten(
+    text: str, rewrites: Sequence[Rewrite], name: Name, json: JsonStrings | None = None
+) -> Rewritten:
+    """The text with its rewrites done.
+
+    Args:
+        text: As it was.
+        rewrites: Merged: ordered, none overlapping.
+        name: Gives pseudonyms.
+        json: For JSON text: where ``text`` begins; moved to where it ends.
+    """
+    parts: list[str] = []
+    edits: list[Edit] = []
+    at = length = 0
+    for rewrite in rewrites:
+        kept = text[at : rewrite.start]
+        old = text[rewrite.start : rewrite.end]
+        if json is not None:
+            json.move(kept)
+        if rewrite.action is Action.MASK:
+            new = MARK
+        else:
+            new = name(rewrite.category, old if json is None else json_unescaped(old))
+        if json is not None:
+            new = new if json.is_inside else f'"{new}"'
+            json.move(old)
+        parts += kept, new
+        begin = length + len(kept)
+        length = begin + len(new)
+        edits.append(Edit(rewrite.start, rewrite.end, begin, length))
+        at = rewrite.end
+    parts.append(text[at:])
+    if json is not None:
+        json.move(text[at:])
+    return Rewritten("".join(parts), tuple(edits))
+
+
+_JSON_ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
+_SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+
+
+def json_unescaped(text: str) -> str:
+    """What a part of a JSON string stands for."""
+    if "\\" not in text:
+        return text
+    plain = _JSON_ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else _SHORT.get(m[2], m[2]), text)
+    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

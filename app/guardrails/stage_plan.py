@@ -1,0 +1,162 @@
+"""What is done at one stage for one audience, ready to run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from app.domain.decision import DetectorRef
+from app.domain.finding import Finding
+from app.domain.policy import REWRITES, STOPS, Action, Stage, Steps, action_at
+from app.guardrails.detector import LocalDetector, RemoteDetector, Scope
+from app.guardrails.matches import MatchDetector
+from app.guardrails.regex import RegexSet
+from app.guardrails.unfinished import Screen, Shape
+
+ANSWER_STAGES = frozenset({Stage.OUTPUT, Stage.TOOL_CALL})
+"""Where text comes as a stream."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalRun:
+    """A detector that runs here, once for all rules that use it with the same spec."""
+
+    detector: LocalDetector
+    ref: DetectorRef
+    shapes: tuple[Shape, ...] | None
+    """As the detector declares them; none where it always looks."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RemoteRun:
+    """A detector that asks outside, once for all rules that use it with the same spec."""
+
+    detector: RemoteDetector
+    ref: DetectorRef
+    timeout_ms: int
+    """The longest that a rule gives it."""
+
+
+Run = LocalRun | RemoteRun
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRule:
+    """A rule for one audience, with what waivers leave of it."""
+
+    id: str
+    ref: DetectorRef
+    steps: Steps
+    on_unchecked: Action
+    append: str
+    is_enforced: bool
+    selects: Callable[[Finding], bool]
+
+    def action(self, finding: Finding) -> Action:
+        """What this rule does about a finding of its detector."""
+        return action_at(self.steps, finding.score) if self.selects(finding) else Action.ALLOW
+
+    @property
+    def can_act(self) -> bool:
+        """Whether a finding may make this rule change or stop the text."""
+        return self.is_enforced and any(step.do in REWRITES | STOPS for step in self.steps)
+
+    @property
+    def can_say(self) -> bool:
+        """Whether a finding may make this rule do anything at all."""
+        return any(step.do is not Action.ALLOW for step in self.steps)
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """What is done at one stage for one audience."""
+
+    stage: Stage
+    rules: tuple[PlannedRule, ...]
+    local: tuple[LocalRun, ...]
+    """Cheapest first. All of the stage, also where no action follows for this audience: their
+    findings are what a later policy is replayed on, and what thresholds are calibrated by."""
+    remote: tuple[RemoteRun, ...]
+    """Those that can make a rule do something for this audience."""
+    screen: RegexSet
+    """Over all shapes of ``local``."""
+    screened: tuple[int, ...]
+    """For each pattern of the screen, the index of its run in ``local``."""
+
+    @cached_property
+    def rules_of(self) -> Mapping[DetectorRef, tuple[PlannedRule, ...]]:
+        """Which rules use a run."""
+        refs = {rule.ref for rule in self.rules}
+        return {ref: tuple(rule for rule in self.rules if rule.ref == ref) for ref in refs}
+
+    @cached_property
+    def ran_here(self) -> tuple[DetectorRef, ...]:
+        """What a trace names where only the local runs have looked."""
+        return tuple(run.ref for run in self.local)
+
+    @cached_property
+    def ran(self) -> tuple[DetectorRef, ...]:
+        """What a trace names where all have looked."""
+        return self.ran_here + tuple(run.ref for run in self.remote)
+
+    def can_act(self, run: Run) -> bool:
+        """Whether a finding of this run may change or stop the text."""
+        return any(rule.can_act for rule in self.rules_of[run.ref])
+
+    @cached_property
+    def span_runs(self) -> tuple[LocalRun, ...]:
+        """Those that hold what could still become a match."""
+        return self._acting(Scope.SPAN)
+
+    @cached_property
+    def sentence_runs(self) -> tuple[LocalRun, ...]:
+        """Those that hold a sentence."""
+        return self._acting(Scope.SENTENCE)
+
+    @cached_property
+    def holds_all(self) -> bool:
+        """Whether nothing may be released before the end."""
+        return bool(self._acting(Scope.RESPONSE)) or any(map(self.can_act, self.remote))
+
+    @cached_property
+    def late_runs(self) -> tuple[LocalRun, ...]:
+        """Those that look at the whole text when it has ended."""
+        early = {run.ref for run in self.span_runs + self.sentence_runs}
+        return tuple(run for run in self.local if run.ref not in early)
+
+    @cached_property
+    def span_shapes(self) -> tuple[tuple[LocalRun, int, Shape], ...]:
+        """All shapes of ``span_runs``, each with its run and its index there."""
+        return tuple(
+            (run, index, shape)
+            for run in self.span_runs
+            for index, shape in enumerate(run.shapes or ())
+        )
+
+    @cached_property
+    def span_screen(self) -> Screen:
+        """Over ``span_shapes``."""
+        return Screen([shape for _, _, shape in self.span_shapes])
+
+    @cached_property
+    def screen_is_exact(self) -> bool:
+        """Whether what the screen says is open is open, where no shape matches."""
+        return all(shape.is_exact for _, _, shape in self.span_shapes)
+
+    @cached_property
+    def has_windows(self) -> bool:
+        """Whether a run of ``span_runs`` is shown windows of the text, not only matches."""
+        return any(not isinstance(run.detector, MatchDetector) for run in self.span_runs)
+
+    @cached_property
+    def left_context(self) -> int:
+        """How much released text a run wants to see before what it looks at."""
+        return max((run.detector.left_context for run in self.span_runs), default=1)
+
+    def _acting(self, scope: Scope) -> tuple[LocalRun, ...]:
+        return tuple(run for run in self.local if run.detector.scope is scope and self.can_act(run))
+
+    def warm(self) -> None:
+        """Do now what would otherwise be done by the first request."""
+        _ = (self.rules_of, self.ran, self.holds_all, self.late_runs, self.left_context)
+        if self.stage in ANSWER_STAGES:
+            _ = (self.span_screen, self.screen_is_exact, self.has_windows)
