@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import FunctionLoader, StrictUndefined, Template, nodes
+from jinja2 import FunctionLoader, StrictUndefined, Template, TemplateSyntaxError, nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.environment import TemplateModule
 from jinja2.runtime import Context, LoopContext, Macro, Undefined
@@ -50,7 +50,7 @@ class _SourcingCodeGenerator(CodeGenerator):
 
     @override
     def _output_child_to_const(
-        self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo
+        self, node: nodes.Expr, frame: Frame, _finalize_info: CodeGenerator._FinalizeInfo
     ) -> str:
         const = node.as_const(frame.eval_ctx)
         file = self.filename or ""
@@ -65,13 +65,13 @@ class _SourcingCodeGenerator(CodeGenerator):
 
     @override
     def _output_child_pre(
-        self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo
+        self, node: nodes.Expr, frame: Frame, _finalize_info: CodeGenerator._FinalizeInfo
     ) -> None:
         self._begin_print(node.lineno)
 
     @override
     def _output_child_post(
-        self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo
+        self, node: nodes.Expr, frame: Frame, _finalize_info: CodeGenerator._FinalizeInfo
     ) -> None:
         self.write(")")
 
@@ -133,6 +133,11 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
     @override
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
+        escape = tree.find(nodes.ScopedEvalContextModifier)
+        if escape is not None:  # it would escape the fences themselves
+            raise TemplateSyntaxError(
+                "there is no 'autoescape' here", escape.lineno, name, filename
+            )
         for loop in tree.find_all(nodes.For):
             counted = nodes.Filter(loop.iter, STEPS, [], [], None, None, lineno=loop.lineno)
             counted.set_environment(self)
@@ -169,8 +174,6 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
 
     @override
     def getitem(self, obj: Any, argument: Any) -> Any:
-        if isinstance(argument, Untrusted):
-            argument.refuse()
         match obj:
             case View():
                 return obj.read(argument)

@@ -144,6 +144,18 @@ def test_what_only_a_combination_of_values_reaches_is_refused_without_the_value(
     with pytest.raises(ContentError) as caught:
         prompt.compose(None, {"a": "x", "b": "x", "t": "Secret"})
     assert str(caught.value) == "prompts/main.md.j2:1:1: the mapping has no such key"
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_a_question_that_only_some_values_lead_to_is_asked_each_time() -> None:
+    """A rendering made for one customer is sent to the next."""
+    prompt = compiled(
+        "{% if t == 'odd' %}{% if x == 'a' %}A{% else %}not A{% endif %}{% endif %}",
+        variables={"t": {"trusted": True}, "x": {}},
+    )
+    texts = [prompt.compose(None, {"t": "odd", "x": x}).text for x in ("a", "b", "a")]
+    assert texts == ["A", "not A", "A"]
 
 
 @pytest.mark.parametrize(
@@ -153,6 +165,12 @@ def test_what_only_a_combination_of_values_reaches_is_refused_without_the_value(
         pytest.param("Hi {{ x }}!", {"x": {}}, 'Hi <data name="x">', id="until the first value"),
         pytest.param(
             "Hi {% if x %}yes{% endif %} {{ x }}!", {"x": {}}, "Hi ", id="until a value decides"
+        ),
+        pytest.param(
+            "Hi {{ x }}, and a long way on {% if x %}yes{% endif %}!",
+            {"x": {}},
+            'Hi <data name="x">',
+            id="until the first value, before one decides",
         ),
         pytest.param("Hi {{ x }}!", {"x": {"trusted": True}}, "", id="a trusted value in the way"),
         pytest.param(
