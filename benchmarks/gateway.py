@@ -1,7 +1,7 @@
 """What the gateway costs, as ratios in one run: ``make bench`` (Linux; two cores).
 
-Every target runs alone on core 0, the model and the load on core 1, round after round in turn, so that a
-noisy machine hits all alike. CPU is that of the target's process, from the kernel's own accounting.
+Every target runs alone on core 0, the model and the load on core 1, round after round in turn, so
+that a noisy machine hits all alike. CPU is that of the target's process, as the kernel counts it.
 """
 
 import asyncio
@@ -261,7 +261,8 @@ def report(scenario: Scenario, rows: dict[str, list[Row]]) -> list[str]:
     lines = [
         f"### {scenario.name}",
         "",
-        f"| target | CPU µs a {unit} | CPU / bare | requests/s | p50 ms | added p50 ms | first byte added ms | errors |",
+        f"| target | CPU µs a {unit} | CPU / bare | requests/s | p50 ms | added p50 ms "
+        "| first byte added ms | errors |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, found in rows.items():

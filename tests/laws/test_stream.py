@@ -94,10 +94,7 @@ def _unions(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def compiled(rules: list[tuple[Tree, Action]], *stages: Stage):  # type: ignore[no-untyped-def]  # noqa: ANN201
     """A policy with one rule for each."""
     return plan(
-        *(
-            rule(f"r{n}", patterns(regex(tree)), act, *stages)
-            for n, (tree, act) in enumerate(rules)
-        )
+        *(rule(f"r{n}", patterns(regex(tree)), act, *stages) for n, (tree, act) in enumerate(rules))
     )
 
 
