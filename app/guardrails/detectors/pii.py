@@ -100,17 +100,17 @@ class PiiDetector:
 def resolve(candidates: "Iterable[Candidate]") -> "list[Candidate]":
     """Without what a better one covers: checked before unchecked, then the longer.
 
-    A candidate covers another that begins where it does, or that lies within it. It never covers
-    one that begins earlier, because in a stream that one may already have been acted on.
+    A candidate covers others that begin where it does, and lesser ones that lie within it. It never
+    covers one that begins earlier: in a stream that one may already have been acted on.
     """
     kept: list[Candidate] = []
     open_: list[Candidate] = []
     above = [candidate for candidate in candidates if candidate.score >= FLOOR]
-    for candidate in sorted(above, key=lambda one: (one.start, *_rank(one))):
+    for candidate in sorted(above, key=lambda one: (one.start, _rank(one))):
         open_ = [one for one in open_ if one.end > candidate.start]
         if not any(_covers(one, candidate) for one in open_):
             kept.append(candidate)
-        open_.append(candidate)
+            open_.append(candidate)
     return kept
 
 
@@ -118,9 +118,10 @@ def _rank(candidate: "Candidate") -> tuple[float, int, int]:
     return -candidate.score, candidate.start - candidate.end, _RANK[candidate.entity]
 
 
-def _covers(one: "Candidate", other: "Candidate") -> bool:
-    reaches = one.start == other.start or one.end >= other.end
-    return reaches and _rank(one) < _rank(other)
+def _covers(one: "Candidate", later: "Candidate") -> bool:
+    if one.start == later.start:
+        return True
+    return one.end >= later.end and _rank(one) < _rank(later)
 
 
 def _revision() -> str:
