@@ -242,6 +242,11 @@ def test_overlaps_leave_the_best_on_each_span_and_uncover_nothing(
     assert (max(known, key=lambda one: one.score).score if known else 0) == max(
         (one.score for one in kept), default=0
     )
+    for one in kept:
+        assert not any(
+            other.start < one.start and other.end >= one.end and other.score > one.score
+            for other in kept
+        )
     for one in known:
         assert any(other.start <= one.start < other.end for other in kept)
 
