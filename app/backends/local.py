@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import importlib.util
+import os
 import secrets
 import threading
 from collections.abc import AsyncGenerator, Callable
@@ -64,7 +65,9 @@ class LocalBackend:
             gguf: Weights of your own. None takes the installed ones, whose digest is checked
                 here: a fifth of a second once, against running a file that nobody reviewed.
             context_tokens: How long prompt and answer may be together.
-            threads: How many to compute with; all cores by default.
+            threads: How many to compute with; half of the cores by default. The engine's threads
+                wait for each other by spinning, so that with one for each core any other work on
+                the machine, such as the gateway's, slows it down by orders of magnitude.
             max_wait_s: How long a request waits for its turn.
             timeouts: The longest waits once it is a request's turn.
 
@@ -75,7 +78,7 @@ class LocalBackend:
         self._context_tokens = context_tokens
         self._max_wait_s = max_wait_s
         self._timeouts = timeouts or Timeouts()
-        self._server: Any = _load(path, context_tokens, threads)
+        self._server: Any = _load(path, context_tokens, threads or _half_of_the_cores())
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-model")
         self._turn = asyncio.Lock()
         self._stop = threading.Event()
@@ -228,7 +231,11 @@ def _shipped_weights() -> Path:
     return path
 
 
-def _load(gguf: Path, context_tokens: int, threads: int | None) -> Any:  # noqa: ANN401  # the engine has no types
+def _half_of_the_cores() -> int:
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
+def _load(gguf: Path, context_tokens: int, threads: int) -> Any:  # noqa: ANN401  # the engine has no types
     try:
         import xllamacpp  # noqa: PLC0415  # an optional extra of 34 MB
     except ModuleNotFoundError:
@@ -248,8 +255,7 @@ def _load(gguf: Path, context_tokens: int, threads: int | None) -> Any:  # noqa:
     params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
     # Quiet: at other levels it logs to standard error, which is the gateway's.
     params.verbosity = -1
-    if threads is not None:
-        params.cpuparams.n_threads = threads
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     try:
         return xllamacpp.Server(params)
     except (RuntimeError, ValueError, OSError):

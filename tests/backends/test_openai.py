@@ -35,6 +35,7 @@ from tests.servers.openai_server import (
     Gate,
     Hang,
     OpenAIServer,
+    Pause,
     Play,
     Step,
     chunk,
@@ -177,7 +178,8 @@ async def test_provider_that_does_not_stream() -> None:
 async def test_connection_is_used_again() -> None:
     """Every request would pay for a new connection, and over TLS for its handshake."""
     async with connected() as (server, backend):
-        server.play(text_answer("a"), whole_answer("b"), text_answer("c"))
+        late_end = Play([text_stream("a"), Pause(0.05)])
+        server.play(late_end, whole_answer("b"), text_answer("c"))
         for _ in range(3):
             await collect(backend)
     assert len({seen.client_port for seen in server.requests}) == 1
