@@ -4,9 +4,9 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
-from yarl import URL
 
 from app.backends.chat_answer import AnswerReader, whole_answer
 from app.backends.chat_request import MaxTokensField, chat_request
@@ -152,13 +152,14 @@ class OpenAIBackend:
             ) from None
 
 
-def _completions_url(base_url: str) -> URL:
-    url = URL(base_url)
-    if url.scheme not in {"http", "https"} or not url.host:
+def _completions_url(base_url: str) -> str:
+    url = urlsplit(base_url)
+    if url.scheme not in {"http", "https"} or not url.hostname:
         raise ValueError("base_url must begin with http:// or https:// and name a host")
-    if url.user is not None or url.password is not None:
+    if url.username is not None or url.password is not None:
         raise ValueError("base_url must not hold a password: use api_key or headers")
-    return url.with_path(url.path.rstrip("/") + "/chat/completions", keep_query=True)
+    path = url.path.rstrip("/") + "/chat/completions"
+    return urlunsplit((url.scheme, url.netloc, path, url.query, ""))
 
 
 async def _read(response: aiohttp.ClientResponse, patience: Patience) -> bytes:

@@ -1,6 +1,7 @@
 """The local backend, with the real model and the real engine."""
 
 import asyncio
+import hashlib
 import importlib.util
 import urllib.error
 import urllib.request
@@ -236,6 +237,18 @@ async def test_weights_of_your_own_that_are_none(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.gguf", tmp_path):
         with pytest.raises(BackendError, match="GGUF"):
             LocalBackend(path)
+
+
+async def test_weights_that_nobody_reviewed(tmp_path: Path) -> None:
+    """A file that was exchanged would be parsed and run."""
+    weights = tmp_path / "model.gguf"
+    weights.write_bytes(b"GGUF")
+    with pytest.raises(BackendError, match="SHA-256 differs"):
+        LocalBackend(weights, sha256="0" * 64)
+    with pytest.raises(BackendError, match="GGUF"):
+        LocalBackend(weights, sha256=hashlib.sha256(b"GGUF").hexdigest())
+    with pytest.raises(BackendError, match="GGUF"):
+        LocalBackend(tmp_path / "missing.gguf", sha256="0" * 64)
 
 
 async def test_engine_writes_no_log(capfd: pytest.CaptureFixture[str]) -> None:
