@@ -3,7 +3,6 @@
 import json
 import string
 from collections.abc import Iterator
-from typing import Any
 
 import httpx2
 import orjson
@@ -13,12 +12,12 @@ from hypothesis import strategies as st
 
 from app.api.asgi import SERVED
 from app.domain.conversation import Json
-from tests.api.bodies import bodies
+from tests.api.bodies import bodies, leaves
 from tests.api.scripted import ScriptedGateway, serve
 
 PATHS = [one.path for one in SERVED if one.method == "POST"]
 LIMIT = settings(
-    deadline=None, max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 _TYPED = {"content-type": "application/json"}
 ANY_JSON: st.SearchStrategy[Json] = st.recursive(
@@ -81,22 +80,13 @@ def test_any_path(line: httpx2.Client, path: str, rest: bytes) -> None:
 SECRETS = st.text("0123456789©λ", min_size=8, max_size=20).map(lambda text: "ßß" + text)
 
 
-def _places(value: Json) -> Iterator[tuple[Any, Any]]:
-    """Every place inside some JSON where another value could stand."""
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, one in items:
-        yield value, key
-        if isinstance(one, (dict, list)):
-            yield from _places(one)
-
-
 @given(body=bodies, secret=SECRETS, at=st.integers(0, 99), wrap=st.integers(0, 2))
 @LIMIT
 def test_errors_quote_no_values(
     line: httpx2.Client, body: dict[str, Json], secret: str, at: int, wrap: int
 ) -> None:
     """An error repeats what a user wrote, and with it what a log or a screen should never show."""
-    places = list(_places(body))
+    places = list(leaves(body))
     holder, key = places[at % len(places)]
     holder[key] = (secret, [secret], {"type": secret, "role": secret})[wrap]
     for path in PATHS:
