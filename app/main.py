@@ -113,7 +113,9 @@ class Project:
         versions: dict[tuple[str, str | None], Persona] = {
             (name, None): persona for name, persona in catalog.personas.items()
         }
-        versions.update({(name, variant): each for (name, variant), each in catalog.variants.items()})
+        versions.update(
+            {(name, variant): each for (name, variant), each in catalog.variants.items()}
+        )
         served: dict[tuple[str, str | None], Served] = {}
         for (name, variant), persona in versions.items():
             route = catalog.routes[persona.route]
