@@ -48,3 +48,6 @@ lock:
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.gateway

@@ -1,7 +1,7 @@
 """What the gateway costs, as ratios in one run: ``make bench`` (Linux; two cores).
 
-Every target runs alone on core 0, the model and the load on core 1, round after round in turn, so that a
-noisy machine hits all alike. CPU is that of the target's process, from the kernel's own accounting.
+Every target runs alone on core 0, the model and the load on core 1, round after round in turn, so
+that a noisy machine hits all alike. CPU is that of the target's process, as the kernel counts it.
 """
 
 import asyncio
@@ -18,12 +18,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import load
-import mock_model
 import orjson
 
-HERE = Path(__file__).resolve().parent
-PROJECT = HERE.parent
+from benchmarks import load, mock_model
+
+PROJECT = Path(__file__).resolve().parent.parent
 MODEL_PORT, PASS_PORT, FREE_PORT, BASELINE_PORT = 9101, 9102, 9103, 9104
 ROUNDS, SECONDS = 5, 1.5
 PROMPT = mock_model.text_of(1000)
@@ -139,9 +138,9 @@ def targets(folder: Path) -> Iterator[list[Target]]:
     running: list[subprocess.Popen[bytes]] = []
     try:
         running.append(
-            start([python, str(HERE / "mock_model.py"), str(MODEL_PORT)], MODEL_PORT, core=1)
+            start([python, "-m", "benchmarks.mock_model", str(MODEL_PORT)], MODEL_PORT, core=1)
         )
-        uvicorn = [python, "-m", "uvicorn", "--app-dir", str(HERE), "passthrough:app", "--port"]
+        uvicorn = [python, "-m", "uvicorn", "benchmarks.passthrough:app", "--port"]
         quiet = [
             "--no-access-log",
             "--log-level",
@@ -261,7 +260,10 @@ def report(scenario: Scenario, rows: dict[str, list[Row]]) -> list[str]:
     lines = [
         f"### {scenario.name}",
         "",
-        f"| target | CPU µs a {unit} | CPU / bare | requests/s | p50 ms | added p50 ms | first byte added ms | errors |",
+        (
+            f"| target | CPU µs a {unit} | CPU / bare | requests/s | p50 ms | added p50 ms "
+            "| first byte added ms | errors |"
+        ),
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, found in rows.items():
@@ -271,9 +273,11 @@ def report(scenario: Scenario, rows: dict[str, list[Row]]) -> list[str]:
         first = median(
             row.first_ms - base.first_ms for row, base in zip(found, direct, strict=True)
         )
+        cpu = median(row.cpu_ms for row in found) * 1000 / share
+        p50 = median(row.p50_ms for row in found)
         lines.append(
-            f"| {name} | {median(row.cpu_ms for row in found) * 1000 / share:.1f} | {ratio:.2f} | "
-            f"{median(row.per_s for row in found):,.0f} | {median(row.p50_ms for row in found):.2f} | "
+            f"| {name} | {cpu:.1f} | {ratio:.2f} | "
+            f"{median(row.per_s for row in found):,.0f} | {p50:.2f} | "
             f"{added:.2f} | {first:.2f} | {sum(row.errors for row in found)} |"
         )
     return [*lines, ""]

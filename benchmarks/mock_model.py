@@ -1,7 +1,7 @@
 """A model that costs nothing: one asyncio protocol, answers made in advance.
 
-The model's name steers it: ``json-1000`` answers 1,000 characters; ``chunks-50-0`` streams 50 chunks
-of 8 characters as fast as they go, ``chunks-50-10`` 10 ms apart.
+The model's name steers it: ``json-1000`` answers 1,000 characters; ``chunks-50-0`` streams 50
+chunks of 8 characters as fast as they go, ``chunks-50-10`` 10 ms apart.
 """
 
 import asyncio

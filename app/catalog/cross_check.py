@@ -51,8 +51,11 @@ class Names:
     """By prompt: what its template wants declared."""
 
 
-def check_policy(read: ReadPolicy) -> Iterator[Problem]:
-    """What is wrong inside one policy, the Tier law's ladder included."""
+def check_policy(read: ReadPolicy, parent: ReadPolicy | None) -> Iterator[Problem]:
+    """What is wrong inside one policy, the Tier law's ladder included.
+
+    A rule that does what the parent's does is checked there.
+    """
     policy = read.policy
     if policy.default_audience not in policy.audiences:
         what = unknown("audience", policy.default_audience, policy.audiences)
@@ -65,9 +68,18 @@ def check_policy(read: ReadPolicy) -> Iterator[Problem]:
         yield from _check_rule(rule, read)
     for index, waiver in enumerate(policy.waivers):
         yield from _check_waiver(waiver, read, read.tree.nearest("waivers", index))
+    theirs = {rule.id: rule.then for rule in parent.policy.rules} if parent else {}
+    ours = {rule.id: rule.then for rule in policy.rules}
     for weakness in weaknesses_of_ladder(policy):
-        node = read.then_node(weakness.rule, weakness.audience or "")
-        yield node.problem(weakness.what)
+        if ours[weakness.rule] != theirs.get(weakness.rule):
+            nodes = [read.then_node(weakness.rule, name) for name in weakness.audiences]
+            yield _own(read, *nodes).problem(weakness.what)
+
+
+def _own(read: ReadPolicy, *nodes: Node) -> Node:
+    """Of the places that contradict each other, the first in this file: a parent is in order."""
+    own = read.tree.source.file
+    return next((node for node in nodes if node.source.file == own), nodes[0])
 
 
 def check_child(
@@ -82,8 +94,8 @@ def check_child(
         if not weakness.key and not child.is_whole:
             continue  # the rule is there, and could not be read: it has a problem already
         node = child.rule_node(weakness.rule).nearest(weakness.key)
-        if weakness.audience:
-            node = child.then_node(weakness.rule, weakness.audience)
+        for audience in weakness.audiences:
+            node = child.then_node(weakness.rule, audience)
         hint = "; only a waiver may lower it" if weakness.key == "then" else ""
         yield node.problem(weakness.what + hint)
 
@@ -109,9 +121,10 @@ def _check_rule(rule: Rule, read: ReadPolicy) -> Iterator[Problem]:
         at = read.then_node(rule.id, audience)
         for action in dict.fromkeys(step.do for step in steps):
             if idle := _idle(action, rule):
-                yield at.problem(idle)
+                yield _own(read, at, node.nearest("stages")).problem(idle)
     if Action.STEER not in written and rule.append:
-        yield node.nearest("append").problem("does nothing where no action is 'steer'")
+        at = _own(read, node.nearest("append"), then)
+        yield at.problem("leaves 'append' without a 'steer'; append: '' drops it")
     if rule.on_unchecked not in _FOR_OUTAGES:
         what = (
             f"is '{rule.on_unchecked}', which nothing found cannot be{choices(None, _FOR_OUTAGES)}"
@@ -128,7 +141,7 @@ def _idle(action: Action, rule: Rule) -> str:
     at = _ACTS_AT.get(action, frozenset(Stage))
     if idle := rule.stages - at:
         return (
-            f"is '{action}', which can only act at {_listed(at)}; "
+            f"'{action}' can only act at {_listed(at)}; "
             f"give {_listed(idle)} a rule with an id of its own"
         )
     return ""

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import to_jsonable_python
 
 from app.catalog.contracts import Siblings
 from app.catalog.document import Node
@@ -188,13 +189,15 @@ def _expand_steps(steps: Node) -> Node:
 
 
 def _expand_detect(detect: Node) -> Node:
-    if detect.text is None:
-        empty = {
-            name: replace(settings, content={}) if settings.content is None else settings
-            for name, settings in detect.entries.items()
-        }
-        return replace(detect, content=empty) if empty else detect
-    return replace(detect, content={detect.text: replace(detect, content={})})
+    if detect.text is not None:
+        return replace(detect, content={detect.text: replace(detect, content={})})
+    if detect.content is not None and not isinstance(detect.content, dict):
+        return detect
+    settings = {
+        name: replace(node, content={}) if node.content is None else node
+        for name, node in detect.entries.items()
+    }
+    return replace(detect, content=settings)
 
 
 def _with_rules(tree: Node, key: str, change: Callable[[Node], Node]) -> Node:
@@ -265,8 +268,21 @@ def _read_detect(rule: RuleFile, node: Node, siblings: Siblings) -> DetectSpec:
         siblings.validate(name, settings)
     except DetectorError as exc:
         raise ContentError([settings_node.nearest(*exc.path).problem(str(exc))]) from None
-    values: dict[str, Json] = settings.model_dump(mode="json")
+    values: dict[str, Json] = _as_json(settings.model_dump())
     return DetectSpec(name, values)
+
+
+def _as_json(value: object) -> Json:
+    """JSON values in an order that does not depend on the process, as that of a set does."""
+    match value:
+        case dict():
+            return {str(key): _as_json(inner) for key, inner in value.items()}
+        case set() | frozenset():
+            return sorted((_as_json(item) for item in value), key=repr)
+        case list() | tuple():
+            return [_as_json(item) for item in value]
+        case _:
+            return to_jsonable_python(value)
 
 
 def _build_rule(rule: RuleFile, node: Node, audiences: Sequence[str], detect: DetectSpec) -> Rule:

@@ -122,9 +122,10 @@ def _read_policies(
         built = notes.attempt(partial(build_policy, name, expand_then(tree), siblings))
         if built is not None:
             read[name], problems = built
-            notes.problems += [*problems, *check_policy(read[name])]
+            notes.problems += problems
     for child in read.values():
         parent = read.get(child.policy.extends or "")
+        notes.problems += check_policy(child, parent)
         if parent is not None:
             notes.problems += check_child(child, parent, siblings.detectors)
     return read

@@ -34,7 +34,8 @@ class Weakness:
     key: str
     """Which key of the rule says so, such as ``then``."""
     what: str
-    audience: str | None = None
+    audiences: tuple[str, ...] = ()
+    """Those compared, or the one that is treated more weakly than by the parent."""
 
 
 def weaknesses_of_ladder(policy: Policy) -> Iterator[Weakness]:
@@ -50,7 +51,7 @@ def weaknesses_of_ladder(policy: Policy) -> Iterator[Weakness]:
                     f"is weaker for '{strict}' than for '{loose}', a looser audience: at score "
                     f"{score:g} '{action}' is not as strict as '{other}'"
                 )
-                yield Weakness(rule.id, "then", what, strict)
+                yield Weakness(rule.id, "then", what, (strict, loose))
 
 
 def weaknesses_of_child(
@@ -64,7 +65,7 @@ def weaknesses_of_child(
             continue
         for weakness in _weaknesses_of_rule(ours, theirs, is_as_strict):
             what = f"is weaker than in '{parent.id}': {weakness.what}"
-            yield Weakness(ours.id, weakness.key, what, weakness.audience)
+            yield Weakness(ours.id, weakness.key, what, weakness.audiences)
 
 
 def _weaknesses_of_rule(ours: Rule, theirs: Rule, is_as_strict: IsAsStrict) -> Iterator[Weakness]:
@@ -72,7 +73,7 @@ def _weaknesses_of_rule(ours: Rule, theirs: Rule, is_as_strict: IsAsStrict) -> I
         if weaker := _first_weaker(ours.then.get(audience, ()), steps):
             score, action, other = weaker
             what = f"for '{audience}' at score {score:g} '{action}' is not as strict as '{other}'"
-            yield Weakness(ours.id, "then", what, audience)
+            yield Weakness(ours.id, "then", what, (audience,))
     if missing := theirs.stages - ours.stages:
         what = f"it no longer looks at {', '.join(sorted(missing))}"
         yield Weakness(ours.id, "stages", what)

@@ -26,7 +26,7 @@ from app.domain.policy import (
 )
 from app.guardrails.detector import Detector, DetectorKind, LocalDetector, RemoteDetector, Scope
 from app.guardrails.matches import MatchDetector
-from app.guardrails.regex import RegexSet
+from app.guardrails.regex import regex_set
 from app.guardrails.stage_plan import LocalRun, PlannedRule, RemoteRun, Run, StagePlan
 from app.guardrails.unfinished import Shape
 
@@ -207,7 +207,7 @@ def _stage_plan(
         rules=rules,
         local=ordered,
         remote=_remote_runs(here, rules),
-        screen=RegexSet(tuple(shape.source for shapes, _ in sources for shape in shapes)),
+        screen=regex_set(tuple(shape.source for shapes, _ in sources for shape in shapes)),
         screened=tuple(chain.from_iterable([index] * len(shapes) for shapes, index in sources)),
     )
 

@@ -6,6 +6,7 @@ of its bounds, so ``\b``, ``^`` and ``$`` mean what they mean in the whole text.
 and ``\d`` are ASCII, so a word boundary stands between a Latin letter and a Chinese one.
 """
 
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -94,3 +95,9 @@ class RegexSet:
         if self._set is None:
             return self._all
         return self._set.Match(data) or []
+
+
+@lru_cache(maxsize=512)
+def regex_set(sources: tuple[str, ...]) -> RegexSet:
+    """A set over these patterns, made once: audiences and policies mostly look for the same."""
+    return RegexSet(sources)

@@ -10,7 +10,7 @@ from app.domain.policy import REWRITES, STOPS, Action, Stage, Steps, action_at
 from app.guardrails.detector import LocalDetector, RemoteDetector, Scope
 from app.guardrails.matches import MatchDetector
 from app.guardrails.regex import RegexSet
-from app.guardrails.unfinished import Screen, Shape
+from app.guardrails.unfinished import Screen, Shape, screen_over
 
 ANSWER_STAGES = frozenset({Stage.OUTPUT, Stage.TOOL_CALL})
 """Where text comes as a stream."""
@@ -135,7 +135,7 @@ class StagePlan:
     @cached_property
     def span_screen(self) -> Screen:
         """Over ``span_shapes``."""
-        return Screen([shape for _, _, shape in self.span_shapes])
+        return screen_over(tuple(shape for _, _, shape in self.span_shapes))
 
     @cached_property
     def screen_is_exact(self) -> bool:

@@ -22,9 +22,10 @@ unbounded: that one holds the same or more, never less (``Shape.is_exact`` says 
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from app.domain.errors import DetectorError
-from app.guardrails.regex import Regex, RegexSet
+from app.guardrails.regex import Regex, regex_set
 from app.guardrails.syntax import Char, Choice, Look, Node, Repeat, Seq, max_width, min_width, parse
 
 _LARGEST_PROGRAM = 60_000
@@ -198,7 +199,7 @@ class Screen:
     __slots__ = ("_find_open", "_hits")
 
     def __init__(self, shapes: Sequence[Shape]) -> None:
-        self._hits = RegexSet(tuple(shape.source for shape in shapes))
+        self._hits = regex_set(tuple(shape.source for shape in shapes))
         options = dict.fromkeys(shape.unfinished for shape in shapes if shape.unfinished)
         try:
             self._find_open: Regex | None = Regex(rf"(?:{'|'.join(options)})\z")
@@ -215,6 +216,12 @@ class Screen:
         It may be earlier than what ``Shape.scan`` says, never later.
         """
         return at if self._find_open is None else _open_at(self._find_open, data, at)
+
+
+@lru_cache(maxsize=512)
+def screen_over(shapes: tuple[Shape, ...]) -> Screen:
+    """A screen over these shapes, made once: audiences and policies mostly look for the same."""
+    return Screen(shapes)
 
 
 def _open_at(find_open: Regex, data: bytes, at: int) -> int:

@@ -91,7 +91,14 @@ def mail(rng: random.Random) -> str:
     """An address, or something near one."""
     local = rng.choice(("zhang.san", "o'brien+x", "a", "josé", "_x_", "x" * 70, "-a", "a..b"))
     domain = rng.choice(
-        ("example.com", "mail.example.co.uk", "corp.local", "x.notatld", "b.com.Thanks", "bücher.de")
+        (
+            "example.com",
+            "mail.example.co.uk",
+            "corp.local",
+            "x.notatld",
+            "b.com.Thanks",
+            "bücher.de",
+        )
         + ("localhost", "a-.com", "1.2.3", "xn--80ak6aa92e.com", "a.b.c.d.e.f.g.com")
     )
     return f"{local}@{domain}"

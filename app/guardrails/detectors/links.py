@@ -1,0 +1,200 @@
+"""Addresses that lead somewhere they should not, or carry something away."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Annotated, Literal, NamedTuple
+
+import re2
+from pydantic import AfterValidator, Field
+
+from app.domain.finding import CLEAN, FLOOR, Detection, Finding, Found
+from app.domain.persona import FileModel
+from app.guardrails.detector import DetectorKind, Scope
+from app.guardrails.fold import fold
+from app.guardrails.passage import Layer, Passage
+
+_NAME = "links"
+_REVISION = "1"
+
+Kind = Literal["link", "host", "look_alike", "ip_host", "user_info", "scheme", "image", "payload"]
+
+_LONG_QUERY = 120
+_LONG_VALUE = 40
+
+_WEB = (
+    r"(?i)(?:(?:https?|ftps?|wss?):[\\/]{2,4}|\bwww\.|\]\( ?<?//)"
+    r"(?:[^\s<>\"'`(){}|^\[\]/?#，。；：！？、（）《》「」【】]+|\[[0-9a-f:.]+\][0-9:]*)"
+    r"(?:[/?#][!#-&(-;=?-Z\\_a-z~]*)?"
+)
+_SCHEME = (
+    r"(?i)\b(?:javascript:[!-&(-;=?-~]+|vbscript:[!-&(-;=?-~]+|file:///?[!-&(-;=?-~]+"
+    r"|data:[a-z]+/[a-z0-9.+\-]+[;,][!-&(-;=?-~]+)"
+)
+_IMAGE = (
+    r"(?i)(?:!\[[^\]\n]{0,300}\]\([ ]{0,3}<?(?:https?:)?//[^\s()<>]+"
+    r"|<img[ \t][^<>\n]{0,300}\bsrc[ ]?=[ ]?[\"']?(?:https?:)?//[^\s\"'<>]+)"
+)
+_SHAPES = (_WEB, _SCHEME, _IMAGE)
+
+_TRAILING = ".,;:!?*_~\\"
+
+_AUTHORITY = re.compile(r"(?:[a-z]+:[\\/]{2,4}|//)?([^/?#]*)", re.IGNORECASE)
+_NUMBER = r"(?:0x[0-9a-f]+|[0-9]+)"
+_IP_HOST = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{0,3}}|\[.*\]", re.IGNORECASE)
+_PORT = re.compile(r":[0-9]*\Z")
+_QUERY = re.compile(r"[?#](.*)", re.DOTALL)
+_PACKED = re.compile(rf"[A-Za-z0-9+_\-]{{{_LONG_VALUE},}}=*|(?:%[0-9A-Fa-f]{{2}}){{12,}}")
+_IMAGE_DATA = re.compile(r"data:image/(?:png|jpeg|gif|webp)\b", re.IGNORECASE)
+
+
+def _host(entry: str) -> str:
+    host = entry.lower().rstrip(".")
+    if not re.fullmatch(r"[a-z0-9\-]+(?:\.[a-z0-9\-]+)*", host):
+        raise ValueError("write a host such as example.com, without scheme, port or path")
+    return host
+
+
+class LinksSettings(FileModel):
+    """Which addresses are allowed, and which kinds of trick a rule is about."""
+
+    allow: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
+    """Hosts that may be linked to, with their subdomains. Where given, every other host is found
+    as ``host``; empty means that any host may."""
+    kinds: tuple[Kind, ...] = (
+        "host",
+        "look_alike",
+        "ip_host",
+        "user_info",
+        "scheme",
+        "image",
+        "payload",
+    )
+    """Which kinds; ``link`` is any address at all."""
+    min_score: Annotated[float, Field(ge=FLOOR, le=1)] = 0.5
+    """Findings that score lower are not for this rule."""
+
+
+def _spec(settings: LinksSettings) -> str:
+    allowed = ",".join(sorted(set(settings.allow)))
+    return hashlib.sha256(allowed.encode()).hexdigest()[:16] if allowed else ""
+
+
+class _Sign(NamedTuple):
+    kind: Kind
+    score: float
+    what: str
+
+
+class LinksDetector:
+    """Finds addresses and says what is wrong with them."""
+
+    name = _NAME
+    revision = _REVISION
+    scope = Scope.SPAN
+    left_context = 1
+
+    def __init__(self, settings: LinksSettings) -> None:
+        self.spec = _spec(settings)
+        self.shapes: tuple[str, ...] | None = _SHAPES
+        self._allowed = settings.allow
+        longest = re2.Options()
+        longest.longest_match = True
+        self._web, self._scheme, self._image = (re2.compile(shape, longest) for shape in _SHAPES)
+
+    def inspect(self, passage: Passage) -> Detection:
+        """Every address, in every layer."""
+        best: dict[tuple[int, int, str], Finding] = {}
+        for layer in passage.layers:
+            for start, end, sign in self._in_layer(layer):
+                where = layer.span(start, end)
+                key = (*where, sign.kind)
+                if key not in best or best[key].score < sign.score:
+                    best[key] = Finding(
+                        _NAME, sign.kind, sign.score, "", *where, _REVISION, sign.what, self.spec
+                    )
+        return Found(tuple(best[key] for key in sorted(best))) if best else CLEAN
+
+    def _in_layer(self, layer: Layer) -> Iterator[tuple[int, int, _Sign]]:
+        text = layer.text
+        for match in self._web.finditer(text):
+            address = match.group().lstrip("](< ")
+            start = match.end() - len(address)
+            address = _without_end(address)
+            yield from ((start, start + len(address), sign) for sign in self._signs(address))
+        for match in self._scheme.finditer(text):
+            is_image = _IMAGE_DATA.match(match.group()) is not None
+            sign = _Sign("scheme", 0.2 if is_image else 0.9, "address that runs or holds content")
+            yield match.start(), match.end(), sign
+        for match in self._image.finditer(text):
+            yield match.start(), match.end(), _image_sign(match.group())
+
+    def _signs(self, address: str) -> Iterator[_Sign]:
+        found = _AUTHORITY.match(address)
+        if found is None or not found[1]:
+            return
+        authority = found[1]
+        yield _Sign("link", 1.0, "address")
+        user, _, place = authority.rpartition("@")
+        host = _PORT.sub("", place).rstrip(".\\").lower()
+        if user or "\\" in host:
+            yield _Sign("user_info", 0.9, "something before the host that may be taken for it")
+        if _IP_HOST.fullmatch(host):
+            yield _Sign("ip_host", 0.7, "host that is a number")
+        elif not host.isascii() or "xn--" in host:
+            is_disguise = fold(host).isascii() and not host.isascii()
+            yield _Sign("look_alike", 0.9 if is_disguise else 0.5, "host in other letters")
+        if self._allowed and not self._is_allowed(host):
+            yield _Sign("host", 1.0, "host that is not on the list")
+        query = _QUERY.search(address)
+        if query and (len(query[1]) >= _LONG_QUERY or _PACKED.search(query[1])):
+            yield _Sign("payload", 0.6, "address that carries much or packed text")
+
+    def _is_allowed(self, host: str) -> bool:
+        return any(host == allowed or host.endswith("." + allowed) for allowed in self._allowed)
+
+
+def _without_end(address: str) -> str:
+    """Without the punctuation of the sentence, and brackets that were not opened inside."""
+    unopened = address.count(")") - address.count("(")
+    end = len(address)
+    while end and (address[end - 1] in _TRAILING or (address[end - 1] == ")" and unopened > 0)):
+        unopened -= address[end - 1] == ")"
+        end -= 1
+    return address[:end]
+
+
+def _image_sign(image: str) -> _Sign:
+    """An image is fetched as soon as it is shown, with all that its address carries."""
+    address = image[image.index("//") :]
+    carries = _QUERY.search(address) is not None or _PACKED.search(address) is not None
+    return _Sign("image", 0.9 if carries else 0.3, "image that is fetched from another host")
+
+
+def _selects(settings: LinksSettings, finding: Finding) -> bool:
+    return (
+        finding.spec == _spec(settings)
+        and finding.category in settings.kinds
+        and finding.score >= settings.min_score
+    )
+
+
+def _is_as_strict(settings: LinksSettings, other: LinksSettings) -> bool:
+    if not (set(settings.kinds) >= set(other.kinds) and settings.min_score <= other.min_score):
+        return False
+    if not other.allow or "host" not in other.kinds:
+        return True
+    return bool(settings.allow) and all(
+        any(host == wider or host.endswith("." + wider) for wider in other.allow)
+        for host in settings.allow
+    )
+
+
+KIND = DetectorKind(
+    name=_NAME,
+    summary="Addresses with disguised or disallowed hosts, or that carry data away.",
+    settings=LinksSettings,
+    build=LinksDetector,
+    selects=_selects,
+    is_as_strict=_is_as_strict,
+)
