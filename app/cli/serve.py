@@ -9,6 +9,7 @@ from app.cli.options import ROOT
 
 if TYPE_CHECKING:
     import asyncio
+    import socket
     from collections.abc import Callable
 
 
@@ -16,7 +17,9 @@ def serve(
     *,
     root: Annotated[Path | None, ROOT] = None,
     host: Annotated[str | None, typer.Option(help="Overrides server.host.")] = None,
-    port: Annotated[int | None, typer.Option(help="Overrides server.port.")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Overrides server.port; 0 takes a free one.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Log errors only.")] = False,
 ) -> None:
     """Serve the personas of a project over HTTP.
@@ -25,6 +28,7 @@ def serve(
     """
     import asyncio
     import logging
+    import signal
 
     import uvicorn
 
@@ -36,22 +40,54 @@ def serve(
     )
     project = load_project(root)
     server = project.settings.server
+    listener = _bound(host or server.host, server.port if port is None else port)
 
     async def run() -> None:
         async with running_app(project, host=host or server.host) as app:
             config = uvicorn.Config(
                 app,
-                host=host or server.host,
-                port=port or server.port,
                 lifespan="off",
                 access_log=False,  # the API has its own, without query strings
                 log_config=None,
                 server_header=False,
             )
-            await uvicorn.Server(config).serve()
+            for name in (signal.SIGINT, signal.SIGTERM):
+                # When uvicorn has stopped it raises the signal again for whoever listened before:
+                # that must not end the process, which has a ledger to close.
+                signal.signal(name, lambda _signal, _frame: None)
+            listener.listen(config.backlog)
+            where, at = listener.getsockname()[:2]
+            typer.echo(f"Listening on http://{f'[{where}]' if ':' in where else where}:{at}")
+            await uvicorn.Server(config).serve(sockets=[listener])
 
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with listener, asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run())
+
+
+def _bound(host: str, port: int) -> "socket.socket":
+    """A socket that has the address; nothing listens on it yet.
+
+    Raises:
+        ContentError: It cannot be had.
+    """
+    import socket
+
+    from app.domain.errors import ContentError, Problem
+
+    listener: socket.socket | None = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as exc:
+        if listener is not None:
+            listener.close()
+        what = f"cannot listen on {host} port {port}: {exc.strerror}; choose with --host and --port"
+        raise ContentError([Problem("banneton.yaml", 0, 0, "server", what)]) from None
+    return listener
 
 
 def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":

@@ -259,6 +259,8 @@ class Exchange:
             outcome=inspection.outcome,
             content=tuple(inspection.texts.items()),
             keeps_content=policy.keep.content is KeepContent.REWRITTEN and inspection.stop is None,
+            content_days=policy.keep.content_days,
+            findings_days=policy.keep.findings_days,
         )
 
     async def _close(self, status: Status, error: str | None) -> None:
