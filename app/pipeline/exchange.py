@@ -258,6 +258,8 @@ class Exchange:
             decisions=inspection.decisions,
             outcome=inspection.outcome,
             content=tuple(inspection.texts.items()),
+            content_days=policy.keep.content_days,
+            findings_days=policy.keep.findings_days,
             keeps_content=policy.keep.content is KeepContent.REWRITTEN and inspection.stop is None,
             content_days=policy.keep.content_days,
             findings_days=policy.keep.findings_days,
