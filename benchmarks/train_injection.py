@@ -4,9 +4,9 @@
 
 ``DATA`` is a folder with ``train/`` and ``dev/``, each with ``injection``, ``indirect``,
 ``benign``, ``overrefusal`` and ``harm`` as gzipped JSON lines of ``text, label, lang, source,
-meta``. Share-alike files are not read. Fits on ``train/``, sets the scores on ``dev/``, and prints
-recall and false alarms with Wilson intervals, as they stand in
-``docs/reference/detectors/injection.md``.
+meta``. Fits on ``train/``, sets the scores on ``dev/``, and prints recall and false alarms with
+Wilson intervals, as they stand in ``docs/reference/detectors/injection.md``. Some files, the
+share-alike ones among them, are measured and never fitted on.
 """
 
 import argparse
@@ -38,6 +38,7 @@ from app.guardrails.ngrams import (
 Vector = NDArray[np.float64]
 
 TASKS = ("injection", "indirect", "benign", "overrefusal", "harm")
+NEVER_FITTED = ("benign_sharealike", "indirect_sharealike", "pii", "secrets")
 PHRASES = Path(__file__).with_name("injection_phrases.toml")
 AUTHORED = "sentences written for this"
 DRAWS = 40
@@ -82,16 +83,17 @@ class Row:
     meta: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read(folder: Path, part: str) -> list[Row]:
-    """All rows of one part that may be fitted on."""
+def read(folder: Path, part: str, tasks: Sequence[str] = TASKS) -> list[Row]:
+    """All rows of one part."""
     rows = []
-    for task in TASKS:
+    for task in tasks:
         with gzip.open(folder / part / f"{task}.jsonl.gz", "rt", encoding="utf-8") as lines:
             rows += [_row(task, json.loads(line)) for line in lines]
     return rows
 
 
 def _row(task: str, entry: Mapping[str, Any]) -> Row:
+    task = task.removesuffix("_sharealike")
     is_attack = bool(entry["label"]) and task in {"injection", "indirect"}
     meta = entry["meta"]
     weight = 1.0
@@ -357,19 +359,26 @@ def main() -> None:
     middle, slope = calibrated(sums, dev)
     model.calibration = replace(model.calibration, middle=middle, slope=slope)
     given.out.write_bytes(model.dump())
-    report("on dev", dev, 1 / (1 + np.exp(-slope * (sums - middle))))
+    report("on dev", dev, scores(model, dev))
+    unseen = [row for part in ("train", "dev") for row in read(given.data, part, NEVER_FITTED)]
+    report("never fitted on", unseen, scores(model, unseen))
     sums = left_out(rows, samples)
     seen = np.isfinite(sums)
     kept = [row for row, is_seen in zip(rows, seen, strict=True) if is_seen]
     report("on train, its source left out", kept, 1 / (1 + np.exp(-slope * (sums[seen] - middle))))
 
 
-def report(title: str, rows: Sequence[Row], scores: Vector) -> None:
+def scores(model: Model, rows: Sequence[Row]) -> Vector:
+    """The score of each text: that of its worst window."""
+    return np.array([model.scores(row.text).max() for row in rows])
+
+
+def report(title: str, rows: Sequence[Row], found: Vector) -> None:
     """Prints recall and false alarms by source, by task and by language."""
     print(f"{title}: label, group, texts, % at 0.5, % at 0.9")
-    table(rows, scores, lambda row: (str(int(row.is_attack)), row.task, row.source))
-    table(rows, scores, lambda row: (str(int(row.is_attack)), row.task, "all"))
-    table(rows, scores, lambda row: (str(int(row.is_attack)), "language", row.lang))
+    table(rows, found, lambda row: (str(int(row.is_attack)), row.task, row.source))
+    table(rows, found, lambda row: (str(int(row.is_attack)), row.task, "all"))
+    table(rows, found, lambda row: (str(int(row.is_attack)), "language", row.lang))
 
 
 if __name__ == "__main__":
