@@ -261,8 +261,6 @@ class Exchange:
             content_days=policy.keep.content_days,
             findings_days=policy.keep.findings_days,
             keeps_content=policy.keep.content is KeepContent.REWRITTEN and inspection.stop is None,
-            content_days=policy.keep.content_days,
-            findings_days=policy.keep.findings_days,
         )
 
     async def _close(self, status: Status, error: str | None) -> None:
