@@ -117,11 +117,12 @@ def _problems(
             at = at.nearest(error["ctx"]["discriminator"].strip("'"))
         if error["type"] in _KINDS:
             # A union reports each of its kinds: one value, one problem.
-            kinds.setdefault(id(at), (at, []))[1].append(_KINDS[error["type"]])
+            kind = _KINDS[error["type"]] + _comma_hint(at, loc)
+            kinds.setdefault(id(at), (at, []))[1].append(kind)
         elif error["type"] == "extra_forbidden":
             key = str(loc[-1])
-            what = f"is not a known key{choices(key, keys.at(loc[:-1]))}"
-            problems.append(at.key_problem(what))
+            hint = _comma_hint(at, loc) or choices(key, keys.at(loc[:-1]))
+            problems.append(at.key_problem(f"is not a known key{hint}"))
         elif error["type"] == "missing":
             problems.append(at.problem(f"has no '{loc[-1]}'"))
         elif (
@@ -134,6 +135,12 @@ def _problems(
         what = f"{', '.join(others)} or {last}" if others else last
         problems.append(at.problem(f"must be {what}"))
     return problems
+
+
+def _comma_hint(at: Node, loc: Sequence[Step]) -> str:
+    """``{user: Yes, at once}`` holds a key ``at once`` without a value: an easy mistake."""
+    is_likely = at.content is None and loc and " " in str(loc[-1])
+    return "; put text that holds ', ' in quotes" if is_likely else ""
 
 
 def _place(node: Node, loc: Sequence[Step]) -> Node:
