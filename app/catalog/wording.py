@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from app.catalog.document import Node, Step
 from app.domain.conversation import Json
 from app.domain.errors import ContentError, Problem
 
+Error = Mapping[str, Any]
+"""A mistake as pydantic describes it."""
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _KINDS = {
@@ -106,7 +107,7 @@ def unknown(kind: str, value: str, known: Collection[str]) -> str:
 
 
 def _problems(
-    errors: Sequence[ErrorDetails], node: Node, keys: "_Keys", *, echoes_values: bool
+    errors: Sequence[Error], node: Node, keys: "_Keys", *, echoes_values: bool
 ) -> list[Problem]:
     problems: list[Problem] = []
     kinds: dict[int, tuple[Node, list[str]]] = {}
@@ -150,7 +151,7 @@ def _place(node: Node, loc: Sequence[Step]) -> Node:
     return node
 
 
-def _say(error: ErrorDetails, at: Node, *, echoes_values: bool) -> str:
+def _say(error: Error, at: Node, *, echoes_values: bool) -> str:
     context: dict[str, Any] = error.get("ctx", {})
     match error["type"]:
         case "enum" | "literal_error":
