@@ -178,7 +178,7 @@ class OutputGuard:
     def _choice(self, number: int) -> Choice:
         return self._choices.setdefault(number, Choice(number))
 
-    def _open(self, choice: Choice, of: str, like: Delta | None) -> Text:
+    def _open(self, choice: Choice, of: str, like: Delta | None, *, is_held: bool = False) -> Text:
         """The text of that name, begun where there is none yet."""
         path = choice.path(of)
         text = choice.texts.get(path)
@@ -191,8 +191,7 @@ class OutputGuard:
                 tokens=self._tokens,
                 name=self._name,
                 is_json=is_arguments,
-                is_held=like is None
-                or (isinstance(like, ReasoningDelta) and self._holds_reasoning),
+                is_held=is_held,
             )
             restores = like is not None and (is_arguments or not is_call)
             restorer = Restorer(self._tokens, is_json=is_arguments) if restores else None
@@ -217,7 +216,10 @@ class OutputGuard:
             if event.signed is not None and not event.text:
                 return [event] if choice.is_block_intact else []
             choice.block = self._open(
-                choice, f"reasoning[{choice.blocks}]", ReasoningDelta("", choice.number)
+                choice,
+                f"reasoning[{choice.blocks}]",
+                ReasoningDelta("", choice.number),
+                is_held=self._holds_reasoning,
             )
             choice.blocks += 1
         if self._holds_reasoning:
@@ -243,14 +245,22 @@ class OutputGuard:
         holds = self._plans[Stage.TOOL_CALL].holds_all
         events: list[StreamEvent] = []
         if event.name is not None:
-            name = self._open(choice, f"{call}.name", replace(event, arguments="", name=""))
+            opening = replace(event, arguments="", name="")
+            name = self._open(choice, f"{call}.name", opening, is_held=True)
             name.channel.feed(event.name)
             if not holds:
                 name.channel.end()
                 events += [] if self._halting is not None else self._out(choice, name)
-        if event.arguments and self.stop is None:
-            like = ToolCallDelta(event.index, choice=choice.number)
-            events += self._more(self._open(choice, f"{call}.arguments", like), event.arguments)
+        if self.stop is not None or not (event.arguments or (event.signed and event.name is None)):
+            return events
+        like = ToolCallDelta(event.index, choice=choice.number)
+        arguments = self._open(choice, f"{call}.arguments", like)
+        events += self._more(arguments, event.arguments)
+        if event.signed is not None and event.name is None:
+            if holds or self._halting is not None:
+                arguments.signed = event.signed
+            else:
+                events.append(replace(like, signed=event.signed))
         return events
 
     def _annotation(self, choice: Choice, event: Annotation) -> list[StreamEvent]:
@@ -258,7 +268,8 @@ class OutputGuard:
         number = len(choice.annotations)
         choice.annotations.append(event)
         for of, text in (("url", event.url), ("title", event.title)):
-            self._open(choice, f"annotations[{number}].{of}", None).channel.feed(text)
+            held = self._open(choice, f"annotations[{number}].{of}", None, is_held=True)
+            held.channel.feed(text)
         return []
 
     async def _ask(self, texts: Sequence[Text]) -> None:
@@ -299,7 +310,14 @@ class OutputGuard:
             self.stop = channel.halt.stop
         if isinstance(text.like, ReasoningDelta):
             return self._reasoning_out(choice, text, released)
-        return text.events(released, is_end=True)
+        events = text.events(released, is_end=True)
+        if (
+            isinstance(text.like, ToolCallDelta)
+            and text.signed is not None
+            and channel.halt is None
+        ):
+            events.append(replace(text.like, signed=text.signed))
+        return events
 
     def _reasoning_out(self, choice: Choice, block: Text, released: str) -> list[StreamEvent]:
         whole = block.channel.text
