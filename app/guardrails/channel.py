@@ -61,7 +61,6 @@ class Channel:
         self.plan = plan
         self.path = path
         self.halt: Halt | None = None
-        self.is_halting = False
         self.edits: list[Edit] = []
         self._tokens = tokens
         self._name = name
@@ -142,7 +141,6 @@ class Channel:
     def _careful(self) -> str:
         settled = self._settle(is_end=False)
         made = self._cut(settled, settled.open_at)
-        self.is_halting = made.is_halting
         held = self._length - made.at
         self._read_again_at = len(self._tail) + held // 8 if held > _LONG_HOLD else 0
         if self.plan.has_windows:

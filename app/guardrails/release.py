@@ -72,7 +72,6 @@ class OutputGuard:
         self._steers = tuple(steers)
         self._choices: dict[int, Choice] = {}
         self._asked: set[str] = set()
-        self._halting: Channel | None = None
         output = self._plans[Stage.OUTPUT]
         self._holds_reasoning = bool(
             output.span_shapes or output.sentence_runs or output.holds_all or self._tokens
@@ -133,7 +132,7 @@ class OutputGuard:
         await _end_all(texts)
         await self._ask(texts)
         events += self._leave(choice, texts)
-        if self.stop is None and self._halting is None:
+        if self.stop is None:
             events += [*self._steered(choice), event]
         for text in texts:
             text.channel.conclude()
@@ -202,14 +201,10 @@ class OutputGuard:
         """More of a text that is released as it becomes certain."""
         channel = text.channel
         released = channel.feed(more)
-        if channel.is_halting and self._halting is None:
-            self._halting = channel
         if channel.halt is not None:
             self.stop = channel.halt.stop
             return text.events(released, is_end=True)
-        if not released or self._halting not in {None, channel}:
-            return []
-        return text.events(released)
+        return text.events(released) if released else []
 
     def _reasoning(self, choice: Choice, event: ReasoningDelta) -> list[StreamEvent]:
         if choice.block is None:
@@ -238,7 +233,7 @@ class OutputGuard:
         if block is None or not self._holds_reasoning or self._plans[Stage.OUTPUT].holds_all:
             return []
         block.channel.end()
-        return [] if self._halting is not None else self._out(choice, block)
+        return self._out(choice, block)
 
     def _tool_call(self, choice: Choice, event: ToolCallDelta) -> list[StreamEvent]:
         call = f"tool_calls[{event.index}]"
@@ -250,14 +245,14 @@ class OutputGuard:
             name.channel.feed(event.name)
             if not holds:
                 name.channel.end()
-                events += [] if self._halting is not None else self._out(choice, name)
+                events += self._out(choice, name)
         if self.stop is not None or not (event.arguments or (event.signed and event.name is None)):
             return events
         like = ToolCallDelta(event.index, choice=choice.number)
         arguments = self._open(choice, f"{call}.arguments", like)
         events += self._more(arguments, event.arguments)
         if event.signed is not None and event.name is None:
-            if holds or self._halting is not None:
+            if holds:
                 arguments.signed = event.signed
             else:
                 events.append(replace(like, signed=event.signed))
@@ -289,8 +284,6 @@ class OutputGuard:
 
     def _leave(self, choice: Choice, texts: Sequence[Text]) -> list[StreamEvent]:
         """What is left of a choice that has ended; where one text stops, only that one's."""
-        if self._halting is not None and all(t.channel is not self._halting for t in texts):
-            return []
         halted = _first_halt(texts)
         if halted is not None:
             halt, text = halted
@@ -350,10 +343,10 @@ class OutputGuard:
         text = choice.texts.get(choice.path("text"))
         if text is None or not text.channel.text:
             return []
-        appends = dict.fromkeys(self._steers)
-        for other in choice.texts.values():
-            appends |= dict.fromkeys(other.channel.steers())
-        added = "".join(appends)
+        wanted = {append for other in choice.texts.values() for append in other.channel.steers()}
+        rules = [rule for plan in self._plans.values() for rule in plan.rules]
+        listed = [*self._steers, *(rule.append for rule in rules if rule.append in wanted)]
+        added = "".join(dict.fromkeys(listed))
         text.passed.append(added)
         return [TextDelta(added, choice.number)] if added else []
 

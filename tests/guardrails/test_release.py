@@ -78,8 +78,8 @@ async def test_what_comes_after_a_stop_is_dropped() -> None:
     assert guarding.content == (("choices[0].text", "so "),)
 
 
-def test_other_channels_are_kept_once_one_of_them_must_stop() -> None:
-    """While it is not yet certain where one channel stops, another goes on."""
+def test_a_stop_waits_until_nothing_could_move_it() -> None:
+    """Text is released that a rewrite still takes in, because a stop was found further on."""
     compiled = plan(
         rule("block", words("bad"), Action.BLOCK),
         rule("mask", patterns("so bad[a-z]{0,9}"), Action.MASK),
@@ -87,8 +87,8 @@ def test_other_channels_are_kept_once_one_of_them_must_stop() -> None:
     guarding = guard(compiled)
     assert feed(guarding, TextDelta("is so bad")) == [TextDelta("is ")]
     assert guarding.stop is None
-    assert feed(guarding, RefusalDelta("hello ")) == []
-    assert feed(guarding, TextDelta("ly done")) == []
+    assert feed(guarding, RefusalDelta("hello ")) == [RefusalDelta("hello ")]
+    assert feed(guarding, TextDelta("ly done"), RefusalDelta("more ")) == []
     assert guarding.stop is not None
 
 
