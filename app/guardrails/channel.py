@@ -15,7 +15,7 @@ from app.domain.finding import Finding, Found, Unchecked
 from app.domain.policy import Action
 from app.guardrails.cut import Cut, Edges, Halt, cut
 from app.guardrails.decide import rulings_on
-from app.guardrails.evaluate import Seen, inspect_run, inspect_with, outage
+from app.guardrails.evaluate import Seen, inspect_run, inspect_with, outage, place_of
 from app.guardrails.passage import Passage
 from app.guardrails.pseudonyms import KnownTokens, unknown_tokens
 from app.guardrails.rewrite import Edit, Escapes, JsonStrings, Name, Rewritten, rewritten
@@ -61,7 +61,6 @@ class Channel:
         self.plan = plan
         self.path = path
         self.halt: Halt | None = None
-        self.is_halting = False
         self.edits: list[Edit] = []
         self._tokens = tokens
         self._name = name
@@ -142,7 +141,6 @@ class Channel:
     def _careful(self) -> str:
         settled = self._settle(is_end=False)
         made = self._cut(settled, settled.open_at)
-        self.is_halting = made.is_halting
         held = self._length - made.at
         self._read_again_at = len(self._tail) + held // 8 if held > _LONG_HOLD else 0
         if self.plan.has_windows:
@@ -248,9 +246,8 @@ class Channel:
         for about in abouts:
             run = by_key[about.detector, about.spec]
             stops_at = 0 if self.plan.can_act(run) else self._length
-            span = (0, self._length)
-            if isinstance(about, Finding) and about.start < min(about.end, self._length):
-                span = (about.start, min(about.end, self._length))
+            whole = (0, self._length)
+            span = place_of(about, self._length) if isinstance(about, Finding) else whole
             if not _is_inside(span, atoms):
                 yield Said(run.ref, about, *span, stops_at)
 

@@ -32,8 +32,6 @@ class Cut:
     """Merged; also those further on."""
     halt: Halt | None
     """Set once nothing that may still come could end the text earlier."""
-    is_halting: bool
-    """Something ends the text, here or earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +76,14 @@ def cut(
     first = min(stops, default=None, key=lambda each: each[:3])
     if first is not None and (open_at is None or open_at > first[0]):
         at = _back(first[0], whole)
-        return Cut(at, changed, Halt(at, first[3]), is_halting=True)
+        return Cut(at, changed, Halt(at, first[3]))
     at = length if open_at is None else open_at
     if edges.escapes is not None:
         at = edges.escapes.before(at)
     at = _back(at, [*whole, *edges.matches])
     if first is not None:
         at = min(at, _back(first[0], whole))
-    return Cut(at, changed, None, is_halting=first is not None)
+    return Cut(at, changed, None)
 
 
 def _back(point: int, spans: Sequence[Span]) -> int:

@@ -26,7 +26,7 @@ from app.guardrails.matches import in_order
 from app.guardrails.passage import Passage
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import Minter
-from app.guardrails.rewrite import JsonStrings, Rewrite, Rewritten, merged, rewritten
+from app.guardrails.rewrite import Escapes, JsonStrings, Rewrite, Rewritten, merged, rewritten
 from app.guardrails.stage_plan import ANSWER_STAGES, LocalRun, RemoteRun, StagePlan
 
 LONG = 20_000
@@ -144,26 +144,26 @@ async def inspect_segments(
     ]
     for look in looks:
         await look.look_here(history)
-    if not any(look.stop() for look in looks):
+    if not any(look.stop for look in looks):
         for look in looks:
             await look.ask()
     return _inspection(looks)
 
 
 def _inspection(looks: Sequence["_StageLook"]) -> Inspection:
-    decisions = tuple(decision(look.trace(), look.rulings()) for look in looks)
+    decisions = tuple(decision(look.trace, look.rulings) for look in looks)
     steers = dict.fromkeys(
         ruling.rule.append
         for look in looks
-        for ruling in look.rulings()
+        for ruling in look.rulings
         if ruling.action is Action.STEER and ruling.rule.is_enforced
     )
     return Inspection(
-        trace=tuple(look.trace() for look in looks),
+        trace=tuple(look.trace for look in looks),
         decisions=decisions,
         outcome=outcome_of(decisions),
         texts={path: text.text for look in looks for path, text in look.passed_on().items()},
-        stop=first_stop(stop for look in looks if (stop := look.stop())),
+        stop=first_stop(look.stop for look in looks if look.stop is not None),
         steers=tuple(steers),
         scores=_scores(looks),
     )
@@ -173,7 +173,7 @@ def _scores(looks: Iterable["_StageLook"]) -> dict[str, float]:
     scores: dict[str, float] = {}
     for look in looks:
         scores |= {ref.detector: scores.get(ref.detector, 0.0) for ref in look.ran}
-        for finding in look.trace().findings:
+        for finding in look.trace.findings:
             scores[finding.detector] = max(scores.get(finding.detector, 0.0), finding.score)
     return scores
 
@@ -190,8 +190,11 @@ class _StageLook:
     """The texts of one stage while they are looked at."""
 
     def __init__(self, plan: StagePlan, segments: Sequence[Segment], minter: Minter) -> None:
-        self.plan = plan
         self.ran: tuple[DetectorRef, ...] = plan.ran_here
+        self.trace = StageTrace(plan.stage, ())
+        self.rulings: list[Ruling] = []
+        self.stop: Stop | None = None
+        self._plan = plan
         self._segments = segments
         self._minter = minter
         self._seen: dict[str, Seen] = {}
@@ -199,82 +202,88 @@ class _StageLook:
     async def look_here(self, history: History | None) -> None:
         """Run the local detectors."""
         for segment in self._segments:
-            key = None
-            if history is not None and segment.is_earlier:
-                key = history.key(self._minter.scope.tenant, self.plan, segment.text)
-                known = history.get(key)
-                if known is not None:
-                    self._seen[segment.path] = _at_path(known, segment.path)
-                    continue
-            is_json = is_json_text(segment)
-            if len(segment.text) > LONG:
-                seen = await asyncio.to_thread(
-                    inspect_here, self.plan, segment.text, is_json=is_json
-                )
-            else:
-                seen = inspect_here(self.plan, segment.text, is_json=is_json)
-            self._seen[segment.path] = _at_path(seen, segment.path)
-            if history is not None and key is not None:
-                history.put(key, seen)
+            self._seen[segment.path] = _at_path(await self._look(segment, history), segment.path)
+        self._rule()
+
+    async def _look(self, segment: Segment, history: History | None) -> Seen:
+        key = None
+        if history is not None and segment.is_earlier:
+            key = history.key(self._minter.scope.tenant, self._plan, segment.text)
+            if (known := history.get(key)) is not None:
+                return known
+        is_json = is_json_text(segment)
+        if len(segment.text) > LONG:
+            seen = await asyncio.to_thread(inspect_here, self._plan, segment.text, is_json=is_json)
+        else:
+            seen = inspect_here(self._plan, segment.text, is_json=is_json)
+        if history is not None and key is not None:
+            history.put(key, seen)
+        return seen
 
     async def ask(self) -> None:
         """Run the detectors outside, over what would be passed on."""
-        if not self.plan.remote:
+        if not self._plan.remote:
             return
-        self.ran = self.plan.ran
+        self.ran = self._plan.ran
         texts = self.passed_on()
-        said = await ask_all(self.plan.remote, {path: text.text for path, text in texts.items()})
+        said = await ask_all(self._plan.remote, {path: text.text for path, text in texts.items()})
         for path, seen in said.items():
             self._seen[path] += in_original(seen, texts[path])
+        self._rule()
 
-    def trace(self) -> StageTrace:
-        """What was said."""
+    def _rule(self) -> None:
+        """See what policy makes of what was said so far."""
         seen = [self._seen[segment.path] for segment in self._segments]
-        return StageTrace(
-            stage=self.plan.stage,
+        self.trace = StageTrace(
+            stage=self._plan.stage,
             ran=self.ran,
             findings=tuple(finding for each in seen for finding in in_order(each.findings)),
             unchecked=tuple(run for each in seen for run in each.unchecked),
             earlier=frozenset(s.path for s in self._segments if s.is_earlier),
         )
-
-    def rulings(self) -> list[Ruling]:
-        """What policy makes of it."""
-        return rulings(self.plan, self.trace())
-
-    def stop(self) -> Stop | None:
-        """Why the exchange ends, where it does."""
-        return first_stop(
-            Stop(ruling.rule.id, ruling.outcome, self.plan.stage, ruling.about.path)
-            for ruling in self.rulings()
+        self.rulings = rulings(self._plan, self.trace)
+        self.stop = first_stop(
+            Stop(ruling.rule.id, ruling.outcome, self._plan.stage, ruling.about.path)
+            for ruling in self.rulings
             if ruling.stops
         )
 
     def passed_on(self) -> dict[str, Rewritten]:
         """The texts after their rewrites."""
-        rewrites: dict[str, list[Rewrite]] = {segment.path: [] for segment in self._segments}
-        lengths = {segment.path: len(segment.text) for segment in self._segments}
-        for ruling in self.rulings():
+        made: dict[str, list[Ruling]] = {segment.path: [] for segment in self._segments}
+        for ruling in self.rulings:
             if ruling.rewrites:
-                path = ruling.about.path
-                rewrites[path].append(rewrite_of(ruling, lengths[path]))
-        return {
-            segment.path: rewritten(
-                segment.text,
-                merged(rewrites[segment.path]),
-                self._minter.mint,
-                JsonStrings() if is_json_text(segment) else None,
-            )
-            for segment in self._segments
-        }
+                made[ruling.about.path].append(ruling)
+        return {s.path: self._passed_on(s, made[s.path]) for s in self._segments}
+
+    def _passed_on(self, segment: Segment, made: Sequence[Ruling]) -> Rewritten:
+        text = segment.text
+        if not made:
+            return Rewritten(text)
+        rewrites = [_rewrite(ruling, len(text)) for ruling in made]
+        if not is_json_text(segment):
+            return rewritten(text, merged(rewrites), self._minter.mint)
+        escapes = Escapes(text)
+        whole = [
+            replace(each, start=escapes.before(each.start), end=escapes.after(each.end))
+            for each in rewrites
+        ]
+        return rewritten(text, merged(whole), self._minter.mint, JsonStrings())
 
 
-def rewrite_of(ruling: Ruling, length: int) -> Rewrite:
+def _rewrite(ruling: Ruling, length: int) -> Rewrite:
     """The place that a ruling changes; ``length`` is that of the whole text."""
-    if ruling.withholds or isinstance(ruling.about, UncheckedRun):
+    about = ruling.about
+    if ruling.withholds or isinstance(about, UncheckedRun):
         return Rewrite(0, length, Action.MASK, "")
-    finding = ruling.about
-    return Rewrite(finding.start, finding.end, ruling.action, finding.category, finding.score)
+    start, end = place_of(about, length)
+    return Rewrite(start, end, ruling.action, about.category, about.score)
+
+
+def place_of(finding: Finding, length: int) -> tuple[int, int]:
+    """Where in a text of this length; all of it where the finding says nothing of where."""
+    start, end = finding.start, min(finding.end, length)
+    return (start, end) if start < end else (0, length)
 
 
 def is_json_text(segment: Segment) -> bool:
