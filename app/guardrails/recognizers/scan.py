@@ -17,8 +17,6 @@ _GAP = "\x00\x00"
 """Between two matches of a shape: no recognizer reaches across it."""
 _LOOKBACK = 100
 """How many code points before a match ``goes_on`` reads."""
-_MAIL_LOOKBACK = 65
-"""As far as it takes to see that an address begins in the end of another."""
 _UNDIVIDED = re.compile(UNDIVIDED)
 _SIGNS = 4
 """More than may stand before the first digit of a number."""
@@ -76,7 +74,7 @@ def _run(recognizer: Recognizer, text: str, places: Sequence[Span]) -> Iterator[
     """Run over all places at once: a call of Presidio costs more than a match."""
     pieces, starts, length = [], [], 0
     for start, end in places:
-        before = _before(recognizer, text, start)
+        before = _before(text, start)
         piece = f"{before}{text[start : end + 1]}{_GAP}"
         starts.append(length + len(before))
         pieces.append(piece)
@@ -91,10 +89,8 @@ def _run(recognizer: Recognizer, text: str, places: Sequence[Span]) -> Iterator[
             yield recognizer.candidate(text, at, result)
 
 
-def _before(recognizer: Recognizer, text: str, start: int) -> str:
+def _before(text: str, start: int) -> str:
     """What an assertion at the start of a match looks at."""
-    if "mail" in recognizer.shapes:
-        return text[max(0, start - _MAIL_LOOKBACK) : start]
     sign = text[start - 1 : start] if start else ""
     # As much of a word as any letter or digit, but it cannot join the match.
     return "_" if sign.isascii() and sign.isalnum() else sign
