@@ -46,11 +46,14 @@ class Scan:
             SHAPES[index].name: list(self._spans(index, text))
             for index in self._any.Match(text) or ()
         }
+        excerpts: dict[tuple[str, ...], _Excerpts] = {}
         candidates: dict[Candidate, None] = {}
         for recognizer in self.recognizers:
-            places = [span for name in recognizer.shapes for span in spans.get(name, ())]
-            if places:
-                candidates.update(dict.fromkeys(_run(recognizer, text, places)))
+            names = recognizer.shapes
+            if names not in excerpts:
+                places = [span for name in names for span in spans.get(name, ())]
+                excerpts[names] = _Excerpts(text, places)
+            candidates.update(dict.fromkeys(excerpts[names].candidates(recognizer)))
         return list(candidates)
 
     def _spans(self, index: int, text: str) -> Iterator[Span]:
@@ -70,23 +73,34 @@ def _goes_on(shape: Shape, text: str, start: int) -> bool:
     return shape.goes_on.search(text[max(0, start - _LOOKBACK) : first]) is not None
 
 
-def _run(recognizer: Recognizer, text: str, places: Sequence[Span]) -> Iterator[Candidate]:
-    """Run over all places at once: a call of Presidio costs more than a match."""
-    pieces, starts, length = [], [], 0
-    for start, end in places:
-        before = _before(text, start)
-        piece = f"{before}{text[start : end + 1]}{_GAP}"
-        starts.append(length + len(before))
-        pieces.append(piece)
-        length += len(piece)
-    for result in recognizer.analyze("".join(pieces)):
-        place = bisect_right(starts, result.start) - 1
-        if place < 0:
-            continue
-        start, end = places[place]
-        at = start + result.start - starts[place]
-        if at + result.end - result.start <= end:
-            yield recognizer.candidate(text, at, result)
+class _Excerpts:
+    """All that recognizers look at, joined: a call of Presidio costs more than a match."""
+
+    def __init__(self, text: str, places: Sequence[Span]) -> None:
+        self._text = text
+        self._places = places
+        self._starts: list[int] = []
+        pieces, length = [], 0
+        for start, end in places:
+            before = _before(text, start)
+            piece = f"{before}{text[start : end + 1]}{_GAP}"
+            self._starts.append(length + len(before))
+            pieces.append(piece)
+            length += len(piece)
+        self._joined = "".join(pieces)
+
+    def candidates(self, recognizer: Recognizer) -> Iterator[Candidate]:
+        """What the recognizer sees, where it stands in the text."""
+        if not self._places:
+            return
+        for result in recognizer.analyze(self._joined):
+            place = bisect_right(self._starts, result.start) - 1
+            if place < 0:
+                continue
+            start, end = self._places[place]
+            at = start + result.start - self._starts[place]
+            if at + result.end - result.start <= end:
+                yield recognizer.candidate(self._text, at, result)
 
 
 def _before(text: str, start: int) -> str:
