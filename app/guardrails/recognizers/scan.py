@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import re2
 
+from app.domain.errors import DetectorError
 from app.guardrails.recognizers.generic import generic_recognizers
 from app.guardrails.recognizers.national import national_recognizers
 from app.guardrails.recognizers.recognizer import Candidate, Recognizer
@@ -35,16 +36,25 @@ class Scan:
         self._any = re2.Set.SearchSet(options)
         for shape in SHAPES:
             self._any.Add(shape.pattern)
+        self._any.Add("")  # matches every text, so that a pass that failed is not read as clean
         self._any.Compile()
         options.longest_match = True
         options.never_capture = True
         self._matchers = [re2.compile(shape.pattern, options) for shape in SHAPES]
 
     def candidates(self, text: str) -> list[Candidate]:
-        """What the recognizers see; overlaps are not resolved."""
+        """What the recognizers see; overlaps are not resolved.
+
+        Raises:
+            DetectorError: RE2 gave up, as it does when it lacks memory.
+        """
+        hits = self._any.Match(text)
+        if not hits:
+            raise DetectorError("the pass for the shapes of personal data did not run to its end")
         spans = {
             SHAPES[index].name: list(self._spans(index, text))
-            for index in self._any.Match(text) or ()
+            for index in hits
+            if index < len(SHAPES)
         }
         excerpts: dict[tuple[str, ...], _Excerpts] = {}
         candidates: dict[Candidate, None] = {}
