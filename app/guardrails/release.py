@@ -191,7 +191,9 @@ class OutputGuard:
                 tokens=self._tokens,
                 name=self._name,
                 is_json=is_arguments,
+                # A call's name comes whole, so it leaves whole, with the call's id.
                 is_held=like is None
+                or (is_call and not is_arguments)
                 or (isinstance(like, ReasoningDelta) and self._holds_reasoning),
             )
             restores = like is not None and (is_arguments or not is_call)
