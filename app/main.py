@@ -274,7 +274,6 @@ async def _backends(project: Project, loaded: Loaded, stack: AsyncExitStack) -> 
         aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=True,
         )
     )
     backends: dict[str, Backend] = {}

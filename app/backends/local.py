@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import importlib.util
+import os
 import secrets
 import threading
 from collections.abc import AsyncGenerator, Callable
@@ -53,6 +54,7 @@ class LocalBackend:
         self,
         gguf: Path | None = None,
         *,
+        sha256: str | None = None,
         context_tokens: int = 4096,
         threads: int | None = None,
         max_wait_s: float = 60.0,
@@ -61,21 +63,26 @@ class LocalBackend:
         """Load the model; this takes about a second.
 
         Args:
-            gguf: Weights of your own. None takes the installed ones, whose digest is checked
-                here: a fifth of a second once, against running a file that nobody reviewed.
+            gguf: Weights of your own. None takes the installed ones, whose digest is known.
+            sha256: The digest that weights of your own must have, in hexadecimal. Checking takes
+                a fifth of a second for 100 MB, once, against running a file nobody reviewed.
             context_tokens: How long prompt and answer may be together.
-            threads: How many to compute with; all cores by default.
+            threads: How many to compute with; half of the cores by default. The engine's threads
+                wait for each other by spinning, so that with one for each core any other work on
+                the machine, such as the gateway's, slows it down by orders of magnitude.
             max_wait_s: How long a request waits for its turn.
             timeouts: The longest waits once it is a request's turn.
 
         Raises:
             BackendError: The weights or the engine are missing or not what they should be.
         """
-        path = _shipped_weights() if gguf is None else gguf
+        path, digest = _shipped_weights() if gguf is None else (gguf, sha256)
+        if digest is not None:
+            _check_digest(path, digest)
         self._context_tokens = context_tokens
         self._max_wait_s = max_wait_s
         self._timeouts = timeouts or Timeouts()
-        self._server: Any = _load(path, context_tokens, threads)
+        self._server: Any = _load(path, context_tokens, threads or _half_of_the_cores())
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="local-model")
         self._turn = asyncio.Lock()
         self._stop = threading.Event()
@@ -211,24 +218,39 @@ def _local_request(conversation: Conversation, model: str) -> bytes:
     return orjson.dumps(request)
 
 
-def _shipped_weights() -> Path:
+def _shipped_weights() -> tuple[Path, str]:
     path = find_weights()
     if path is None:
         raise BackendError(
             BackendProblem.FAILED, f"the local model's weights are not installed: {_INSTALL}"
         )
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != _WEIGHTS_SHA256:
+    return path, _WEIGHTS_SHA256
+
+
+def _check_digest(path: Path, wanted: str) -> None:
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        raise _not_a_model() from None
+    if digest != wanted.lower():
         raise BackendError(
             BackendProblem.FAILED,
-            "the installed weights are not the reviewed ones (their SHA-256 differs): "
-            f"reinstall them: {_INSTALL}",
+            "the local model's weights are not the reviewed ones: their SHA-256 differs",
         )
-    return path
 
 
-def _load(gguf: Path, context_tokens: int, threads: int | None) -> Any:  # noqa: ANN401  # the engine has no types
+def _not_a_model() -> BackendError:
+    return BackendError(
+        BackendProblem.FAILED, "the local model does not load: is it a GGUF file of a model?"
+    )
+
+
+def _half_of_the_cores() -> int:
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
+def _load(gguf: Path, context_tokens: int, threads: int) -> Any:  # noqa: ANN401  # the engine has no types
     try:
         import xllamacpp  # noqa: PLC0415  # an optional extra of 34 MB
     except ModuleNotFoundError:
@@ -248,11 +270,8 @@ def _load(gguf: Path, context_tokens: int, threads: int | None) -> Any:  # noqa:
     params.ui = params.endpoint_slots = params.endpoint_props = params.endpoint_metrics = False
     # Quiet: at other levels it logs to standard error, which is the gateway's.
     params.verbosity = -1
-    if threads is not None:
-        params.cpuparams.n_threads = threads
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     try:
         return xllamacpp.Server(params)
     except (RuntimeError, ValueError, OSError):
-        raise BackendError(
-            BackendProblem.FAILED, "the local model does not load: is it a GGUF file of a model?"
-        ) from None
+        raise _not_a_model() from None

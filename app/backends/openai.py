@@ -4,9 +4,9 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, Mapping
 from email.utils import parsedate_to_datetime
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
-from yarl import URL
 
 from app.backends.chat_answer import AnswerReader, whole_answer
 from app.backends.chat_request import MaxTokensField, chat_request
@@ -87,7 +87,6 @@ class OpenAIBackend:
         body = chat_request(conversation, model, max_tokens_field=self._max_tokens_field)
         patience = Patience(self._timeouts)
         response = await self._post(body, patience)
-        is_read = False
         try:
             _check_status(response)
             if response.content_type == "text/event-stream":
@@ -101,11 +100,9 @@ class OpenAIBackend:
                         patience.saw_token()
                 for event in answer.end():
                     yield event
-                is_read = await _drain(response)
+                await _drain(response)
             elif response.content_type == "application/json":
-                body = await _read_whole(response, patience)
-                is_read = True
-                for event in whole_answer(body):
+                for event in whole_answer(await _read_whole(response, patience)):
                     yield event
             else:
                 raise BackendError(
@@ -115,10 +112,8 @@ class OpenAIBackend:
                     status=response.status,
                 )
         finally:
-            if is_read:
-                response.release()
-            else:
-                response.close()
+            # Of no effect where the body has ended: then its connection is back in the pool.
+            response.close()
 
     async def close(self) -> None:
         """Nothing to give back: the session belongs to the caller."""
@@ -157,13 +152,14 @@ class OpenAIBackend:
             ) from None
 
 
-def _completions_url(base_url: str) -> URL:
-    url = URL(base_url)
-    if url.scheme not in {"http", "https"} or not url.host:
+def _completions_url(base_url: str) -> str:
+    url = urlsplit(base_url)
+    if url.scheme not in {"http", "https"} or not url.hostname:
         raise ValueError("base_url must begin with http:// or https:// and name a host")
-    if url.user is not None or url.password is not None:
+    if url.username is not None or url.password is not None:
         raise ValueError("base_url must not hold a password: use api_key or headers")
-    return url.with_path(url.path.rstrip("/") + "/chat/completions", keep_query=True)
+    path = url.path.rstrip("/") + "/chat/completions"
+    return urlunsplit((url.scheme, url.netloc, path, url.query, ""))
 
 
 async def _read(response: aiohttp.ClientResponse, patience: Patience) -> bytes:
@@ -191,15 +187,15 @@ def _check_size(read_bytes: int) -> None:
         )
 
 
-async def _drain(response: aiohttp.ClientResponse) -> bool:
-    """Whether the body ended soon after the answer did, so that its connection can be kept."""
+async def _drain(response: aiohttp.ClientResponse) -> None:
+    """Wait a moment for the end of the body, so that its connection can be used again."""
     try:
         async with asyncio.timeout(_DRAIN_S):
             while not response.content.at_eof():
                 await response.content.readany()
     except (TimeoutError, aiohttp.ClientError, ConnectionError):
-        return False
-    return True
+        # The answer is whole; only the connection is lost.
+        return
 
 
 def _check_status(response: aiohttp.ClientResponse) -> None:

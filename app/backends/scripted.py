@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Self
 
 import orjson
 import re2
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from app.backends.chat_answer import AnswerReader
 from app.domain.conversation import Conversation, Role, TextPart
@@ -24,6 +24,20 @@ from app.domain.events import (
 from app.domain.persona import FileModel
 
 _PLACEHOLDERS: Final = re2.compile(r"\{\{ *(last_user|pseudonym) *\}\}")
+
+
+def _compiled(pattern: str) -> Any:  # noqa: ANN401  # re2 has no types
+    options = re2.Options()
+    options.log_errors = False
+    return re2.compile(pattern, options)
+
+
+def _pattern(pattern: str) -> str:
+    try:
+        _compiled(pattern)
+    except re2.error:
+        raise ValueError("is not a pattern that RE2 can run") from None
+    return pattern
 
 
 class When(FileModel):
@@ -100,17 +114,8 @@ class Script(FileModel):
     """Rules in order: the first that fits answers."""
 
     rules: Annotated[tuple[ScriptRule, ...], Field(min_length=1)]
-    pseudonym: str = r"[A-Z][A-Z_]{2,}_[0-9A-Za-z]{4,}"
+    pseudonym: Annotated[str, AfterValidator(_pattern)] = r"[A-Z][A-Z_]{2,}_[0-9A-Za-z]{4,}"
     """What pseudonyms look like, for ``{{pseudonym}}``: a RE2 pattern."""
-
-    @field_validator("pseudonym")
-    @classmethod
-    def _check_pattern(cls, pattern: str) -> str:
-        try:
-            _compiled(pattern)
-        except re2.error:
-            raise ValueError("is not a pattern that RE2 can run") from None
-        return pattern
 
 
 class ScriptedBackend:
@@ -223,12 +228,6 @@ def _filled(template: str, values: Mapping[str, str]) -> str:
 
 def _inside_json(text: str) -> str:
     return orjson.dumps(text).decode()[1:-1]
-
-
-def _compiled(pattern: str) -> Any:  # noqa: ANN401  # re2 has no types
-    options = re2.Options()
-    options.log_errors = False
-    return re2.compile(pattern, options)
 
 
 def _fits(when: When, conversation: Conversation) -> bool:

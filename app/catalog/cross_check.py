@@ -10,13 +10,12 @@ from app.catalog.contracts import DetectorKind
 from app.catalog.document import Node
 from app.catalog.persona_file import ReadPersona
 from app.catalog.policy_file import ReadPolicy
-from app.catalog.tier import IsAsStrict, weaknesses_of_child, weaknesses_of_ladder
+from app.catalog.tier import comparator, weaknesses_of_child, weaknesses_of_ladder
 from app.catalog.wording import choices, unknown
 from app.domain.errors import Problem
 from app.domain.persona import Behaviour, FloatBound, IntBound, Scalar, Variable, Verify
 from app.domain.policy import (
     Action,
-    DetectSpec,
     Policy,
     Rule,
     Stage,
@@ -90,7 +89,7 @@ def check_child(
     if ours in child.policy.audiences and not child.policy.is_stricter_or_same(ours, theirs):
         what = f"'{ours}' is looser than '{theirs}', the default of '{parent.policy.id}'"
         yield child.tree.nearest("audiences", "default").problem(what)
-    for weakness in weaknesses_of_child(child.policy, parent.policy, _comparator(detectors)):
+    for weakness in weaknesses_of_child(child.policy, parent.policy, comparator(detectors)):
         if not weakness.key and not child.is_whole:
             continue  # the rule is there, and could not be read: it has a problem already
         node = child.rule_node(weakness.rule).nearest(weakness.key)
@@ -98,17 +97,6 @@ def check_child(
             node = child.then_node(weakness.rule, audience)
         hint = "; only a waiver may lower it" if weakness.key == "then" else ""
         yield node.problem(weakness.what + hint)
-
-
-def _comparator(detectors: Mapping[str, DetectorKind]) -> IsAsStrict:
-    def is_as_strict(ours: DetectSpec, theirs: DetectSpec) -> bool:
-        kind = detectors.get(ours.detector)
-        if kind is None or ours.detector != theirs.detector:
-            return False
-        settings = kind.settings.model_validate
-        return kind.is_as_strict(settings(ours.settings), settings(theirs.settings)) is True
-
-    return is_as_strict
 
 
 def _check_rule(rule: Rule, read: ReadPolicy) -> Iterator[Problem]:

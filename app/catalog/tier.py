@@ -6,10 +6,11 @@ they lower a rule for a time and never make the rule itself weaker
 (``docs/decisions/0012-waivers-lower.md``).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from app.catalog.contracts import DetectorKind
 from app.domain.policy import (
     Action,
     DetectSpec,
@@ -24,6 +25,19 @@ from app.domain.policy import (
 
 IsAsStrict = Callable[[DetectSpec, DetectSpec], bool]
 """Whether the first finds at least all that the second finds. False where that is not known."""
+
+
+def comparator(detectors: Mapping[str, DetectorKind]) -> IsAsStrict:
+    """Compares what rules look for, as far as the detectors themselves can tell."""
+
+    def is_as_strict(ours: DetectSpec, theirs: DetectSpec) -> bool:
+        kind = detectors.get(ours.detector)
+        if kind is None or ours.detector != theirs.detector:
+            return False
+        settings = kind.settings.model_validate
+        return kind.is_as_strict(settings(ours.settings), settings(theirs.settings)) is True
+
+    return is_as_strict
 
 
 @dataclass(frozen=True, slots=True)

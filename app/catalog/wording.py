@@ -124,8 +124,10 @@ def _problems(
             problems.append(at.key_problem(what))
         elif error["type"] == "missing":
             problems.append(at.problem(f"has no '{loc[-1]}'"))
-        elif not (error["type"] == "too_short" and len(at.items or at.entries)):
-            # A list whose only item is wrong counts as empty, which it is not.
+        elif (
+            error["type"] != "too_short" or len(at.items or at.entries) < error["ctx"]["min_length"]
+        ):
+            # Pydantic does not count wrong items, so that a list may only seem too short.
             problems.append(at.problem(_say(error, at, echoes_values=echoes_values)))
     for at, names in kinds.values():
         *others, last = dict.fromkeys(names)

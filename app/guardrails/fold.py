@@ -157,8 +157,6 @@ class _Fold(dict[int, str]):
             return "\ufffd"
         if point in self._latin:
             return self._latin[point]
-        if is_invisible(point) or _ranges_hold(_OVERLAYS, point):
-            return ""
         composed = unicodedata.normalize("NFKC", chr(point))
         return "".join(
             self._latin.get(ord(char), char)

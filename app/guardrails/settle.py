@@ -7,6 +7,7 @@ what reading the whole text would find.
 
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from app.domain.decision import DetectorRef, UncheckedRun
 from app.domain.finding import Detection, Finding, Found, Unchecked
@@ -71,17 +72,33 @@ class Tail:
     is_end: bool
 
 
+class _Match(NamedTuple):
+    """A match of a shape, in the original text."""
+
+    shape: int
+    start: int
+    end: int
+    seen: int
+    """Up to here the text must be read to see one code point of the layer after the match."""
+
+
+def _match(layer: Layer, shape: int, span: Span) -> _Match:
+    start, end = layer.span(*span)
+    has_more = span[1] < len(layer.text)
+    return _Match(shape, start, end, layer.span(span[1], span[1] + 1)[1] if has_more else end)
+
+
 def settle(plan: StagePlan, tokens: KnownTokens, tail: Tail) -> Settled:
     """What the detectors that judge a span at a time are certain of."""
     passage = Passage(tail.text, is_json=tail.is_json, is_whole=False)
     atoms, open_at = tokens.scan(tail.text, tail.at, is_end=tail.is_end)
     settled = Settled(min(open_at, _read_up_to(passage, tail)), atoms=atoms)
-    matches: dict[LocalRun, set[tuple[int, int, int]]] = {}
+    matches: dict[LocalRun, set[_Match]] = {}
     for layer in passage.layers:
-        for run, index, span in _scan_layer(plan, tail, layer, settled):
-            matches.setdefault(run, set()).add((index, *span))
+        for run, match in _scan_layer(plan, tail, layer, settled):
+            matches.setdefault(run, set()).add(match)
     for run, found in matches.items():
-        settled.matches.update((start, end) for _, start, end in found)
+        settled.matches.update((match.start, match.end) for match in found)
         settled.said += (
             said
             for said in _ask(run, passage, found)
@@ -92,21 +109,21 @@ def settle(plan: StagePlan, tokens: KnownTokens, tail: Tail) -> Settled:
 
 def _scan_layer(
     plan: StagePlan, tail: Tail, layer: Layer, settled: Settled
-) -> list[tuple[LocalRun, int, Span]]:
+) -> list[tuple[LocalRun, _Match]]:
     """The settled matches in a layer; moves ``settled.open_at`` to what is open there."""
     at = _place_in(layer, tail.at)
     # One code point before is enough for assertions; what lies further back has had its say.
     hits = plan.span_screen.hits(layer.text[max(at - 1, 0) :].encode("utf-8", "replace"))
     nothing_open = len(layer.text)
     earliest = nothing_open
-    found: list[tuple[LocalRun, int, Span]] = []
+    found: list[tuple[LocalRun, _Match]] = []
     for hit in hits:
         run, index, shape = plan.span_shapes[hit]
         spans, open_at = shape.scan(layer.text, at, is_end=tail.is_end)
         if spans and spans[-1][1] == nothing_open and not _is_sure(run, tail):
             open_at = min(open_at, spans.pop()[0])
         earliest = min(earliest, open_at)
-        found += ((run, index, layer.span(*span)) for span in spans)
+        found += ((run, _match(layer, index, span)) for span in spans)
     if not tail.is_end:
         earliest = min(earliest, _open_elsewhere(plan, layer, (at, earliest), hits))
     if earliest < nothing_open:
@@ -161,44 +178,41 @@ def _read_up_to(passage: Passage, tail: Tail) -> int:
     return len(tail.text)
 
 
-def _ask(run: LocalRun, passage: Passage, matches: set[tuple[int, int, int]]) -> list[Said]:
-    """What a detector makes of the matches of its shapes."""
+def _ask(run: LocalRun, passage: Passage, matches: set[_Match]) -> list[Said]:
+    """What a detector makes of the matches of its shapes.
+
+    Where it fails, what it says up to the first match that it fails on, and the outage there: what
+    is said must not depend on how much has been read.
+    """
     detector = run.detector
     if isinstance(detector, MatchDetector):
-        return [
-            Said(run.ref, finding, finding.start, finding.end)
-            for finding in {detector.finding(*match) for match in matches}
-        ]
-    spans = sorted((start, end) for _, start, end in matches)
-    detection = inspect_run(run, passage)
-    if isinstance(detection, Unchecked):
-        return _ask_in_turn(run, passage, spans, outage(run.ref, detection))
-    return _inside(run, detection, spans)
-
-
-def _ask_in_turn(
-    run: LocalRun, passage: Passage, spans: list[Span], failure: UncheckedRun
-) -> list[Said]:
-    """What was said before the first match that the detector fails on, and the outage there.
-
-    Asked match by match, so that what is said does not depend on how much has been read.
-    """
+        findings = {detector.finding(match.shape, match.start, match.end) for match in matches}
+        return [Said(run.ref, finding, finding.start, finding.end) for finding in findings]
     said: list[Said] = []
-    for start, end in spans:
-        upto = Passage(passage.original[: end + 1], is_json=passage.is_json, is_whole=False)
-        detection = inspect_run(run, upto)
+    ordered = sorted(matches, key=lambda match: (match.seen, match.start))
+    detection = _inspect_up_to(run, passage, ordered[-1])
+    if not isinstance(detection, Unchecked):
+        return _inside(run, detection, ordered)
+    for number, match in enumerate(ordered, 1):
+        detection = _inspect_up_to(run, passage, match)
         if isinstance(detection, Unchecked):
-            return [*said, Said(run.ref, failure, start, start)]
-        said = _inside(run, detection, [span for span in spans if span[1] <= end])
-    return [*said, Said(run.ref, failure, spans[0][0], spans[0][0])]
+            said.append(Said(run.ref, outage(run.ref, detection), match.start, match.start))
+            break
+        said = _inside(run, detection, ordered[:number])
+    return said
 
 
-def _inside(run: LocalRun, detection: Detection, spans: list[Span]) -> list[Said]:
+def _inspect_up_to(run: LocalRun, passage: Passage, match: _Match) -> Detection:
+    text = passage.original[: match.seen]
+    return inspect_run(run, Passage(text, is_json=passage.is_json, is_whole=False))
+
+
+def _inside(run: LocalRun, detection: Detection, matches: list[_Match]) -> list[Said]:
     """The findings that lie inside a match."""
     if not isinstance(detection, Found):
         return []
     return [
         Said(run.ref, finding, finding.start, finding.end)
         for finding in dict.fromkeys(detection.findings)
-        if any(start <= finding.start and finding.end <= end for start, end in spans)
+        if any(match.start <= finding.start and finding.end <= match.end for match in matches)
     ]

@@ -20,6 +20,10 @@ class Engine(Protocol):
     """The statement that begins a transaction which may write, waiting for others that do."""
     readers: sa.Engine
     """Connections that only read."""
+    errors: tuple[type[Exception], ...]
+    """All that a statement may raise, through SQLAlchemy or on the driver's own cursor."""
+    conflicts: tuple[type[Exception], ...]
+    """Those of them that say: what was to be written is there already."""
 
     def connect(self) -> sa.Connection:
         """A connection that may write. It commits only what ``COMMIT`` is said to."""

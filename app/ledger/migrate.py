@@ -27,7 +27,7 @@ def migrate(engine: Engine, connection: sa.Connection) -> None:
             _upgrade(connection, found)
         connection.exec_driver_sql("COMMIT")
     except BaseException:
-        with suppress(sa.exc.SQLAlchemyError):
+        with suppress(*engine.errors):
             connection.exec_driver_sql("ROLLBACK")
         raise
 

@@ -1,6 +1,7 @@
 """Exchanges that a process left open when it died."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -38,7 +39,8 @@ def close_orphans(
         ]
         _raise_any(chain.append(cursor, closings))
     except BaseException:
-        connection.exec_driver_sql("ROLLBACK")
+        with suppress(*engine.errors):
+            connection.exec_driver_sql("ROLLBACK")
         chain.rollback()
         raise
     connection.exec_driver_sql("COMMIT")

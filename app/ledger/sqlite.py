@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import sqlite3
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -43,6 +44,11 @@ class SqliteEngine:
             raise LedgerError(f"The ledger's folder cannot be written ({exc.strerror}).") from exc
         self._run = run
         self.begin = "BEGIN IMMEDIATE"
+        self.errors: tuple[type[Exception], ...] = (sqlite3.Error, sa.exc.SQLAlchemyError)
+        self.conflicts: tuple[type[Exception], ...] = (
+            sqlite3.IntegrityError,
+            sa.exc.IntegrityError,
+        )
         arguments = {"check_same_thread": False, "timeout": _BUSY_S}
         # An error that is logged must not carry the values of its statement.
         self.readers = sa.create_engine(

@@ -87,14 +87,14 @@ class Store:
         try:
             with self.engine.readers.connect() as connection:
                 return query(connection)
-        except sa.exc.SQLAlchemyError as exc:
+        except self.engine.errors as exc:
             raise LedgerError(f"The ledger could not be read: {self.engine.explain(exc)}.") from exc
 
     def _scrub(self) -> bool:
         try:
             with self.engine.connect() as connection:
                 return self.engine.scrub(connection)
-        except sa.exc.SQLAlchemyError:
+        except self.engine.errors:
             return False
 
 
@@ -114,7 +114,7 @@ def _open(resources: ExitStack, url: str, key_file: Path, clock: Clock, new_id: 
             _resume(chain, connection)
             close_orphans(engine, connection, chain, list(gone), clock.now())
         return _Opened(engine, keyring, Writer(engine, connection, chain))
-    except sa.exc.SQLAlchemyError as exc:
+    except engine.errors as exc:
         raise LedgerError(f"The ledger could not be opened: {engine.explain(exc)}.") from exc
 
 

@@ -56,9 +56,6 @@ class Writer:
         self._connection = connection
         self._cursor: Cursor = connection.connection.cursor()
         self._chain = chain
-        driver = connection.dialect.loaded_dbapi
-        self._integrity_errors = (driver.IntegrityError, sa.exc.IntegrityError)
-        self._database_errors = (driver.Error, sa.exc.SQLAlchemyError)
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -161,13 +158,13 @@ class Writer:
 
     def _undo(self) -> None:
         # Where storage is full, the database may have rolled back on its own.
-        with suppress(*self._database_errors):
+        with suppress(*self._engine.errors):
             self._cursor.execute("ROLLBACK")
         self._chain.rollback()
 
     def _refuse(self, jobs: Sequence[_Job], error: Exception) -> list[_Answer]:
-        is_conflict = isinstance(error, self._integrity_errors)
-        if isinstance(error, self._database_errors) and not is_conflict:
+        is_conflict = isinstance(error, self._engine.conflicts)
+        if isinstance(error, self._engine.errors) and not is_conflict:
             what = self._engine.explain(error)
             refusal = LedgerError(f"The ledger could not be written: {what}.")
             refusal.__cause__ = error

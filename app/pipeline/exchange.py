@@ -258,9 +258,9 @@ class Exchange:
             decisions=inspection.decisions,
             outcome=inspection.outcome,
             content=tuple(inspection.texts.items()),
-            keeps_content=policy.keep.content is KeepContent.REWRITTEN and inspection.stop is None,
             content_days=policy.keep.content_days,
             findings_days=policy.keep.findings_days,
+            keeps_content=policy.keep.content is KeepContent.REWRITTEN and inspection.stop is None,
         )
 
     async def _close(self, status: Status, error: str | None) -> None:

@@ -162,3 +162,12 @@ def strings(value: Json) -> Iterator[str]:
         for key, one in value.items():
             yield key
             yield from strings(one)
+
+
+def leaves(value: Json) -> Iterator[tuple[Json, Json]]:
+    """Every place in some JSON that holds no other value: its holder, and its key or index."""
+    for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(one, (dict, list)) and one:
+            yield from leaves(one)
+        else:
+            yield value, key

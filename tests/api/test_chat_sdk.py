@@ -492,6 +492,21 @@ def test_closing_a_stream_ends_the_exchange(served: Served, client: OpenAI) -> N
     assert served.gateway.ended_by == "CancelledError"
 
 
+def test_leaving_unread_answers_ends_the_exchange(served: Served) -> None:
+    """A client that stops reading and then leaves keeps the provider busy."""
+    big = TextDelta("x" * 100_000)
+    served.gateway.script = [opened(), *[big] * 200, Finish(FinishReason.STOP), closed()]
+    body = {"model": "tutor", "messages": HELLO, "stream": True}
+    url = f"{served.url}/v1/chat/completions"
+    with httpx2.stream("POST", url, json=body) as answer:
+        pieces = answer.iter_raw()
+        next(pieces)
+        time.sleep(0.1)
+        assert not served.gateway.ended.is_set()
+    assert served.gateway.ended.wait(5)
+    assert served.gateway.ended_by == "GeneratorExit"
+
+
 def test_a_client_that_reads_slowly_holds_the_model_back(served: Served) -> None:
     """An answer piles up in memory for a client that does not read it."""
     big = TextDelta("x" * 100_000)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.api.openai_chat import conversation
 from app.domain.conversation import (
@@ -25,6 +27,7 @@ from app.domain.conversation import (
     ToolResultPart,
 )
 from app.domain.errors import FieldRefusedError, RequestError
+from tests.api.bodies import bodies, leaves
 from tests.api.scripted import persona
 
 CASES = Path(__file__).parents[1] / "cases" / "api" / "openai_chat_requests.yaml"
@@ -152,3 +155,20 @@ def test_everything_finds_its_place() -> None:
         subject="u",
         wishes=PersonaWishes("minor", {"name": "Ann"}, "s", "exam", "yes"),
     )
+
+
+@given(body=bodies, at=st.integers(0, 200), wrap=st.integers(0, 2))
+@settings(deadline=None, max_examples=1000)
+def test_errors_quote_no_values(body: dict[str, Json], at: int, wrap: int) -> None:
+    """The error for a wrong value repeats the value."""
+    text = "ß8©4-λ1©9"
+    places = list(leaves(body))
+    holder, key = places[at % len(places)]
+    holder[key] = (text, [text], {"type": text, "role": text})[wrap]
+    said = ""
+    try:
+        conversation(body, persona(system_messages="below"))
+    except RequestError as exc:
+        said = f"{exc.message} {exc.param}"
+    assert text[:8] not in said
+    assert text[1:] not in said

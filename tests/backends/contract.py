@@ -1,4 +1,4 @@
-"""What every backend promises. Each backend's tests inherit from ``BackendContract``."""
+"""What every backend promises. The tests of each inherit from one of the classes below."""
 
 import asyncio
 from abc import ABC, abstractmethod
@@ -145,3 +145,12 @@ class BackendContract(ABC):
                 await collect(backend, wanted)
         assert caught.value.problem is problem
         assert caught.value.message
+
+
+class ToldBackendContract(BackendContract):
+    """The promises of a backend that can be told what to say."""
+
+    async def test_awkward_letters_arrive_whole(self) -> None:
+        """An emoji or a letter of several bytes would break on its way."""
+        async with self.answering(AWKWARD_TEXT) as backend:
+            assert text_of(await collect(backend)) == AWKWARD_TEXT

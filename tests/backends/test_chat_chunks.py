@@ -1,5 +1,6 @@
 """Chunks are read by one table, and what it does not name is refused."""
 
+import json
 from typing import Any
 
 import orjson
@@ -35,7 +36,7 @@ def read(chunks: list[Json]) -> list[StreamEvent]:
     """The events of an answer."""
     reader = ChunkReader()
     for chunk in chunks:
-        reader.read(orjson.dumps(chunk))
+        reader.read(json.dumps(chunk).encode())
     return [*reader.take(), *reader.end()]
 
 

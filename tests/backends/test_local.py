@@ -1,6 +1,7 @@
 """The local backend, with the real model and the real engine."""
 
 import asyncio
+import hashlib
 import importlib.util
 import urllib.error
 import urllib.request
@@ -171,13 +172,18 @@ async def test_tools_are_refused_before_any_call(local: LocalBackend) -> None:
 
 
 async def test_long_prompt_can_be_stopped(local: LocalBackend) -> None:
-    """A client that gives up would leave the model reading its prompt."""
-    reading = asyncio.ensure_future(collect(local, asking("word " * 900, max_tokens=900)))
+    """A client that gives up would leave the model reading its prompt to the end."""
+    long = asking("bread " * 900, max_tokens=1)
+    reading = asyncio.ensure_future(collect(local, long))
     await asyncio.sleep(0.05)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
-    assert text_of(await collect(local, asking("Hi", max_tokens=4)))
+    again = await collect(local, long)
+    usage = again[-1]
+    assert isinstance(usage, Usage)
+    # What was read before the stop is not read again.
+    assert usage.cached_tokens < usage.input_tokens * 0.8
 
 
 async def test_others_wait_only_so_long(local: LocalBackend) -> None:
@@ -231,6 +237,18 @@ async def test_weights_of_your_own_that_are_none(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.gguf", tmp_path):
         with pytest.raises(BackendError, match="GGUF"):
             LocalBackend(path)
+
+
+async def test_weights_that_nobody_reviewed(tmp_path: Path) -> None:
+    """A file that was exchanged would be parsed and run."""
+    weights = tmp_path / "model.gguf"
+    weights.write_bytes(b"GGUF")
+    with pytest.raises(BackendError, match="SHA-256 differs"):
+        LocalBackend(weights, sha256="0" * 64)
+    with pytest.raises(BackendError, match="GGUF"):
+        LocalBackend(weights, sha256=hashlib.sha256(b"GGUF").hexdigest())
+    with pytest.raises(BackendError, match="GGUF"):
+        LocalBackend(tmp_path / "missing.gguf", sha256="0" * 64)
 
 
 async def test_engine_writes_no_log(capfd: pytest.CaptureFixture[str]) -> None:

@@ -29,7 +29,13 @@ from app.domain.events import (
     Usage,
 )
 from app.domain.protocols import Backend
-from tests.backends.contract import AWKWARD_TEXT, BackendContract, collect, conversation, text_of
+from tests.backends.contract import (
+    AWKWARD_TEXT,
+    ToldBackendContract,
+    collect,
+    conversation,
+    text_of,
+)
 from tests.backends.tables import TESTS
 
 Json = Any
@@ -40,7 +46,7 @@ def scripted(*rules: Mapping[str, Json], **more: Json) -> ScriptedBackend:
     return ScriptedBackend(Script.model_validate({"rules": rules, **more}))
 
 
-class TestContract(BackendContract):
+class TestContract(ToldBackendContract):
     """The scripted backend keeps the promises of every backend."""
 
     @override

@@ -97,4 +97,12 @@ def test_refused_streams(stream: bytes, events: list[bytes]) -> None:
 
 def test_keep_alives_never_add_up() -> None:
     """A long silence filled with comments would be taken for an event that is too long."""
-    assert parsed([b": ping\n\n", b": ping\n"] * 500 + [b"event: x\n\n"] * 500) == ([], False)
+    assert parsed([b": ping\n"] * 500 + [b": ping\n\n", b"event: x\n\n"] * 500) == ([], False)
+
+
+def test_long_line_is_refused_before_it_ends() -> None:
+    """A provider that never ends its line would fill the memory."""
+    parser = SseParser(max_event_bytes=100)
+    list(parser.feed(b"data: " + b"x" * 90))
+    with pytest.raises(BackendError, match="longer than 100 bytes"):
+        list(parser.feed(b"x" * 5))

@@ -146,6 +146,8 @@ def test_sources_name_the_file_that_a_value_stands_in(root: Path, read_root: Rea
     lexi = "personas/lexi.yaml"
     assert sources[lexi, "behaviours[0].instruct"] == Source("personas/house.yaml", 11, 15)
     assert sources[lexi, "behaviours[1].instruct"] == Source(lexi, 8, 15)
+    assert sources[lexi, "voice.formality"] == Source("personas/house.yaml", 8, 20)
+    assert sources[lexi, "voice.warmth"].file == lexi
     assert sources["policies/legal.yaml", "rules[1].then"].file == "policies/baseline.yaml"
     assert sources["banneton.yaml", "routes.cheap.model"] == Source("banneton.yaml", 10, 35)
 
@@ -166,6 +168,18 @@ def test_the_digest_is_of_the_meaning(root: Path, read_root: Read) -> None:
     (root / "policies/children.yaml").unlink()
     (root / "personas/notes.md").write_text("Not content.")
     assert read_root(root).digest == before
+
+
+def test_mappings_come_in_the_order_of_their_keys(root: Path, read_root: Read) -> None:
+    """Two catalogs with one digest could compose different prompts."""
+    text = "extends: lexi\nscenarios: {%s: {}, %s: {}}\nvariables: {%s: {}, %s: {}}\n"
+    found = []
+    for names in (("a", "z", "a", "z"), ("z", "a", "z", "a")):
+        (root / "personas/tutor.yaml").write_text(text % names)
+        catalog = read_root(root)
+        tutor = catalog.personas["tutor"]
+        found.append((catalog.digest, list(tutor.scenarios), list(tutor.variables)))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize(

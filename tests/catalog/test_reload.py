@@ -228,8 +228,29 @@ async def test_concurrent_readers_never_see_half_a_revision(root: Path, read_roo
     assert not mixed
 
 
+def test_an_older_revision_never_replaces_a_newer_one(root: Path, read_root: Read) -> None:
+    """A look that took long would undo what a later look had served."""
+    served: Reloader[str]
+    others: list[threading.Thread] = []
+
+    def slow(catalog: Catalog) -> str:
+        text = catalog.prompts["assistant"].text
+        if text == "Older.":
+            edit(root, "Newer.")
+            others.append(threading.Thread(target=served.look))
+            others[0].start()
+            others[0].join(timeout=0.5)  # it must wait for this look; nothing depends on how long
+        return text
+
+    served = Reloader(root, lambda: read_root(root), slow)
+    edit(root, "Older.")
+    served.look()
+    others[0].join()
+    assert served.revision.compiled == "Newer."
+
+
 async def test_two_looks_at_once_load_once(root: Path, read_root: Read) -> None:
-    """An older revision could be swapped in after a newer one."""
+    """Every poll and event during a slow load would begin another."""
     compiler = Compiler()
     served = reloader(root, read_root, compiler)
     edit(root, "Hello.")

@@ -1,12 +1,13 @@
 """Policies, answers and detectors in few words, for tests of the guardrails."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from app.domain.events import Finish, FinishReason, StreamEvent, TextDelta
-from app.domain.finding import CLEAN, Detection, Finding, Found, Unchecked
+from app.domain.finding import CLEAN, Detection, Finding, Found
 from app.domain.persona import FileModel
 from app.domain.policy import (
     Action,
@@ -35,10 +36,10 @@ AUDIENCES = ("minor", "public", "professional")
 
 def rule(
     id_: str,
-    detect: Mapping[str, Mapping[str, Any]],
+    detect: Mapping[str, Mapping[str, object]],
     then: Action | Steps | Mapping[str, Steps],
     *stages: Stage,
-    **more: Any,
+    **more: Any,  # noqa: ANN401  # fields of Rule
 ) -> Rule:
     """A rule; one action stands for it at every score, for every audience."""
     steps = (Step(0.0, then),) if isinstance(then, Action) else then
@@ -53,12 +54,12 @@ def rule(
     )
 
 
-def words(*listed: str, **settings: Any) -> dict[str, dict[str, Any]]:
+def words(*listed: str, **settings: object) -> Mapping[str, Mapping[str, object]]:
     """Settings of the words detector."""
     return {"words": {"words": listed, "whole_words": False, **settings}}
 
 
-def patterns(*regexes: str, **settings: Any) -> dict[str, dict[str, Any]]:
+def patterns(*regexes: str, **settings: object) -> Mapping[str, Mapping[str, object]]:
     """Settings of the patterns detector."""
     listed = [{"id": f"p{n}", "regex": regex, **settings} for n, regex in enumerate(regexes)]
     return {"patterns": {"patterns": listed}}
@@ -75,10 +76,17 @@ def plan(*rules: Rule, waivers: Sequence[Waiver] = (), extra: Iterable[Any] = ()
     return compile_policy(policy(*rules, waivers=waivers), kinds)
 
 
-def guard(compiled: PolicyPlan, audience: str = "public", **more: Any) -> OutputGuard:
+def guard(
+    compiled: PolicyPlan,
+    audience: str = "public",
+    *,
+    minter: Minter | None = None,
+    now: datetime = NOW,
+    steers: Sequence[str] = (),
+) -> OutputGuard:
     """A guard over one answer."""
-    more.setdefault("minter", Minter(KEY, SCOPE))
-    return OutputGuard(compiled, audience, now=more.pop("now", NOW), **more)
+    minter = minter or Minter(KEY, SCOPE)
+    return OutputGuard(compiled, audience, minter=minter, now=now, steers=steers)
 
 
 def observed(rule_: Rule) -> Rule:
@@ -113,7 +121,7 @@ def text_of(events: Iterable[StreamEvent]) -> str:
 def pieces(text: str, cuts: Iterable[int]) -> list[str]:
     """A text cut at these places."""
     places = sorted({0, len(text), *(cut for cut in cuts if 0 < cut < len(text))})
-    return [text[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [text[a:b] for a, b in itertools.pairwise(places)]
 
 
 class NoSettings(FileModel):
@@ -148,7 +156,7 @@ class Local:
 class Remote:
     """A detector outside, made of a coroutine function."""
 
-    answer: Callable[[str], AsyncIterator[Detection]] | Callable[[str], Any]
+    answer: Callable[[str], Awaitable[Detection]]
     name: str = "remote"
     revision: str = "1"
     spec: str = ""
@@ -157,8 +165,7 @@ class Remote:
     async def inspect_remotely(self, text: str) -> Detection:
         """What the function says."""
         self.asked.append(text)
-        said = self.answer(text)
-        return said if isinstance(said, (Found, Unchecked, type(CLEAN))) else await said
+        return await self.answer(text)
 
 
 def kind(detector: Detector) -> DetectorKind[NoSettings]:

@@ -31,7 +31,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Any_:
+class OneOf:
     """One of these."""
 
     options: tuple["Tree", ...]
@@ -46,7 +46,7 @@ class Times:
     high: int
 
 
-Tree = One | At | Row | Any_ | Times
+Tree = One | At | Row | OneOf | Times
 
 
 def regex(tree: Tree) -> str:
@@ -58,7 +58,7 @@ def regex(tree: Tree) -> str:
             return what
         case Row(items):
             return "".join(map(regex, items))
-        case Any_(options):
+        case OneOf(options):
             return f"(?:{'|'.join(map(regex, options))})"
         case Times(item, low, high):
             return f"(?:{regex(item)}){{{low},{high}}}"
@@ -76,7 +76,7 @@ def ends(tree: Tree, text: str, at: int) -> set[int]:
             for item in items:
                 reached = {end for place in reached for end in ends(item, text, place)}
             return reached
-        case Any_(options):
+        case OneOf(options):
             return {end for option in options for end in ends(option, text, at)}
         case Times(item, low, high):
             reached, found = {at}, {at} if low == 0 else set()
@@ -115,7 +115,7 @@ def takes_something(tree: Tree) -> bool:
             return False
         case Row(items):
             return any(map(takes_something, items))
-        case Any_(options):
+        case OneOf(options):
             return all(map(takes_something, options))
         case Times(item, low, _):
             return low > 0 and takes_something(item)
@@ -136,7 +136,7 @@ def trees(
         leaf,
         lambda inner: st.one_of(
             st.lists(inner, min_size=2, max_size=3).map(lambda items: Row(tuple(items))),
-            st.lists(inner, min_size=2, max_size=3).map(lambda items: Any_(tuple(items))),
+            st.lists(inner, min_size=2, max_size=3).map(lambda items: OneOf(tuple(items))),
             st.tuples(inner, st.integers(0, 2), st.integers(0, 2)).map(
                 lambda drawn: Times(drawn[0], drawn[1], max(drawn[1] + drawn[2], 1))
             ),
@@ -144,3 +144,16 @@ def trees(
         max_leaves=6,
     )
     return grown.filter(takes_something)
+
+
+EDGED = st.tuples(
+    st.sampled_from(["", r"\b", r"\B", "^"]),
+    trees("ab ", assertions=()),
+    st.sampled_from(["", r"\b", "$"]),
+).map(lambda drawn: Row((*_edge(drawn[0]), drawn[1], *_edge(drawn[2]))))
+"""Patterns with assertions where people put them. Where one is redundant, as in ``a|a\\b``, its
+truth is waited for though nothing depends on it."""
+
+
+def _edge(what: str) -> tuple[Tree, ...]:
+    return (At(what),) if what else ()

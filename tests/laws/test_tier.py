@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from app.catalog.read import read_catalog
-from app.catalog.tier import weaknesses_of_child, weaknesses_of_ladder
+from app.catalog.tier import comparator, weaknesses_of_child, weaknesses_of_ladder
 from app.domain.catalog import Catalog, Prompt
 from app.domain.errors import ContentError
 from app.domain.persona import FileModel
@@ -444,6 +444,17 @@ def read(written: Sequence[Written]) -> tuple[Catalog | None, list[str]]:
         except ContentError as exc:
             return None, [problem.what for problem in exc.problems]
         return catalog, []
+
+
+def test_what_no_comparator_knows_counts_as_weaker() -> None:
+    """A rule could be pointed at another detector, or at one of which nothing is known."""
+    is_as_strict = comparator({"words": Kind()})
+    words = DetectSpec("words", {"words": ["a"]})
+    assert is_as_strict(DetectSpec("words", {"words": ["a", "b"]}), words)
+    assert not is_as_strict(DetectSpec("words", {"words": ["b"]}), words)
+    assert not is_as_strict(DetectSpec("judge", {"words": ["a"]}), words)
+    assert not is_as_strict(words, DetectSpec("judge", {"words": ["a"]}))
+    assert not is_as_strict(DetectSpec("judge"), DetectSpec("judge"))
 
 
 @settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow])

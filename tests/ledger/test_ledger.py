@@ -262,6 +262,18 @@ async def test_an_entry_that_cannot_be_written_fails_alone(ledger: Ledger) -> No
     assert isinstance(await ledger.verify(), Intact)
 
 
+async def test_a_second_closing_of_one_moment_is_refused(ledger: Ledger) -> None:
+    """Two closings of one transaction undo each other, or do not say what is wrong."""
+    answers = await asyncio.gather(
+        ledger.open(opening("r1")),
+        ledger.close(closing("r1")),
+        ledger.close(closing("r1")),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers] == [type(None), type(None), LedgerError]
+    assert "not open" in str(answers[2])
+
+
 async def test_a_second_record_is_refused_also_after_a_restart(
     url: str, key_file: Path, clock: StandingClock
 ) -> None:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from app.domain.errors import LedgerError
 from app.domain.protocols import PseudonymScope
+from app.domain.record import Status
 from app.ledger.ledger import Ledger
 from app.ledger.pseudonyms import Vault
 from app.ledger.schema import CONTENTS, PSEUDONYMS, SUBJECT_KEYS
@@ -82,6 +83,41 @@ async def test_a_damaged_file_is_an_error(
     file.write_bytes(whole[:at] + os.urandom(len(whole) - at))
     with pytest.raises(LedgerError):
         await (await Ledger.start(url, key_file, clock, counting("second"))).verify()
+
+
+async def test_a_failing_read_is_an_error(ledger: Ledger) -> None:
+    """Records that cannot be read look like no records."""
+    await ledger.store.do(
+        lambda transaction: transaction.connection.exec_driver_sql("DROP TABLE entries").close()
+    )
+    with pytest.raises(LedgerError, match="could not be read"):
+        await ledger.record("r1", tenant=None)
+
+
+async def test_orphans_that_cannot_be_closed_stop_the_start(
+    url: str, key_file: Path, clock: StandingClock, tmp_path: Path
+) -> None:
+    """The gateway serves while exchanges of a dead process stay open, or closes half of them."""
+    first = await Ledger.start(url, key_file, clock, counting("first"))
+    await first.open(opening("r1"))
+    await first.open(opening("r2"))
+    await first.stop()
+    other = sqlite3.connect(tmp_path / "ledger.db", isolation_level=None)
+    other.execute(
+        "CREATE TRIGGER fail BEFORE INSERT ON entries WHEN new.request_id = 'r2'"
+        " BEGIN SELECT RAISE(FAIL, 'no'); END"
+    )
+    with pytest.raises(LedgerError, match="could not be opened"):
+        await Ledger.start(url, key_file, clock, counting("second"))
+    assert other.execute("SELECT count(*) FROM entries").fetchone() == (2,)
+    other.execute("DROP TRIGGER fail")
+    other.close()
+    third = await Ledger.start(url, key_file, clock, counting("third"))
+    for request_id in ("r1", "r2"):
+        record = await third.record(request_id, tenant=None)
+        assert record is not None
+        assert record.status is Status.CUT_OFF
+    await third.stop()
 
 
 async def test_what_is_on_disk_is_for_its_owner_alone(

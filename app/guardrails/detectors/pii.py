@@ -9,7 +9,7 @@ from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field
 
 from app.domain.finding import CLEAN, FLOOR, Detection, Finding, Found
 from app.domain.persona import FileModel
@@ -29,26 +29,29 @@ _WARM_UP = (
 """Something of each costly kind, so that lists and tables are read when a policy loads."""
 
 
+def _known(entities: tuple[str, ...]) -> tuple[str, ...]:
+    for entity in entities:
+        if entity not in ENTITIES:
+            near = get_close_matches(entity.upper(), ENTITIES, n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(ENTITIES)}"
+            raise ValueError(f"{entity!r} is not a kind of personal data; {hint}")
+    return entities
+
+
 class PiiSettings(FileModel):
     """Which personal data a rule is about."""
 
-    entities: tuple[str, ...] = DEFAULT_ENTITIES
+    entities: Annotated[
+        tuple[str, ...],
+        AfterValidator(_known),
+        Field(json_schema_extra={"items": {"type": "string", "enum": list(ENTITIES)}}),
+    ] = DEFAULT_ENTITIES
     """Kinds of personal data, by Presidio's names; without it all but dates and links."""
     min_score: Annotated[float, Field(ge=FLOOR, le=1)] = 0.4
     """Findings that score lower are not this rule's. A form that other numbers share scores 0.4
     only after a word that names it, a check digit that few numbers fit scores 1."""
     allow: tuple[str, ...] = ()
     """Exact values that are nobody's secret, such as your own hotline. Never reported."""
-
-    @field_validator("entities")
-    @classmethod
-    def _know_entities(cls, entities: tuple[str, ...]) -> tuple[str, ...]:
-        for entity in entities:
-            if entity not in ENTITIES:
-                near = get_close_matches(entity.upper(), ENTITIES, n=1, cutoff=0.5)
-                hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(ENTITIES)}"
-                raise ValueError(f"{entity!r} is not a kind of personal data; {hint}")
-        return entities
 
 
 class PiiDetector:
@@ -100,17 +103,17 @@ class PiiDetector:
 def resolve(candidates: "Iterable[Candidate]") -> "list[Candidate]":
     """Without what a better one covers: checked before unchecked, then the longer.
 
-    A candidate covers another that begins where it does, or that lies within it. It never covers
-    one that begins earlier, because in a stream that one may already have been acted on.
+    A candidate covers others that begin where it does, and lesser ones that lie within it. It never
+    covers one that begins earlier: in a stream that one may already have been acted on.
     """
     kept: list[Candidate] = []
     open_: list[Candidate] = []
     above = [candidate for candidate in candidates if candidate.score >= FLOOR]
-    for candidate in sorted(above, key=lambda one: (one.start, *_rank(one))):
+    for candidate in sorted(above, key=lambda one: (one.start, _rank(one))):
         open_ = [one for one in open_ if one.end > candidate.start]
         if not any(_covers(one, candidate) for one in open_):
             kept.append(candidate)
-        open_.append(candidate)
+            open_.append(candidate)
     return kept
 
 
@@ -118,9 +121,10 @@ def _rank(candidate: "Candidate") -> tuple[float, int, int]:
     return -candidate.score, candidate.start - candidate.end, _RANK[candidate.entity]
 
 
-def _covers(one: "Candidate", other: "Candidate") -> bool:
-    reaches = one.start == other.start or one.end >= other.end
-    return reaches and _rank(one) < _rank(other)
+def _covers(one: "Candidate", later: "Candidate") -> bool:
+    if one.start == later.start:
+        return True
+    return one.end >= later.end and _rank(one) < _rank(later)
 
 
 def _revision() -> str:

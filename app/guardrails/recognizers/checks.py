@@ -24,7 +24,7 @@ _SG_LETTERS = {
     "T": (4, "JZIHGFEDCBA"),
     "F": (0, "XWUTRQPNMLK"),
     "G": (4, "XWUTRQPNMLK"),
-    "M": (3, "KXWUTRQPNJL"),
+    "M": (3, "XWUTRQPNJLK"),
 }
 
 

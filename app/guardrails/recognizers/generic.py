@@ -114,10 +114,10 @@ def _network() -> tuple[Recognizer, ...]:
         (r"(?<![\w:.])(?:\d\.){3}\d(?:/\d{1,2})?(?!\w|\.\d{1,3}\b)", 0.2),
     )
     pair, four = "[0-9A-Fa-f]{2}", "[0-9A-Fa-f]{4}"
+    # Not a part of a longer chain of bytes, such as the fingerprint of a key.
     mac_patterns = forms(
-        # Not a part of a longer chain of bytes, such as the fingerprint of a key.
         (rf"(?<!\b{pair}[:-])\b{pair}([:-])(?:{pair}\1){{4}}{pair}\b(?![:-]{pair}\b)", 0.6),
-        (rf"\b{four}\.{four}\.{four}\b", 0.6),
+        (rf"(?<!\b{four}\.)\b{four}\.{four}\.{four}\b(?!\.{four}\b)", 0.6),
     )
     return (
         bound(_IpRecognizer(patterns=ip_patterns), "ip_v4", "ip_v6"),

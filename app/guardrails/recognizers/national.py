@@ -9,6 +9,8 @@ _CN_ID = r"\b[1-9]\d{5}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])
 _CN_ID_OLD = r"\b[1-9]\d{7}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}\b"
 _KR_BIRTH = r"\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 _PESEL = r"\b\d{2}(?:[02468][1-9]|[13579][012])(?:0[1-9]|[12]\d|3[01])\d{5}\b"
+_NOT_IN_GROUPS, _NOT_BEFORE_GROUPS = r"(?<!\b\d{1,6}[- ])\b", r"\b(?![- ]\d+\b)"
+"""Not a part of a longer number in groups, such as a card."""
 _WEAK = 0.35
 """Below what policies act on: the check digit alone would take every tenth order number."""
 
@@ -17,6 +19,9 @@ def _american() -> tuple[Recognizer, ...]:
     licences = forms(
         (r"\b[A-Z]{1,2}\d{6,13}[A-Z]?\b|\b[A-Z]\d{3}-\d{4}-\d{4}\b", 0.1), (r"\b\d{7,12}\b", 0.01)
     )
+    # With spaces it reads as well as a number in the hundreds of millions.
+    hyphened = rf"{_NOT_IN_GROUPS}[1-79]\d{{2}}(?:-\d{{3}}){{2}}{_NOT_BEFORE_GROUPS}"
+    sin = forms((r"\b[1-79]\d{2} \d{3} \d{3}\b", 0.5), (r"\b[1-79]\d{8}\b", 0.05))
     dea = forms((r"\b[A-HJ-MPR-UX][A-Z9]\d{7}\b", 0.4))
     return (
         bound(predefined.UsSsnRecognizer(), "number"),
@@ -27,7 +32,8 @@ def _american() -> tuple[Recognizer, ...]:
         bound(predefined.UsMbiRecognizer(), "token"),
         bound(predefined.MedicalLicenseRecognizer(patterns=dea), "token", alone=_WEAK),
         bound(own("MEDICAL_RECORD_NUMBER", (r"\b\d{7,10}\b", 0.05)), "number"),
-        bound(predefined.CaSinRecognizer(), "number"),
+        bound(predefined.CaSinRecognizer(patterns=forms((hyphened, 0.5))), "number"),
+        bound(predefined.CaSinRecognizer(patterns=sin), "number", alone=_WEAK),
         bound(
             own("BR_CPF", (r"\b\d{3}\.\d{3}\.\d{3}-\d{2}\b", 0.5), check=checks.br_cpf), "number"
         ),
@@ -66,6 +72,7 @@ def _european() -> tuple[Recognizer, ...]:
 
 def _asian() -> tuple[Recognizer, ...]:
     aadhaar = predefined.InAadhaarRecognizer
+    aadhaar_grouped = rf"{_NOT_IN_GROUPS}\d{{4}}(?:[- ]\d{{4}}){{2}}{_NOT_BEFORE_GROUPS}"
     pan = forms((r"\b[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]\b", 0.5))
     passport = forms((r"\b[MSROD]\d{3}[A-Z]\d{4}\b", 0.1), (r"\b[MSROD]\d{8}\b", 0.05))
     rrn = predefined.KrRrnRecognizer
@@ -74,7 +81,7 @@ def _asian() -> tuple[Recognizer, ...]:
             own("CN_ID", (_CN_ID, 0.5), (_CN_ID_OLD, 0.2), check=checks.cn_id), "number", "token"
         ),
         bound(own("CN_PASSPORT", (r"\b[EGDSPHM]\d{8}\b", 0.1), (r"\bE[A-Z]\d{7}\b", 0.1)), "token"),
-        bound(aadhaar(patterns=forms((r"\b\d{4}[- ]\d{4}[- ]\d{4}\b", 0.01))), "number", alone=0.5),
+        bound(aadhaar(patterns=forms((aadhaar_grouped, 0.01))), "number", alone=0.5),
         bound(aadhaar(patterns=forms((r"\b\d{12}\b", 0.01))), "number", alone=_WEAK),
         bound(predefined.InPanRecognizer(patterns=pan), "token"),
         bound(rrn(patterns=forms((rf"\b{_KR_BIRTH}-[1-4]\d{{6}}\b", 0.5))), "number"),

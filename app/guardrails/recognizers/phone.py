@@ -17,7 +17,10 @@ _OTHER = re.compile(
     r"|(?:\d{1,3}\.){3}\d{1,3}"  # an address on the net
     r"|\(?(?:\d{4}[-\u2010-\u2013]\d{4}|\d+00[-\u2010-\u2013]\d+00)"  # a range
     r"|(?:19|20)\d\d([-/.])\d\d?\1\d\d?\b.*"  # a date, perhaps with the hour
-    r"|\d{3}-\d{7}-\d{7}",  # an order at a large shop
+    r"|\d\d?([-/.])\d\d?\2(?:19|20)\d\d"  # a date
+    r"|\d{3}-\d{2}-\d{4}"  # a social security number
+    r"|\d{3}-\d{7}-\d{7}"  # an order at a large shop
+    r"|(?!00)\d{14,}|\d{4}([ -])\d{4}\3\d{4}\3\d{1,7}",  # a card or an account
     re.ASCII,
 )
 """Runs that are something else as a whole."""
@@ -64,13 +67,17 @@ class RunPhoneRecognizer(PhoneRecognizer):
     def analyze(
         self, text: str, entities: list[str], nlp_artifacts: NlpArtifacts | None = None
     ) -> list[RecognizerResult]:
+        del entities, nlp_artifacts  # there is one kind, and no tokens are read
         results = []
         for run in self._runs.finditer(text):
             start, end = run.span()
             if _OTHER.fullmatch(text, start, end):
                 continue
             before = max(0, start - 1)
-            for at, to, score, name in self._numbers(text[before : end + 1], run[0]):
+            sign = text[before:start]
+            # A digit before a bracket would join the number that the bracket begins.
+            around = ("_" if sign.isdigit() else sign) + text[start : end + 1]
+            for at, to, score, name in self._numbers(around, run[0]):
                 why = AnalysisExplanation("PhoneRecognizer", score, pattern_name=name)
                 results.append(
                     RecognizerResult("PHONE_NUMBER", before + at, before + to, score, why)

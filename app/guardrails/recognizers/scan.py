@@ -67,9 +67,8 @@ class Scan:
 def _goes_on(shape: Shape, text: str, start: int) -> bool:
     if shape.goes_on is None:
         return False
-    first = (
-        start + len(text[start : start + _SIGNS]) - len(text[start : start + _SIGNS].lstrip("+( "))
-    )
+    signs = text[start : start + _SIGNS]
+    first = start + len(signs) - len(signs.lstrip("+( "))
     return shape.goes_on.search(text[max(0, start - _LOOKBACK) : first]) is not None
 
 

@@ -45,7 +45,9 @@ IP_V6 = (
     rf"|\b{_HEX}{{1,4}}(?::{_HEX}{{1,4}}){{0,6}}::)"
     r"(?:%[0-9A-Za-z]{1,16}\b)?(?:/[0-9]{1,3}\b)?"
 )
-MAC = rf"\b(?:{_HEX}{{2}}(?:[:-]{_HEX}{{2}}){{5,63}}|{_HEX}{{4}}\.{_HEX}{{4}}\.{_HEX}{{4}})\b"
+_PAIR, _FOUR = f"{_HEX}{{2}}", f"{_HEX}{{4}}"
+MAC = rf"\b(?:{_PAIR}(?:[:-]{_PAIR}){{5,63}}|{_FOUR}(?:\.{_FOUR}){{2,31}})\b"
+"""Bytes in pairs or fours. More than six are no address, so they must be seen to the end."""
 
 _IBAN_LETTERS = {
     11: "NO",
@@ -141,20 +143,22 @@ class Shape:
     name: str
     pattern: str
     goes_on: re.Pattern[str] | None = None
-    """Where this stands before a match's first digit, the match only goes on with an earlier one that was longer
-    than the shape. Where such a match falls depends on where the earlier one began, which a window
-    of a stream may not show: of it only undivided runs of digits count."""
+    """Where this stands before a match (before the first digit of a number), the match only goes on
+    with an earlier one that was longer than the shape. Where such a match falls depends on where
+    the earlier one began, which a window of a stream may not show: of it only undivided runs of
+    digits count."""
 
 
 _NUMBER_BEFORE = re.compile(rf"(?<![\w#])(?<!ext[. ])(?<!ext\. )\d+{SEPARATOR}\Z", re.ASCII)
 """Digits that would have begun or joined a match, but for those of an extension."""
+_MAC_BEFORE = re.compile(rf"(?:(?:{_PAIR}[:-]){{20}}|(?:{_FOUR}\.){{16}})\Z")
 SHAPES = (
     Shape("mail", mail("{1,5}")),
     Shape("number", NUMBER, _NUMBER_BEFORE),
     Shape("undivided", UNDIVIDED),
     Shape("ip_v4", IP_V4),
     Shape("ip_v6", IP_V6),
-    Shape("mac", MAC),
+    Shape("mac", MAC, _MAC_BEFORE),
     Shape("iban", IBAN),
     Shape("token", TOKEN),
     Shape("date", DATE),

@@ -1,0 +1,232 @@
+"""The Round trip law: the model sees pseudonyms, the user sees values, and URLs stay closed."""
+
+import asyncio
+
+import orjson
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from app.domain.conversation import Segment
+from app.domain.events import (
+    ReasoningDelta,
+    RefusalDelta,
+    StreamEvent,
+    TextDelta,
+    ToolCallDelta,
+)
+from app.domain.policy import Action, Stage
+from app.domain.protocols import PseudonymScope
+from app.guardrails.evaluate import inspect_segments
+from app.guardrails.pseudonyms import KnownTokens, Minter, token_name, unknown_tokens
+from app.guardrails.restore import Restorer
+from tests.guardrails.building import (
+    KEY,
+    NOW,
+    SCOPE,
+    guard,
+    patterns,
+    pieces,
+    plan,
+    rule,
+    stream,
+    text_of,
+    words,
+)
+
+LAW = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+PLAN = plan(
+    rule("values", patterns("<[^<>]{1,6}>"), Action.PSEUDONYMIZE, Stage.INPUT),
+    rule("shouts", words("BOO", "_", "K", ignore_case=False), Action.MASK, Stage.OUTPUT),
+)
+FREE = plan(rule("values", patterns("<[^<>]{1,6}>"), Action.PSEUDONYMIZE, Stage.INPUT))
+
+VALUES = st.text('ab"\\\n é中😀/.@', min_size=1, max_size=6).map(lambda inner: f"<{inner}>")
+PROSE = st.text("ab ,;:-_P0'中。\n", max_size=8)
+CUTS = st.sets(st.integers(1, 160), max_size=30)
+
+
+def pseudonymized(text: str, minter: Minter) -> str:
+    """The text as the model gets it."""
+    segments = [Segment("text", text, Stage.INPUT)]
+    seen = asyncio.run(inspect_segments(FREE, "public", segments, minter=minter, now=NOW))
+    return seen.texts["text"]
+
+
+@LAW
+@given(st.lists(st.tuples(PROSE, VALUES), min_size=1, max_size=4), PROSE, CUTS)
+@example([("", "<a>"), ("", "<a>")], "", {1, 2})
+def test_the_model_sees_no_value_and_the_user_sees_all(
+    parts: list[tuple[str, str]], last: str, cuts: set[int]
+) -> None:
+    """A value reaches the model, or comes back changed, for some way to cut the echo."""
+    text = "".join(prose + value for prose, value in parts) + last
+    minter = Minter(KEY, SCOPE)
+    sent = pseudonymized(text, minter)
+    assert not any(value in sent for _, value in parts)
+    assert set(minter.minted.values()) == {value for _, value in parts}
+    for kind in (TextDelta, RefusalDelta, ReasoningDelta):
+        guarding = guard(FREE, minter=minter)
+        out = asyncio.run(stream(guarding, map(kind, pieces(sent, cuts))))
+        assert "".join(getattr(event, "text", "") for event in out) == text
+        assert dict(guarding.content)[next(iter(dict(guarding.content)))] == sent
+
+
+@LAW
+@given(st.lists(st.tuples(PROSE, VALUES), min_size=1, max_size=4), CUTS)
+def test_values_come_back_in_the_arguments_of_tools_as_json(
+    parts: list[tuple[str, str]], cuts: set[int]
+) -> None:
+    """A tool of the client gets a pseudonym, or broken JSON."""
+    minter = Minter(KEY, SCOPE)
+    value = {prose: [pseudonymized(prose + value, minter)] for prose, value in parts}
+    sent = orjson.dumps(value).decode()
+    guarding = guard(FREE, minter=minter)
+    events: list[StreamEvent] = [ToolCallDelta(0, "", "call", "send")]
+    events += [ToolCallDelta(0, piece) for piece in pieces(sent, cuts)]
+    out = asyncio.run(stream(guarding, events))
+    got = "".join(event.arguments for event in out if isinstance(event, ToolCallDelta))
+    assert orjson.loads(got) == {prose: [prose + value] for prose, value in parts}
+
+
+BEFORE = [
+    "https://e.com/?q=",
+    "see http://e.com/a/",
+    "![x](",
+    "[x](/p?",
+    "[x](</p q=",
+    "www.e.com/",
+    'src="',
+    "<img src=' ",
+    "href = ",
+    "mailto:",
+    "//e.com/",
+    "e.com/",
+    "e.com:80/?",
+    "1.2.3.4/",
+    "x-app://do/",
+    "url(",
+    "https://user@e.com/it's/",
+    "data:text/html,",
+    '<form action="/',
+]
+AFTER = [".evil.com/", ".a.b.co", "@evil.com", "-x.evil.org"]
+
+
+@LAW
+@given(
+    st.one_of(
+        st.tuples(st.sampled_from(BEFORE), st.just("")),
+        st.tuples(st.just(""), st.sampled_from(AFTER)),
+    ),
+    st.sampled_from(["", "a", "(", "**"]),
+    st.booleans(),
+    CUTS,
+)
+def test_values_never_come_back_inside_urls(
+    around: tuple[str, str],
+    filler: str,
+    as_json: bool,  # noqa: FBT001  # drawn
+    cuts: set[int],
+) -> None:
+    """A link or an image that the model was talked into carries a value out."""
+    minter = Minter(KEY, SCOPE)
+    token = minter.mint("EMAIL_ADDRESS", "someone@here.example")
+    sent = f"hi {around[0]}{filler if around[0] else ''}{token}{around[1]} end"
+    sent = orjson.dumps(sent).decode() if as_json else sent
+    restorer = Restorer(KnownTokens(minter.known), is_json=as_json)
+    got = "".join(map(restorer.feed, pieces(sent, cuts))) + restorer.feed("", is_end=True)
+    assert got == sent
+
+
+def test_a_restored_value_that_is_a_link_carries_no_other_value() -> None:
+    """One value of the user is sent to the address that another one is."""
+    minter = Minter(KEY, SCOPE)
+    link = minter.mint("URL", "https://mine.example/?q=")
+    mail = minter.mint("EMAIL_ADDRESS", "a@b.example")
+    restorer = Restorer(KnownTokens(minter.known))
+    assert restorer.feed(f"{link}{mail} {mail} ", is_end=True) == (
+        f"https://mine.example/?q={mail} a@b.example "
+    )
+
+
+@LAW
+@given(st.text("abB T", max_size=10), st.text("abB T", max_size=10), CUTS)
+def test_rules_see_a_pseudonym_as_one_thing(before: str, after: str, cuts: set[int]) -> None:
+    """A rule rewrites a part of a pseudonym, which then stands for nothing."""
+    minter = Minter(KEY, SCOPE)
+    token = minter.mint("OOK", "the value")
+    guarding = guard(PLAN, minter=minter)
+    text = before + token + after
+    out = text_of(asyncio.run(stream(guarding, map(TextDelta, pieces(text, cuts)))))
+    crosses = before.endswith("B")  # and so makes BOO with the beginning of the name
+    assert out == (f"{before[:-1]}[removed]" if crosses else f"{before}the value") + after
+
+
+def test_names_are_the_same_in_every_turn_and_in_no_other_scope() -> None:
+    """A value changes its name between turns, or keeps it for another tenant, key or session."""
+    first = Minter(KEY, SCOPE)
+    token = first.mint("EMAIL_ADDRESS", "a@b.example")
+    assert Minter(KEY, SCOPE).mint("EMAIL_ADDRESS", "a@b.example") == token
+    assert Minter(KEY, SCOPE, first.minted).minted == {}
+    others = [
+        Minter(b"another key", SCOPE),
+        Minter(KEY, PseudonymScope("other", SCOPE.key_id, SCOPE.session)),
+        Minter(KEY, PseudonymScope(SCOPE.tenant, "other", SCOPE.session)),
+        Minter(KEY, PseudonymScope(SCOPE.tenant, SCOPE.key_id, "other")),
+    ]
+    names = {other.mint("EMAIL_ADDRESS", "a@b.example") for other in others}
+    names |= {first.mint("PHONE_NUMBER", "a@b.example"), first.mint("EMAIL_ADDRESS", "b@b.example")}
+    assert len(names | {token}) == 7
+
+
+def test_a_name_that_is_taken_is_not_given_twice() -> None:
+    """Two values share a name, and the user gets the wrong one back."""
+    token = Minter(KEY, SCOPE).mint("ID", "one")
+    minter = Minter(KEY, SCOPE, {token: "another value, by chance"})
+    other = minter.mint("ID", "one")
+    assert other != token
+    assert minter.known == {token: "another value, by chance", other: "one"}
+
+
+def test_what_the_model_brings_up_is_named_and_not_restored() -> None:
+    """A rule that gives pseudonyms in answers changes nothing that the user sees."""
+    compiled = plan(rule("values", patterns("<[^<>]{1,6}>"), Action.PSEUDONYMIZE))
+    minter = Minter(KEY, SCOPE)
+    mine = minter.mint("p0", "<mine>")
+    guarding = guard(compiled, minter=minter)
+    out = text_of(asyncio.run(stream(guarding, [TextDelta(f"<new> <mine> {mine}")])))
+    assert out == f"{minter.name('p0', '<new>')} <mine> <mine>"
+    assert "<new>" not in minter.known.values()
+
+
+def test_unknown_tokens_of_our_shape_are_told_and_passed_on() -> None:
+    """A pseudonym of another scope is guessed at, dropped or overlooked."""
+    foreign = Minter(b"another key", SCOPE).mint("EMAIL_ADDRESS", "x@y.example")
+    constant = foreign[:-1] + ("0" if foreign[-1] != "0" else "1")
+    minter = Minter(KEY, SCOPE)
+    minter.mint("EMAIL_ADDRESS", "a@b.example")
+    guarding = guard(FREE, minter=minter)
+    text = f"{foreign} and {constant} and MAX_VALUE"
+    assert text_of(asyncio.run(stream(guarding, [TextDelta(text)]))) == text
+    found = [(f.detector, f.category, f.start, f.end) for t in guarding.trace for f in t.findings]
+    assert found == [("pseudonym", "unknown_token", 0, len(foreign))]
+    assert list(unknown_tokens(foreign, {foreign: "known"})) == []
+
+
+def test_categories_make_names_of_one_form() -> None:
+    """A category of a policy makes a name that is not found again."""
+    expected = {
+        "EMAIL_ADDRESS": "EMAIL_ADDRESS",
+        "ticket-id": "TICKET_ID",
+        "手机号": "VALUE",
+        "3d": "VALUE_3D",
+        "a" * 60: "A" * 40,
+    }
+    assert {category: token_name(category) for category in expected} == expected
+    for category in expected:
+        minter = Minter(KEY, SCOPE)
+        token = minter.mint(category, "v")
+        assert KnownTokens(minter.known).scan(f"x{token}y", 0, is_end=True) == (
+            [(1, 1 + len(token))],
+            len(token) + 2,
+        )
