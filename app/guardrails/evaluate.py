@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import hmac
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -87,13 +88,14 @@ class History:
         self._capacity = capacity
         self._seen: OrderedDict[bytes, Seen] = OrderedDict()
 
-    def key(self, tenant: str, plan: StagePlan, text: str) -> bytes:
+    def key(self, tenant: str, plan: StagePlan, segment: Segment) -> bytes:
         """Under which the findings of a text are kept: equal for equal tenant, detectors, text."""
         mac = hmac.new(self._key, digestmod=hashlib.sha256)
         for ref in plan.ran_here:
             mac.update(f"{ref.detector}\0{ref.revision}\0{ref.spec}\0".encode())
-        mac.update(f"{plan.stage}\0{len(tenant)}\0{tenant}\0".encode("utf-8", "replace"))
-        mac.update(text.encode("utf-8", "surrogatepass"))
+        how = "json" if is_json_text(segment) else "text"
+        mac.update(f"{plan.stage}\0{how}\0{len(tenant)}\0{tenant}\0".encode("utf-8", "replace"))
+        mac.update(segment.text.encode("utf-8", "surrogatepass"))
         return mac.digest()
 
     def get(self, key: bytes) -> Seen | None:
@@ -208,7 +210,7 @@ class _StageLook:
     async def _look(self, segment: Segment, history: History | None) -> Seen:
         key = None
         if history is not None and segment.is_earlier:
-            key = history.key(self._minter.scope.tenant, self._plan, segment.text)
+            key = history.key(self._minter.scope.tenant, self._plan, segment)
             if (known := history.get(key)) is not None:
                 return known
         is_json = is_json_text(segment)
@@ -286,9 +288,18 @@ def place_of(finding: Finding, length: int) -> tuple[int, int]:
     return (start, end) if start < end else (0, length)
 
 
+_JSON_RESULT = re.compile(r'\s*(?:[{"]|\[\s*[\[{"])')  # not "[1] a footnote"
+
+
 def is_json_text(segment: Segment) -> bool:
-    """Whether a text is read as JSON: the arguments of a tool call, not its name."""
-    return segment.stage is Stage.TOOL_CALL and segment.text.lstrip()[:1] in {"{", "[", '"'}
+    """Whether a text is read as JSON: what goes to a tool, now or earlier, and what comes of it.
+
+    A value that was restored inside JSON comes back from the client with its escapes.
+    """
+    if segment.stage is Stage.TOOL_RESULT:
+        return _JSON_RESULT.match(segment.text) is not None
+    is_call = segment.stage is Stage.TOOL_CALL or segment.path.endswith(".arguments")
+    return is_call and segment.text.lstrip()[:1] in {"{", "[", '"'}
 
 
 def _at_path(seen: Seen, path: str) -> Seen:
