@@ -40,6 +40,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+schemas: $(VENV)/.dev
+	$(BIN)/banneton schemas --to schemas
+
 lock:
 	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url pyproject.toml -o requirements/run.txt
 	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url pyproject.toml --extra local -c requirements/run.txt -o requirements/local.txt

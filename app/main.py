@@ -1,6 +1,7 @@
 """``running_app(project)``: the only place where parts meet."""
 
 import asyncio
+import json
 import logging
 import secrets
 import time
@@ -28,6 +29,7 @@ from app.backends.timeouts import Timeouts
 from app.catalog.cases import read_cases
 from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
+from app.catalog.schemas import generate_schemas
 from app.catalog.wording import read_as
 from app.catalog.yaml_source import read_document
 from app.compose.check import prompt_variables
@@ -383,3 +385,16 @@ async def check_text(
 async def check_cases(project: Project, loaded: Loaded) -> tuple[int, tuple[Problem, ...]]:
     """Run all cases of a project: how many expectations there are, and those that do not hold."""
     return await run_cases(loaded, read_cases(project.root, loaded.catalog), SystemClock())
+
+
+def schema_texts() -> Mapping[str, str]:
+    """The JSON Schema of each kind of file, by the schema's file name."""
+    script = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Script.model_json_schema(),
+        "title": "script",
+    }
+    return {
+        **generate_schemas(KINDS.values(), Settings),
+        "script.schema.json": json.dumps(script, ensure_ascii=False, indent=2) + "\n",
+    }
