@@ -40,6 +40,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(VENV)/.dev
+	$(BIN)/banneton reference --to docs/reference
+
 lock:
 	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url pyproject.toml -o requirements/run.txt
 	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url pyproject.toml --extra local -c requirements/run.txt -o requirements/local.txt
