@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import hmac
-import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +23,7 @@ from app.domain.policy import Action, Stage
 from app.guardrails.decide import Ruling, decision, outcome_of, rulings
 from app.guardrails.detector import Scope
 from app.guardrails.matches import in_order
-from app.guardrails.passage import Passage
+from app.guardrails.passage import Passage, is_json_text
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.rewrite import Escapes, JsonStrings, Rewrite, Rewritten, merged, rewritten
@@ -286,20 +285,6 @@ def place_of(finding: Finding, length: int) -> tuple[int, int]:
     """Where in a text of this length; all of it where the finding says nothing of where."""
     start, end = finding.start, min(finding.end, length)
     return (start, end) if start < end else (0, length)
-
-
-_JSON_RESULT = re.compile(r'\s*(?:[{"]|\[\s*[\[{"])')  # not "[1] a footnote"
-
-
-def is_json_text(segment: Segment) -> bool:
-    """Whether a text is read as JSON: what goes to a tool, now or earlier, and what comes of it.
-
-    A value that was restored inside JSON comes back from the client with its escapes.
-    """
-    if segment.stage is Stage.TOOL_RESULT:
-        return _JSON_RESULT.match(segment.text) is not None
-    is_call = segment.stage is Stage.TOOL_CALL or segment.path.endswith(".arguments")
-    return is_call and segment.text.lstrip()[:1] in {"{", "[", '"'}
 
 
 def _at_path(seen: Seen, path: str) -> Seen:

@@ -28,6 +28,6 @@ def run(*arguments: str | Path) -> Ended:
             main([str(argument) for argument in arguments])
         except SystemExit as exit_:
             status = exit_.code
-    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]  # a BytesIO
+    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
     assert isinstance(status, int | None)
     return Ended(status or 0, *texts)
