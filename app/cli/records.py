@@ -165,9 +165,10 @@ def export(
     Example: banneton records export --to ledger.jsonl
     """
     import sys
+    from contextlib import nullcontext
 
     async def work(ledger: "Ledger") -> None:
-        with to.open("wb") if to else sys.stdout.buffer as out:
+        with to.open("wb") if to else nullcontext(sys.stdout.buffer) as out:
             if heads:
                 out.writelines(line + b"\n" for line in await ledger.checkpoint())
             else:
