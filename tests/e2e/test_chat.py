@@ -5,6 +5,7 @@ from typing import Any
 import openai
 import pytest
 from openai import OpenAI
+from openai.types.chat import ChatCompletionMessageFunctionToolCall
 from pydantic import BaseModel
 
 from tests.e2e.asking import about, ask, stream, text_of, turns, wishes
@@ -150,10 +151,8 @@ def test_a_tool_call_that_is_not_streamed(client: OpenAI, provider: Provider) ->
         tools=[LOOK],
         tool_choice={"type": "function", "function": {"name": "look"}},
     )
-    calls = answer.choices[0].message.tool_calls or []
-    assert len(calls) == 1
-    call = calls[0]
-    assert call.type == "function"
+    call = (answer.choices[0].message.tool_calls or [])[0]
+    assert isinstance(call, ChatCompletionMessageFunctionToolCall)
     assert (call.id, call.function.name, call.function.arguments) == (
         "call_1", "look", '{"at": "north"}',
     )  # fmt: skip
@@ -252,7 +251,7 @@ def test_the_providers_failures(  # noqa: PLR0913  # one row of a table
     *,
     streams: bool,
 ) -> None:
-    """A client would take a provider's failure for another one, or see what the provider quotes."""
+    """A client would take one failure for another, or see what the provider quotes."""
     provider.play(play)
     with pytest.raises(error) as caught:
         ask(client, "Hello", stream=streams)
