@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import shutil
 import subprocess
 import sys
@@ -47,29 +48,42 @@ def test_chat_in_a_terminal(root: Path) -> None:
         )
         os.close(follower)
         try:
-            seen = read_until(leader, "you ")
+            terminal = Terminal(leader)
+            terminal.wait_for("you ")
             os.write(leader, b"my mail is a.b@example.org\n")
-            seen += read_until(leader, "record ") + read_until(leader, "you ")
+            terminal.wait_for("record ")
+            terminal.wait_for("you ")
             os.write(leader, b"please ask-banned\n")
-            seen += read_until(leader, "record ") + read_until(leader, "you ")
+            terminal.wait_for("record ")
+            terminal.wait_for("you ")
             os.write(leader, b"\x04")
             assert process.wait(60) == 0
         finally:
             process.kill()
             process.wait()
             os.close(leader)
+    seen = terminal.seen
     assert "You said: my mail is a.b@example.org" in seen
     assert "personal-data: pseudonymised, restored for you" in seen
     assert "Lexi cannot help with that." in seen
     assert "banned-question: blocked (words word, score 1.00)" in seen
 
 
-def read_until(terminal: int, wanted: str) -> str:
-    """What the terminal shows, up to and with these words."""
-    seen = ""
-    while wanted not in seen:
-        seen += os.read(terminal, 4096).decode("utf-8", "replace")
-    return seen
+class Terminal:
+    """What a terminal shows."""
+
+    def __init__(self, leader: int) -> None:
+        self.seen = ""
+        self._leader = leader
+        self._at = 0
+
+    def wait_for(self, wanted: str) -> None:
+        """Read until these words stand after what was waited for before."""
+        while (found := self.seen.find(wanted, self._at)) < 0:
+            ready, _, _ = select.select([self._leader], [], [], 60)
+            assert ready, f"the terminal never showed {wanted!r}"
+            self.seen += os.read(self._leader, 4096).decode("utf-8", "replace")
+        self._at = found + len(wanted)
 
 
 def test_chat_without_a_gateway(root: Path) -> None:
