@@ -151,15 +151,15 @@ async def inspect_segments(
 
 
 def _inspection(looks: Sequence["_StageLook"]) -> Inspection:
-    decisions = tuple(decision(look.trace(), look.rulings()) for look in looks)
+    decisions = tuple(decision(look.trace, look.rulings) for look in looks)
     steers = dict.fromkeys(
         ruling.rule.append
         for look in looks
-        for ruling in look.rulings()
+        for ruling in look.rulings
         if ruling.action is Action.STEER and ruling.rule.is_enforced
     )
     return Inspection(
-        trace=tuple(look.trace() for look in looks),
+        trace=tuple(look.trace for look in looks),
         decisions=decisions,
         outcome=outcome_of(decisions),
         texts={path: text.text for look in looks for path, text in look.passed_on().items()},
@@ -173,7 +173,7 @@ def _scores(looks: Iterable["_StageLook"]) -> dict[str, float]:
     scores: dict[str, float] = {}
     for look in looks:
         scores |= {ref.detector: scores.get(ref.detector, 0.0) for ref in look.ran}
-        for finding in look.trace().findings:
+        for finding in look.trace.findings:
             scores[finding.detector] = max(scores.get(finding.detector, 0.0), finding.score)
     return scores
 
@@ -192,6 +192,10 @@ class _StageLook:
     def __init__(self, plan: StagePlan, segments: Sequence[Segment], minter: Minter) -> None:
         self.plan = plan
         self.ran: tuple[DetectorRef, ...] = plan.ran_here
+        self.trace = StageTrace(plan.stage, ())
+        """What was said."""
+        self.rulings: list[Ruling] = []
+        """What policy makes of it."""
         self._segments = segments
         self._minter = minter
         self._seen: dict[str, Seen] = {}
@@ -216,6 +220,7 @@ class _StageLook:
             self._seen[segment.path] = _at_path(seen, segment.path)
             if history is not None and key is not None:
                 history.put(key, seen)
+        self._rule()
 
     async def ask(self) -> None:
         """Run the detectors outside, over what would be passed on."""
@@ -226,27 +231,25 @@ class _StageLook:
         said = await ask_all(self.plan.remote, {path: text.text for path, text in texts.items()})
         for path, seen in said.items():
             self._seen[path] += in_original(seen, texts[path])
+        self._rule()
 
-    def trace(self) -> StageTrace:
-        """What was said."""
+    def _rule(self) -> None:
+        """Put together what was said so far, and what policy makes of it."""
         seen = [self._seen[segment.path] for segment in self._segments]
-        return StageTrace(
+        self.trace = StageTrace(
             stage=self.plan.stage,
             ran=self.ran,
             findings=tuple(finding for each in seen for finding in in_order(each.findings)),
             unchecked=tuple(run for each in seen for run in each.unchecked),
             earlier=frozenset(s.path for s in self._segments if s.is_earlier),
         )
-
-    def rulings(self) -> list[Ruling]:
-        """What policy makes of it."""
-        return rulings(self.plan, self.trace())
+        self.rulings = rulings(self.plan, self.trace)
 
     def stop(self) -> Stop | None:
         """Why the exchange ends, where it does."""
         return first_stop(
             Stop(ruling.rule.id, ruling.outcome, self.plan.stage, ruling.about.path)
-            for ruling in self.rulings()
+            for ruling in self.rulings
             if ruling.stops
         )
 
@@ -254,7 +257,7 @@ class _StageLook:
         """The texts after their rewrites."""
         rewrites: dict[str, list[Rewrite]] = {segment.path: [] for segment in self._segments}
         lengths = {segment.path: len(segment.text) for segment in self._segments}
-        for ruling in self.rulings():
+        for ruling in self.rulings:
             if ruling.rewrites:
                 path = ruling.about.path
                 rewrites[path].append(rewrite_of(ruling, lengths[path]))
@@ -283,6 +286,8 @@ def is_json_text(segment: Segment) -> bool:
 
 
 def _at_path(seen: Seen, path: str) -> Seen:
+    if not seen.findings and not seen.unchecked:
+        return seen
     return Seen(
         seen.ran,
         tuple(replace(finding, path=path) for finding in seen.findings),
