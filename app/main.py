@@ -1,10 +1,12 @@
 """``running_app(project)``: the only place where parts meet."""
 
 import asyncio
+import json
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -27,6 +29,7 @@ from app.backends.timeouts import Timeouts
 from app.catalog.cases import read_cases
 from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
+from app.catalog.schemas import generate_schemas
 from app.catalog.wording import read_as
 from app.catalog.yaml_source import read_document
 from app.compose.check import prompt_variables
@@ -34,7 +37,7 @@ from app.compose.compose import compile_prompt
 from app.domain.catalog import Catalog
 from app.domain.clock import Clock
 from app.domain.conversation import Segment
-from app.domain.errors import ContentError, Problem, RequestError
+from app.domain.errors import ContentError, LedgerError, Problem, RequestError
 from app.domain.persona import Persona
 from app.domain.policy import Stage
 from app.domain.protocols import Backend, PseudonymScope
@@ -57,6 +60,7 @@ from app.settings import Settings, environment, settings_from
 from app.telemetry.metrics import Metrics
 
 T = TypeVar("T")
+_log = logging.getLogger("banneton")
 
 
 class SystemClock:
@@ -186,9 +190,11 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
         BannetonError: Something did not start, or may not be served so.
     """
     clock, metrics = SystemClock(), Metrics()
+    backends: dict[str, Backend] = {}
 
     def compile_catalog(catalog: Catalog) -> Loaded:
         loaded = project.compile(catalog)
+        _refuse_stopped_backends(loaded, backends)
         metrics.catalog_loaded(catalog.digest, clock.now())
         return loaded
 
@@ -197,8 +203,9 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
         ledger = await open_ledger(project)
         stack.push_async_callback(ledger.stop)
         authenticator = await _authenticator(KeyStore(ledger.store), clock, host)
+        backends.update(await _backends(project, reloader.revision.compiled, stack))
         steps = Steps(
-            backends=await _backends(project, reloader.revision.compiled, stack),
+            backends=backends,
             ledger=ledger,
             vault=Vault(ledger.store),
             metrics=metrics,
@@ -219,12 +226,35 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(reloader.watch(stop))
+            group.create_task(_purge(ledger, stop))
             try:
                 yield create_api(
                     pipeline, clock=clock, new_id=new_id, limits=limits, version=__version__
                 )
             finally:
                 stop.set()
+
+
+_PURGE_EVERY_S = 3600
+
+
+async def _purge(ledger: Ledger, stop: asyncio.Event) -> None:
+    """Delete what has been kept long enough, now and every hour until ``stop`` is set."""
+    while not stop.is_set():
+        try:
+            await ledger.purge()
+        except LedgerError as exc:
+            _log.error("what has been kept long enough could not be deleted: %s", exc)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _PURGE_EVERY_S)
+
+
+def _refuse_stopped_backends(loaded: Loaded, running: Mapping[str, Backend]) -> None:
+    """Refuse a reload that needs a backend which was not started; at the start none is running."""
+    stopped = sorted({each.route.backend for each in loaded.served.values()} - set(running))
+    if running and stopped:
+        what = f"is new; restart the gateway to start it ({', '.join(stopped)})"
+        raise ContentError([Problem("banneton.yaml", 0, 0, "backends", what)])
 
 
 async def open_ledger(project: Project) -> Ledger:
@@ -355,3 +385,16 @@ async def check_text(
 async def check_cases(project: Project, loaded: Loaded) -> tuple[int, tuple[Problem, ...]]:
     """Run all cases of a project: how many expectations there are, and those that do not hold."""
     return await run_cases(loaded, read_cases(project.root, loaded.catalog), SystemClock())
+
+
+def schema_texts() -> Mapping[str, str]:
+    """The JSON Schema of each kind of file, by the schema's file name."""
+    script = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Script.model_json_schema(),
+        "title": "script",
+    }
+    return {
+        **generate_schemas(KINDS.values(), Settings),
+        "script.schema.json": json.dumps(script, ensure_ascii=False, indent=2) + "\n",
+    }

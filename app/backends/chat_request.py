@@ -55,7 +55,8 @@ def chat_request(
     if conversation.response_format is not None:
         body["response_format"] = _response_format(conversation.response_format)
     _add_sampling(body, conversation.sampling, max_tokens_field)
-    return _encode(body)
+    # What the client passes through never stands in for what the gateway says itself.
+    return _encode({**conversation.passthrough, **body})
 
 
 def _encode(body: dict[str, Json]) -> bytes:

@@ -9,7 +9,7 @@ from app.catalog.wording import read_as
 from app.domain.errors import ContentError, Problem
 from app.domain.persona import Persona
 
-_FIXED = ("id", "extends", "variants")
+_FIXED = ("id", "extends", "variants", "system_messages", "passthrough")
 """What a variant cannot set."""
 
 

@@ -4,10 +4,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
-from pydantic_core import to_jsonable_python
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema
 
 from app.catalog.contracts import Siblings
 from app.catalog.document import Node
@@ -29,6 +28,7 @@ from app.domain.policy import (
     Waiver,
 )
 
+_ANY: TypeAdapter[Any] = TypeAdapter(Any)
 _DAYS = r"^[1-9][0-9]{0,3}d$"
 _ID = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
 
@@ -282,7 +282,7 @@ def _as_json(value: object) -> Json:
         case list() | tuple():
             return [_as_json(item) for item in value]
         case _:
-            return to_jsonable_python(value)
+            return _ANY.dump_python(value, mode="json")
 
 
 def _build_rule(rule: RuleFile, node: Node, audiences: Sequence[str], detect: DetectSpec) -> Rule:

@@ -12,12 +12,13 @@ from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from app.catalog.document import Node, Step
 from app.domain.conversation import Json
 from app.domain.errors import ContentError, Problem
 
+Error = Mapping[str, Any]
+"""A mistake as pydantic describes it."""
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 _KINDS = {
@@ -106,7 +107,7 @@ def unknown(kind: str, value: str, known: Collection[str]) -> str:
 
 
 def _problems(
-    errors: Sequence[ErrorDetails], node: Node, keys: "_Keys", *, echoes_values: bool
+    errors: Sequence[Error], node: Node, keys: "_Keys", *, echoes_values: bool
 ) -> list[Problem]:
     problems: list[Problem] = []
     kinds: dict[int, tuple[Node, list[str]]] = {}
@@ -117,11 +118,12 @@ def _problems(
             at = at.nearest(error["ctx"]["discriminator"].strip("'"))
         if error["type"] in _KINDS:
             # A union reports each of its kinds: one value, one problem.
-            kinds.setdefault(id(at), (at, []))[1].append(_KINDS[error["type"]])
+            kind = _KINDS[error["type"]] + _comma_hint(at, loc)
+            kinds.setdefault(id(at), (at, []))[1].append(kind)
         elif error["type"] == "extra_forbidden":
             key = str(loc[-1])
-            what = f"is not a known key{choices(key, keys.at(loc[:-1]))}"
-            problems.append(at.key_problem(what))
+            hint = _comma_hint(at, loc) or choices(key, keys.at(loc[:-1]))
+            problems.append(at.key_problem(f"is not a known key{hint}"))
         elif error["type"] == "missing":
             problems.append(at.problem(f"has no '{loc[-1]}'"))
         elif (
@@ -136,6 +138,12 @@ def _problems(
     return problems
 
 
+def _comma_hint(at: Node, loc: Sequence[Step]) -> str:
+    """``{user: Yes, at once}`` holds a key ``at once`` without a value: an easy mistake."""
+    is_likely = at.content is None and loc and " " in str(loc[-1])
+    return "; put text that holds ', ' in quotes" if is_likely else ""
+
+
 def _place(node: Node, loc: Sequence[Step]) -> Node:
     """Where an error is. Pydantic names alternatives among the steps; those lead nowhere."""
     for step in loc:
@@ -143,7 +151,7 @@ def _place(node: Node, loc: Sequence[Step]) -> Node:
     return node
 
 
-def _say(error: ErrorDetails, at: Node, *, echoes_values: bool) -> str:
+def _say(error: Error, at: Node, *, echoes_values: bool) -> str:
     context: dict[str, Any] = error.get("ctx", {})
     match error["type"]:
         case "enum" | "literal_error":

@@ -1,13 +1,13 @@
 """The commands and how they end: 0 fine, 1 findings, 2 could not run."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 
 from app import __version__
-from app.cli import chat, check, demo, guard, keys, records, render, serve
+from app.cli import chat, check, demo, guard, keys, records, reference, render, schemas, serve
 from app.domain.errors import BannetonError
 
 cli = typer.Typer(
@@ -43,17 +43,23 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     check.check,
     render.render,
     guard.guard,
+    schemas.schemas,
 )
 for command in COMMANDS:
     cli.command()(command)
+cli.command(hidden=True)(reference.reference)
 cli.add_typer(records.cli, name="records")
 cli.add_typer(keys.cli, name="keys")
 
 
-def main() -> None:
-    """Run a command; what a person did wrong is a message, not a traceback."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command; what a person did wrong is a message, not a traceback.
+
+    Args:
+        arguments: Of the command line; without them, those of this process.
+    """
     try:
-        cli()
+        cli(arguments)
     except BannetonError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)

@@ -1,4 +1,4 @@
-"""The ledger from the terminal: list, show, verify, export."""
+"""The ledger from the terminal: list, show, verify, export, erase."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from app.ledger.ledger import Ledger
 
-cli = typer.Typer(help="List, show, verify and export records.", no_args_is_help=True)
+cli = typer.Typer(
+    help="List, show, verify and export records; erase a person.", no_args_is_help=True
+)
 
 
 def _with_ledger(root: Path | None, work: "Callable[[Ledger], Awaitable[None]]") -> None:
@@ -163,13 +165,46 @@ def export(
     Example: banneton records export --to ledger.jsonl
     """
     import sys
+    from contextlib import nullcontext
 
     async def work(ledger: "Ledger") -> None:
-        with to.open("wb") if to else sys.stdout.buffer as out:
+        with to.open("wb") if to else nullcontext(sys.stdout.buffer) as out:
             if heads:
                 out.writelines(line + b"\n" for line in await ledger.checkpoint())
             else:
                 async for line in ledger.export():
                     out.write(line + b"\n")
+
+    _with_ledger(root, work)
+
+
+@cli.command()
+def erase(
+    *,
+    tenant: Annotated[str, typer.Option(help="Whose user the person is.")],
+    subject: Annotated[str, typer.Option(help="The person, as requests name them in 'user'.")],
+    root: Annotated[Path | None, ROOT] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Destroy the keys, kept text and pseudonyms of a person. It cannot be undone.
+
+    Records stay, and nobody can tell any more whom they are about. Ends with 1 where nothing is
+    kept of the person.
+
+    Example: banneton records erase --tenant default --subject customer-4711
+    """
+    if not yes:
+        typer.confirm("This cannot be undone. Erase the person?", abort=True)
+
+    async def work(ledger: "Ledger") -> None:
+        erased = await ledger.erase_subject(tenant, subject)
+        typer.echo(
+            f"erased: {erased.exchanges} exchanges, {erased.contents} texts, "
+            f"{erased.pseudonyms} pseudonyms"
+        )
+        if not erased.is_scrubbed:
+            typer.echo("somebody reads the ledger; its file is overwritten when they are done")
+        if not erased.exchanges:
+            raise typer.Exit(1)
 
     _with_ledger(root, work)

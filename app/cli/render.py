@@ -1,11 +1,14 @@
 """Read a composed system prompt."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.options import ROOT, Format
+
+if TYPE_CHECKING:
+    from app.domain.persona import Scalar, Variable
 
 
 def render(  # one parameter an option
@@ -32,12 +35,12 @@ def render(  # one parameter an option
     loaded = load_project(root, reads_secrets=False).load()
     name, _, variant = persona.partition(":")
     served = loaded.find(name, variant or None)
-    variables = {}
+    variables: dict[str, Scalar] = {}
     for pair in var or ():
         key, equals, value = pair.partition("=")
         if not equals:
             raise typer.BadParameter(f"--var {key}: write name=value")
-        variables[key] = _scalar(value)
+        variables[key] = _scalar(value, served.persona.variables.get(key))
     prompt = served.prompt.compose(scenario, variables)
     if output is Format.JSON:
         lines = [
@@ -56,10 +59,12 @@ def render(  # one parameter an option
     typer.echo(f"\n{prompt.tokens} tokens (estimated), {prompt.digest}", err=True)
 
 
-def _scalar(value: str) -> str | int | float | bool:
-    """A variable's value as a number or boolean where it reads as one."""
+def _scalar(value: str, variable: "Variable | None") -> "Scalar":
+    """A variable's value as a number or boolean where its type is none for text."""
     import json
 
+    if variable is None or variable.type == "string":
+        return value
     try:
         parsed = json.loads(value)
     except ValueError:

@@ -28,11 +28,11 @@ def running_gateway(root: Path | None, *, backend: str) -> Iterator[Running]:
     import uvicorn
 
     from app.access.keys import KeyWish
-    from app.main import load_project, make_key, running_app
+    from app.main import SystemClock, load_project, make_key, running_app, with_keys
 
     project = load_project(root, only_backend=backend)
     wish = KeyWish(tenant="demo", name="demo", may_read_records=True)
-    key = asyncio.run(make_key(project, wish)).secret
+    made = asyncio.run(make_key(project, wish))
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     is_ready = threading.Event()
@@ -45,6 +45,7 @@ def running_gateway(root: Path | None, *, backend: str) -> Iterator[Running]:
                 uvicorn.Config(app, lifespan="off", log_level="error", access_log=False)
             )
             servers.append(server)
+            listener.listen()
             is_ready.set()
             await server.serve(sockets=[listener])
 
@@ -63,9 +64,12 @@ def running_gateway(root: Path | None, *, backend: str) -> Iterator[Running]:
         if failures:
             raise failures[0]
         host, port = listener.getsockname()
-        yield Running(f"http://{host}:{port}", key)
+        yield Running(f"http://{host}:{port}", made.secret)
     finally:
         for server in servers:
             server.should_exit = True
         thread.join(20)
         listener.close()
+        # A key that stays would make the next gateway on this project ask for keys.
+        now = SystemClock().now()
+        asyncio.run(with_keys(project, lambda store: store.revoke(made.key.id, now)))

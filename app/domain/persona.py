@@ -32,8 +32,11 @@ class Voice(FileModel):
     """How the persona speaks."""
 
     formality: Literal["casual", "neutral", "formal"] = "neutral"
+    """How stiff the words are."""
     warmth: Literal["low", "medium", "high"] = "medium"
+    """How much it minds how the reader feels."""
     verbosity: Literal["terse", "concise", "detailed"] = "concise"
+    """How much it says."""
     tone: tuple[str, ...] = ()
     """Adjectives, such as ``calm``."""
     language: str = "match-user"
@@ -53,7 +56,9 @@ class Verify(FileModel):
     """How a behaviour is measured on an answer; exactly one of pattern, words and judge."""
 
     pattern: str | None = None
+    """What the answer must match, in RE2 syntax."""
     words: tuple[str, ...] | None = None
+    """Words of which the answer must hold one."""
     judge: str | None = None
     """A question about the answer, for a model."""
     expect: str | None = None
@@ -64,32 +69,43 @@ class Behaviour(FileModel):
     """One line of conduct, stated once."""
 
     id: str
+    """Its name. A persona that extends this one changes the behaviour by it."""
     instruct: str
     """Goes into the system prompt."""
     verify: Verify | None = None
+    """How it is to be measured on an answer. Live answers are not measured yet."""
     scenarios: tuple[str, ...] = ()
     """Only in these scenarios; empty means always."""
     on_fail: Literal["flag", "steer", "retry", "block"] = "flag"
+    """What to do where an answer does not keep to it."""
     authority: Authority = Authority.PERSONA
+    """Who may override it, highest first."""
 
 
 class Scenario(FileModel):
     """A situation that the request may name."""
 
     description: str = ""
+    """The situation, in words that go into the prompt."""
     instruct: str = ""
+    """What to do in it."""
 
 
 class Variable(FileModel):
     """A value that the request may give, untrusted unless the file says otherwise."""
 
     type: Literal["string", "integer", "number", "boolean"] = "string"
+    """What kind of value it is."""
     description: str = ""
+    """What it says, in words that go into the prompt."""
     max_length: Annotated[int, Field(ge=1, le=20_000)] = 200
     """In code points, for strings."""
     min: float | None = None
+    """The least, for numbers."""
     max: float | None = None
+    """The most, for numbers."""
     enum: tuple[Scalar, ...] | None = None
+    """Only these values."""
     default: Scalar | None = None
     """Without a default the request must give the variable."""
     trusted: bool = False
@@ -100,31 +116,42 @@ class Example(FileModel):
     """One turn as it should go."""
 
     user: str
+    """What the user says."""
     assistant: str
+    """What the persona answers."""
 
 
 class FloatBound(FileModel):
     """The persona's value, and the range a request may choose from; no range means fixed."""
 
     default: float | None = None
+    """The value where a request names none."""
     min: float | None = None
+    """The least that a request may choose."""
     max: float | None = None
+    """The most that a request may choose."""
 
 
 class IntBound(FileModel):
     """As ``FloatBound``, for whole numbers."""
 
     default: int | None = None
+    """The value where a request names none."""
     min: int | None = None
+    """The least that a request may choose."""
     max: int | None = None
+    """The most that a request may choose."""
 
 
 class SamplingBounds(FileModel):
     """What a request may change about sampling."""
 
     temperature: FloatBound = FloatBound()
+    """How freely words are chosen."""
     top_p: FloatBound = FloatBound()
+    """From how large a share of likely words one is chosen."""
     max_tokens: IntBound = IntBound()
+    """How long an answer may be."""
 
 
 class Replies(FileModel):
@@ -136,12 +163,14 @@ class Replies(FileModel):
             "zh": "这个我在这里帮不上忙。",
         }
     )
+    """Where policy blocks."""
     escalate: Mapping[str, str] = Field(
         default={
             "en": "I'd rather a person answers this. I've passed it on.",
             "zh": "这个问题我想请专人来回答，已经转交。",
         }
     )
+    """Where policy passes the conversation on to a person."""
     unchecked: Mapping[str, str] = Field(
         default={
             "en": "I can't answer right now. Please try again in a moment.",
@@ -155,7 +184,9 @@ class Variant(FileModel):
     """A changed copy of the persona for a share of sessions."""
 
     id: str
+    """Its name; a request asks for it as ``persona:variant``."""
     percent: Annotated[float, Field(ge=0, le=100)] = 0
+    """For which share of sessions it is meant. So far it answers only where a request names it."""
     set: Mapping[str, object] = {}
     """Merged over the persona, as ``extends`` merges."""
 
@@ -166,22 +197,37 @@ class Persona(FileModel):
     id: str
     """The file's stem; not written in the file."""
     name: str
+    """What it calls itself."""
     description: str = ""
+    """What it is for, in a sentence."""
     owner: str = ""
+    """Which team answers for it."""
     prompt: str
+    """The id of its prompt."""
     policy: str
+    """The id of its policy."""
     route: str
+    """The id of its way to a model."""
     identity: Identity
+    """Who it is."""
     voice: Voice = Voice()
+    """How it speaks."""
     behaviours: tuple[Behaviour, ...] = ()
+    """What it does and does not do, one line of conduct each."""
     scenarios: Mapping[str, Scenario] = {}
+    """Situations that a request may name, by id."""
     variables: Mapping[str, Variable] = {}
+    """Values that a request may give, by name."""
     examples: tuple[Example, ...] = ()
+    """Turns as they should go."""
     knowledge: tuple[str, ...] = ()
     """Paths of Markdown or text files, relative to the project's root."""
     sampling: SamplingBounds = SamplingBounds()
+    """How the model samples, and what a request may change about it."""
     replies: Replies = Replies()
+    """What it says where policy stops an answer, by language tag."""
     variants: tuple[Variant, ...] = ()
+    """Changed copies for a share of sessions."""
     system_messages: Literal["refuse", "below"] = "refuse"
     """What to do with system messages that the client sends: refuse them, or guard them and
     place them below the persona's prompt."""

@@ -33,12 +33,13 @@ from app.domain.policy import Stage
 from app.guardrails.answer import Choice, Delta, Text
 from app.guardrails.channel import PSEUDONYM, Channel
 from app.guardrails.cut import Halt
-from app.guardrails.decide import decision, outcome_of, rulings
-from app.guardrails.evaluate import LONG, Stop, ask_all, first_stop, in_original
+from app.guardrails.decide import Stop, decision, first_stop, outcome_of, rulings
+from app.guardrails.evaluate import LONG
 from app.guardrails.matches import in_order
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import KnownTokens, Minter
 from app.guardrails.restore import Restorer
+from app.guardrails.seen import ask_all, in_original
 
 
 class OutputGuard:
@@ -72,7 +73,6 @@ class OutputGuard:
         self._steers = tuple(steers)
         self._choices: dict[int, Choice] = {}
         self._asked: set[str] = set()
-        self._halting: Channel | None = None
         output = self._plans[Stage.OUTPUT]
         self._holds_reasoning = bool(
             output.span_shapes or output.sentence_runs or output.holds_all or self._tokens
@@ -103,11 +103,13 @@ class OutputGuard:
     def _take(self, choice: Choice, event: Delta | Annotation | ImageDelta) -> list[StreamEvent]:
         match event:
             case TextDelta():
-                return self._more(self._open(choice, "text", replace(event, text="")), event.text)
+                text = choice.texts.get("text")
+                if text is None:
+                    text = self._open(choice, "text", TextDelta("", event.choice))
+                return self._more(text, event.text)
             case RefusalDelta():
-                return self._more(
-                    self._open(choice, "refusal", replace(event, text="")), event.text
-                )
+                like = RefusalDelta("", event.choice)
+                return self._more(self._open(choice, "refusal", like), event.text)
             case ReasoningDelta():
                 return self._reasoning(choice, event)
             case ToolCallDelta():
@@ -133,7 +135,7 @@ class OutputGuard:
         await _end_all(texts)
         await self._ask(texts)
         events += self._leave(choice, texts)
-        if self.stop is None and self._halting is None:
+        if self.stop is None:
             events += [*self._steered(choice), event]
         for text in texts:
             text.channel.conclude()
@@ -167,57 +169,57 @@ class OutputGuard:
     def content(self) -> tuple[tuple[str, str], ...]:
         """Path and text of all that was released, before pseudonyms were restored."""
         return tuple(
-            (path, "".join(text.passed))
+            (text.channel.path, "".join(text.passed))
             for choice in self._choices.values()
-            for path, text in choice.texts.items()
+            for text in choice.texts.values()
         )
 
     def _has_stopped(self) -> bool:
         return self.stop is not None
 
     def _choice(self, number: int) -> Choice:
-        return self._choices.setdefault(number, Choice(number))
+        choice = self._choices.get(number)
+        if choice is None:
+            choice = self._choices[number] = Choice(number)
+        return choice
 
-    def _open(self, choice: Choice, of: str, like: Delta | None) -> Text:
+    def _open(self, choice: Choice, of: str, like: Delta | None, *, is_held: bool = False) -> Text:
         """The text of that name, begun where there is none yet."""
-        path = choice.path(of)
-        text = choice.texts.get(path)
+        text = choice.texts.get(of)
         if text is None:
             is_call = isinstance(like, ToolCallDelta)
             is_arguments = isinstance(like, ToolCallDelta) and like.name is None
             channel = Channel(
                 self._plans[Stage.TOOL_CALL if is_call else Stage.OUTPUT],
-                path,
+                choice.path(of),
                 tokens=self._tokens,
                 name=self._name,
                 is_json=is_arguments,
-                is_held=like is None
-                or (isinstance(like, ReasoningDelta) and self._holds_reasoning),
+                is_held=is_held,
             )
             restores = like is not None and (is_arguments or not is_call)
             restorer = Restorer(self._tokens, is_json=is_arguments) if restores else None
-            text = choice.texts[path] = Text(channel, like, restorer)
+            text = choice.texts[of] = Text(channel, like, restorer)
         return text
 
     def _more(self, text: Text, more: str) -> list[StreamEvent]:
         """More of a text that is released as it becomes certain."""
         channel = text.channel
         released = channel.feed(more)
-        if channel.is_halting and self._halting is None:
-            self._halting = channel
         if channel.halt is not None:
             self.stop = channel.halt.stop
             return text.events(released, is_end=True)
-        if not released or self._halting not in {None, channel}:
-            return []
-        return text.events(released)
+        return text.events(released) if released else []
 
     def _reasoning(self, choice: Choice, event: ReasoningDelta) -> list[StreamEvent]:
         if choice.block is None:
             if event.signed is not None and not event.text:
                 return [event] if choice.is_block_intact else []
             choice.block = self._open(
-                choice, f"reasoning[{choice.blocks}]", ReasoningDelta("", choice.number)
+                choice,
+                f"reasoning[{choice.blocks}]",
+                ReasoningDelta("", choice.number),
+                is_held=self._holds_reasoning,
             )
             choice.blocks += 1
         if self._holds_reasoning:
@@ -236,21 +238,29 @@ class OutputGuard:
         if block is None or not self._holds_reasoning or self._plans[Stage.OUTPUT].holds_all:
             return []
         block.channel.end()
-        return [] if self._halting is not None else self._out(choice, block)
+        return self._out(choice, block)
 
     def _tool_call(self, choice: Choice, event: ToolCallDelta) -> list[StreamEvent]:
         call = f"tool_calls[{event.index}]"
         holds = self._plans[Stage.TOOL_CALL].holds_all
         events: list[StreamEvent] = []
         if event.name is not None:
-            name = self._open(choice, f"{call}.name", replace(event, arguments="", name=""))
+            opening = replace(event, arguments="", name="")
+            name = self._open(choice, f"{call}.name", opening, is_held=True)
             name.channel.feed(event.name)
             if not holds:
                 name.channel.end()
-                events += [] if self._halting is not None else self._out(choice, name)
-        if event.arguments and self.stop is None:
-            like = ToolCallDelta(event.index, choice=choice.number)
-            events += self._more(self._open(choice, f"{call}.arguments", like), event.arguments)
+                events += self._out(choice, name)
+        if self.stop is not None or not (event.arguments or (event.signed and event.name is None)):
+            return events
+        like = ToolCallDelta(event.index, choice=choice.number)
+        arguments = self._open(choice, f"{call}.arguments", like)
+        events += self._more(arguments, event.arguments)
+        if event.signed is not None and event.name is None:
+            if holds:
+                arguments.signed = event.signed
+            else:
+                events.append(replace(like, signed=event.signed))
         return events
 
     def _annotation(self, choice: Choice, event: Annotation) -> list[StreamEvent]:
@@ -258,7 +268,8 @@ class OutputGuard:
         number = len(choice.annotations)
         choice.annotations.append(event)
         for of, text in (("url", event.url), ("title", event.title)):
-            self._open(choice, f"annotations[{number}].{of}", None).channel.feed(text)
+            held = self._open(choice, f"annotations[{number}].{of}", None, is_held=True)
+            held.channel.feed(text)
         return []
 
     async def _ask(self, texts: Sequence[Text]) -> None:
@@ -279,8 +290,6 @@ class OutputGuard:
 
     def _leave(self, choice: Choice, texts: Sequence[Text]) -> list[StreamEvent]:
         """What is left of a choice that has ended; where one text stops, only that one's."""
-        if self._halting is not None and all(t.channel is not self._halting for t in texts):
-            return []
         halted = _first_halt(texts)
         if halted is not None:
             halt, text = halted
@@ -300,7 +309,14 @@ class OutputGuard:
             self.stop = channel.halt.stop
         if isinstance(text.like, ReasoningDelta):
             return self._reasoning_out(choice, text, released)
-        return text.events(released, is_end=True)
+        events = text.events(released, is_end=True)
+        if (
+            isinstance(text.like, ToolCallDelta)
+            and text.signed is not None
+            and channel.halt is None
+        ):
+            events.append(replace(text.like, signed=text.signed))
+        return events
 
     def _reasoning_out(self, choice: Choice, block: Text, released: str) -> list[StreamEvent]:
         whole = block.channel.text
@@ -319,24 +335,24 @@ class OutputGuard:
     def _annotated(self, choice: Choice, number: int) -> Annotation:
         annotation = choice.annotations[number]
         texts = choice.texts
-        answer = texts.get(choice.path("text"))
+        answer = texts.get("text")
         return replace(
             annotation,
-            url="".join(texts[choice.path(f"annotations[{number}].url")].passed),
-            title="".join(texts[choice.path(f"annotations[{number}].title")].passed),
+            url="".join(texts[f"annotations[{number}].url"].passed),
+            title="".join(texts[f"annotations[{number}].title"].passed),
             start=annotation.start if answer is None else answer.place(annotation.start),
             end=annotation.end if answer is None else answer.place(annotation.end),
         )
 
     def _steered(self, choice: Choice) -> list[StreamEvent]:
         """What rules add at the end of the answer's text, each once."""
-        text = choice.texts.get(choice.path("text"))
+        text = choice.texts.get("text")
         if text is None or not text.channel.text:
             return []
-        appends = dict.fromkeys(self._steers)
-        for other in choice.texts.values():
-            appends |= dict.fromkeys(other.channel.steers())
-        added = "".join(appends)
+        wanted = {append for other in choice.texts.values() for append in other.channel.steers()}
+        rules = [rule for plan in self._plans.values() for rule in plan.rules]
+        listed = [*self._steers, *(rule.append for rule in rules if rule.append in wanted)]
+        added = "".join(dict.fromkeys(listed))
         text.passed.append(added)
         return [TextDelta(added, choice.number)] if added else []
 

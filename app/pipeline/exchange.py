@@ -102,8 +102,10 @@ class Exchange:
         try:
             yield self._opened()
             if ready.inspection.stop is not None:
+                self._usage = Usage(0, 0)  # nothing was asked, nothing is billed
                 for event in self._stopped(ready.inspection.stop.outcome):
                     yield event
+                yield self._usage
             else:
                 async with aclosing(self._answer(ready)) as answer:
                     async for event in answer:

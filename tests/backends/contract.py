@@ -54,7 +54,7 @@ async def take(backend: Backend, count: int, wanted: Conversation) -> list[Strea
     """The first events of an answer, which is then closed early."""
     events: list[StreamEvent] = []
     stream = backend.stream(wanted, "some-model")
-    async with aclosing(stream) as open_stream:  # type: ignore[type-var]  # a generator in each backend
+    async with aclosing(stream) as open_stream:
         async for event in open_stream:
             events.append(event)
             if len(events) == count:
@@ -130,7 +130,7 @@ class BackendContract(ABC):
             began = asyncio.Event()
 
             async def read() -> None:
-                async with aclosing(backend.stream(conversation("Tell me more."), "m")) as stream:  # type: ignore[type-var]  # a generator in each backend
+                async with aclosing(backend.stream(conversation("Tell me more."), "m")) as stream:
                     async for _ in stream:
                         began.set()
 

@@ -5,7 +5,7 @@ import hashlib
 import importlib.util
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from app.domain.conversation import (
     ToolCallPart,
 )
 from app.domain.errors import BackendError, BackendProblem, RequestError
-from app.domain.events import Finish, FinishReason, TextDelta, Usage
+from app.domain.events import Finish, FinishReason, StreamEvent, TextDelta, Usage
 from app.domain.protocols import Backend
 from tests.backends.contract import BackendContract, collect, conversation, take, text_of
 
@@ -90,7 +90,7 @@ class Shortened:
     def __init__(self, backend: LocalBackend) -> None:
         self._backend = backend
 
-    def stream(self, conversation: Conversation, model: str) -> AsyncIterator[Any]:
+    def stream(self, conversation: Conversation, model: str) -> AsyncGenerator[StreamEvent, None]:
         """A short answer."""
         short = Conversation(
             "tester", conversation.messages, sampling=Sampling(temperature=0, max_tokens=8)

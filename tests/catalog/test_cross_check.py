@@ -11,6 +11,7 @@ from app.catalog.policy_file import build_policy, expand_detect, expand_then
 from app.catalog.yaml_source import parse_document
 from app.domain.catalog import Catalog
 from app.domain.persona import FileModel
+from app.guardrails.detector import Detector, DetectorKind
 
 TABLE = Path(__file__).parent.parent / "cases" / "bad_catalogs" / "near_misses.yaml"
 ROWS = parse_document(TABLE.read_bytes(), TABLE.name).plain()
@@ -32,17 +33,19 @@ class Entities(FileModel):
     entities: frozenset[str] = frozenset()
 
 
-class Entity:
-    """A detector whose settings hold a set."""
+def look_for_nothing(_settings: Entities) -> Detector:
+    """No detector is built while files are read."""
+    raise AssertionError
 
-    name = "entities"
-    summary = "Finds entities."
-    settings: type[FileModel] = Entities
 
-    @staticmethod
-    def is_as_strict(ours: Entities, theirs: Entities) -> bool:
-        """Whether all entities are there still."""
-        return ours.entities >= theirs.entities
+ENTITIES = DetectorKind(
+    name="entities",
+    summary="Finds entities.",
+    settings=Entities,
+    build=look_for_nothing,
+    selects=lambda _settings, _finding: True,
+    is_as_strict=lambda ours, theirs: ours.entities >= theirs.entities,
+)
 
 
 def test_settings_do_not_depend_on_the_order_of_a_set() -> None:
@@ -54,7 +57,7 @@ def test_settings_do_not_depend_on_the_order_of_a_set() -> None:
     )
     tree: Node = expand_then(expand_detect(parse_document(text.encode(), "policies/x.yaml")))
     read, problems = build_policy(
-        "x", tree, Siblings({"entities": Entity()}, lambda *_: frozenset())
+        "x", tree, Siblings({"entities": ENTITIES}, lambda *_: frozenset())
     )
     assert not problems
     assert read.policy.rules[0].detect.settings == {"entities": sorted(names)}

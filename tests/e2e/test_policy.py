@@ -109,7 +109,7 @@ def test_mask(client: OpenAI, provider: Provider, *, streams: bool) -> None:
 
 def test_a_secret_is_masked_on_its_way_in(client: OpenAI, provider: Provider) -> None:
     """A key that a user pastes would stand in a provider's logs."""
-    secret = "ghp_" + "Zb4kQ9xW2nL7vR1tY6mC3pH8sD5fJ0aGeU2i"  # noqa: S105  # made up
+    secret = "ghp_" + "Zb4kQ9xW2nL7vR1tY6mC3pH8sD5fJ0aGeU2i"  # made up
     ask(client, f"Why does {secret} fail?")
     assert secret not in provider.user_text
     assert provider.user_text.startswith("Why does ")

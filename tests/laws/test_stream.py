@@ -22,6 +22,7 @@ from app.domain.events import (
 )
 from app.domain.policy import Action, Stage
 from app.guardrails.detector import Scope
+from app.guardrails.passage import Passage
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.unfinished import Shape
 from tests.guardrails.building import (
@@ -394,3 +395,65 @@ def test_what_judges_the_whole_answer_holds_it(
         spans.append((_bad(text)[0], act))
     want = _expected(text, spans)
     assert (text_of(out), guarding.stop is not None) == (want.text, want.stops)
+
+
+def _in_all_readings(text: str, tree: Tree, *, is_json: bool = False) -> list[tuple[int, int]]:
+    """Matches in every reading of the whole text, as places in it; escapes are taken in whole."""
+    spans = []
+    for layer in Passage(text, is_json=is_json, is_whole=False).layers:
+        spans += [layer.span(*span) for span in matches(tree, layer.text)]
+    if not is_json:
+        return spans
+    whole = []
+    for start, end in spans:
+        for escape in re.finditer(r"\\u[dD][89ab].{2}\\u[dD][cdef].{2}|\\u[0-9a-f]{4}|\\.", text):
+            start = escape.start() if escape.start() < start < escape.end() else start  # noqa: PLW2901
+            end = escape.end() if escape.start() < end < escape.end() else end  # noqa: PLW2901
+        whole.append((start, end))
+    return whole
+
+
+DISGUISED = st.text("ab \u200b\uff41\uff42\u0430\u0301\ufb01f\u4e2d", max_size=12)
+
+
+@LAW
+@given(RULES, DISGUISED, CUTS)
+@example([(Row((One("a"), One("b"))), Action.MASK)], "a\u200b\u200bb", {1, 2, 3})
+def test_disguised_text_is_held_as_what_it_reads_like(
+    rules: list[tuple[Tree, Action]], text: str, cuts: set[int]
+) -> None:
+    """A word in invisible, wide or foreign letters leaves in part when it is cut in mid-letter."""
+    guarding = guard(compiled(rules))
+    out = asyncio.run(stream(guarding, map(TextDelta, pieces(text, cuts))))
+    want = _expected(
+        text, [(span, act) for tree, act in rules for span in _in_all_readings(text, tree)]
+    )
+    assert (text_of(out), guarding.stop is not None) == (want.text, want.stops)
+
+
+ESCAPED = st.lists(
+    st.sampled_from(
+        ["a", "b", " ", "_", r"\u0061", r"\u0062", r"\n", r"\"", r"\\", r"\/", r"\ud83d\ude00",
+         r"\ud83d",
+         "u0061", r"\uff41", "\uff42", r"\u200b"]
+    ),
+    max_size=8,
+).map("".join)  # fmt: skip
+
+
+@LAW
+@given(RULES, ESCAPED, st.sets(st.integers(1, 60), max_size=20))
+@example([(Row((One("a"), One("b"))), Action.MASK)], r"\u0061b", {7, 8, 9, 10, 11})
+def test_arguments_are_held_as_what_their_json_says(
+    rules: list[tuple[Tree, Action]], inner: str, cuts: set[int]
+) -> None:
+    """What a rule hides is spelt in escapes, or in half of one, and reaches a tool."""
+    text = f'{{"k":"{inner}"}}'
+    guarding = guard(compiled(rules, Stage.TOOL_CALL))
+    out = asyncio.run(stream(guarding, [ToolCallDelta(0, piece) for piece in pieces(text, cuts)]))
+    want = _expected(
+        text,
+        [(s, act) for tree, act in rules for s in _in_all_readings(text, tree, is_json=True)],
+    )
+    got = "".join(_text(event) for event in out if isinstance(event, ToolCallDelta))
+    assert (got, guarding.stop is not None) == (want.text, want.stops)

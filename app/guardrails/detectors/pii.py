@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 from pydantic import AfterValidator, Field
 
-from app.domain.finding import CLEAN, FLOOR, Detection, Finding, Found
+from app.domain.errors import DetectorError
+from app.domain.finding import CLEAN, FLOOR, Detection, Finding, Found, Unchecked
 from app.domain.persona import FileModel
 from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.passage import Layer, Passage
@@ -54,6 +55,14 @@ class PiiSettings(FileModel):
     """Exact values that are nobody's secret, such as your own hotline. Never reported."""
 
 
+class Candidates(Protocol):
+    """Where candidates come from: ``Scan``."""
+
+    def candidates(self, text: str) -> "list[Candidate]":
+        """What recognizers see in a text."""
+        ...
+
+
 class PiiDetector:
     """Presidio's recognizers behind one pass for the shapes that their findings have."""
 
@@ -62,7 +71,7 @@ class PiiDetector:
     shapes: tuple[str, ...] | None = tuple(shape.pattern for shape in SHAPES)
     left_context = LEFT_CONTEXT
 
-    def __init__(self, scan: "Scan", allow: Iterable[str]) -> None:
+    def __init__(self, scan: "Candidates", allow: Iterable[str]) -> None:
         self._scan = scan
         self._allow = frozenset(allow)
         self.revision = _revision()
@@ -71,11 +80,14 @@ class PiiDetector:
     def inspect(self, passage: Passage) -> Detection:
         """What is in the passage, in each of its layers."""
         found: dict[tuple[int, int, str], Finding] = {}
-        for layer in passage.layers:
-            for finding in self._findings(layer):
-                key = (finding.start, finding.end, finding.category)
-                if key not in found or found[key].score < finding.score:
-                    found[key] = finding
+        try:
+            for layer in passage.layers:
+                for finding in self._findings(layer):
+                    key = (finding.start, finding.end, finding.category)
+                    if key not in found or found[key].score < finding.score:
+                        found[key] = finding
+        except DetectorError as error:
+            return Unchecked(str(error))
         if not found:
             return CLEAN
         return Found(tuple(found[key] for key in sorted(found)))

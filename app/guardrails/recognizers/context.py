@@ -1,6 +1,10 @@
 """Words before a number that say what it is."""
 
-import re
+from collections.abc import Callable
+
+import re2
+
+from app.guardrails.recognizers.shapes import LATIN
 
 WORDS: dict[str, tuple[str, ...]] = {
     "EMAIL_ADDRESS": (),
@@ -84,23 +88,29 @@ LEAST_BOOSTED = 0.4
 """What a score is at least after a word, as in Presidio."""
 _WHOLE = 4
 """A word of at most so many letters counts only as a whole: ``tin`` is not in ``ting``."""
+_NO_LETTER = f"[^a-z{LATIN}]"
 _NO_SPACES = "\u0e00"
 """From here on (Thai, Chinese, Korean) words of these scripts stand without spaces."""
 
 
-def words_before(words: tuple[str, ...]) -> re.Pattern[str] | None:
-    """A pattern that finds one of the words in a text of lower case; none without words.
+def words_before(words: tuple[str, ...]) -> Callable[[str], bool] | None:
+    """Tells whether one of the words is in a text of lower case; none without words.
 
     A longer word also counts where it begins another: ``cards``, ``telefonnummer``.
     """
     if not words:
         return None
-    parts = []
-    for word in words:
-        part = re.escape(word)
-        if word[0] < _NO_SPACES:
-            part = rf"(?<![^\W\d_]){part}"
-            if len(word) <= _WHOLE:
-                part = rf"{part}(?![^\W\d_])"
-        parts.append(part)
-    return re.compile("|".join(parts))
+    unspaced = [re2.escape(word) for word in words if word[0] >= _NO_SPACES]
+    spaced = [word for word in words if word[0] < _NO_SPACES]
+    short = "|".join(re2.escape(word) for word in spaced if len(word) <= _WHOLE)
+    long = "|".join(re2.escape(word) for word in spaced if len(word) > _WHOLE)
+    parts = [
+        *([rf"(?:^|{_NO_LETTER})(?:{short})(?:{_NO_LETTER}|$)"] if short else ()),
+        *([rf"(?:^|{_NO_LETTER})(?:{long})"] if long else ()),
+        *unspaced,
+    ]
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    search = re2.compile("|".join(parts), options).search
+    return lambda text: search(text) is not None

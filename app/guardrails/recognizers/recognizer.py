@@ -1,6 +1,5 @@
 """A recognizer as this gateway runs it: one of Presidio's, bound to shapes and to context."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -39,8 +38,8 @@ class Recognizer:
 
     shapes: tuple[str, ...]
     source: Source
-    words: re.Pattern[str] | None
-    """Words that, before a finding, say what it is."""
+    words: Callable[[str], bool] | None
+    """Whether a text of lower case before a finding says what it is."""
     alone: float
     """The most that it scores without such a word: check digits that one number in ten fits prove
     little where numbers are common."""
@@ -62,7 +61,7 @@ class Recognizer:
             explanation += "; its check digits fit"
         before = text[max(0, at - REACH) : at].lower()
         score = min(result.score, self.alone)
-        if self.words and self.words.search(before):
+        if self.words and self.words(before):
             score = min(1.0, max(LEAST_BOOSTED, result.score + BOOST))
             explanation += "; a word before it says so"
         end = at + result.end - result.start

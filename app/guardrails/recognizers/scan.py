@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import re2
 
+from app.domain.errors import DetectorError
 from app.guardrails.recognizers.generic import generic_recognizers
 from app.guardrails.recognizers.national import national_recognizers
 from app.guardrails.recognizers.recognizer import Candidate, Recognizer
@@ -17,8 +18,6 @@ _GAP = "\x00\x00"
 """Between two matches of a shape: no recognizer reaches across it."""
 _LOOKBACK = 100
 """How many code points before a match ``goes_on`` reads."""
-_MAIL_LOOKBACK = 65
-"""As far as it takes to see that an address begins in the end of another."""
 _UNDIVIDED = re.compile(UNDIVIDED)
 _SIGNS = 4
 """More than may stand before the first digit of a number."""
@@ -37,22 +36,34 @@ class Scan:
         self._any = re2.Set.SearchSet(options)
         for shape in SHAPES:
             self._any.Add(shape.pattern)
+        self._any.Add("")  # matches every text, so that a pass that failed is not read as clean
         self._any.Compile()
         options.longest_match = True
         options.never_capture = True
         self._matchers = [re2.compile(shape.pattern, options) for shape in SHAPES]
 
     def candidates(self, text: str) -> list[Candidate]:
-        """What the recognizers see; overlaps are not resolved."""
+        """What the recognizers see; overlaps are not resolved.
+
+        Raises:
+            DetectorError: RE2 gave up, as it does when it lacks memory.
+        """
+        hits = self._any.Match(text)
+        if not hits:
+            raise DetectorError("the pass for the shapes of personal data did not run to its end")
         spans = {
             SHAPES[index].name: list(self._spans(index, text))
-            for index in self._any.Match(text) or ()
+            for index in hits
+            if index < len(SHAPES)
         }
+        excerpts: dict[tuple[str, ...], _Excerpts] = {}
         candidates: dict[Candidate, None] = {}
         for recognizer in self.recognizers:
-            places = [span for name in recognizer.shapes for span in spans.get(name, ())]
-            if places:
-                candidates.update(dict.fromkeys(_run(recognizer, text, places)))
+            names = recognizer.shapes
+            if names not in excerpts:
+                places = [span for name in names for span in spans.get(name, ())]
+                excerpts[names] = _Excerpts(text, places)
+            candidates.update(dict.fromkeys(excerpts[names].candidates(recognizer)))
         return list(candidates)
 
     def _spans(self, index: int, text: str) -> Iterator[Span]:
@@ -72,29 +83,38 @@ def _goes_on(shape: Shape, text: str, start: int) -> bool:
     return shape.goes_on.search(text[max(0, start - _LOOKBACK) : first]) is not None
 
 
-def _run(recognizer: Recognizer, text: str, places: Sequence[Span]) -> Iterator[Candidate]:
-    """Run over all places at once: a call of Presidio costs more than a match."""
-    pieces, starts, length = [], [], 0
-    for start, end in places:
-        before = _before(recognizer, text, start)
-        piece = f"{before}{text[start : end + 1]}{_GAP}"
-        starts.append(length + len(before))
-        pieces.append(piece)
-        length += len(piece)
-    for result in recognizer.analyze("".join(pieces)):
-        place = bisect_right(starts, result.start) - 1
-        if place < 0:
-            continue
-        start, end = places[place]
-        at = start + result.start - starts[place]
-        if at + result.end - result.start <= end:
-            yield recognizer.candidate(text, at, result)
+class _Excerpts:
+    """All that recognizers look at, joined: a call of Presidio costs more than a match."""
+
+    def __init__(self, text: str, places: Sequence[Span]) -> None:
+        self._text = text
+        self._places = places
+        self._starts: list[int] = []
+        pieces, length = [], 0
+        for start, end in places:
+            before = _before(text, start)
+            piece = f"{before}{text[start : end + 1]}{_GAP}"
+            self._starts.append(length + len(before))
+            pieces.append(piece)
+            length += len(piece)
+        self._joined = "".join(pieces)
+
+    def candidates(self, recognizer: Recognizer) -> Iterator[Candidate]:
+        """What the recognizer sees, where it stands in the text."""
+        if not self._places:
+            return
+        for result in recognizer.analyze(self._joined):
+            place = bisect_right(self._starts, result.start) - 1
+            if place < 0:
+                continue
+            start, end = self._places[place]
+            at = start + result.start - self._starts[place]
+            if at + result.end - result.start <= end:
+                yield recognizer.candidate(self._text, at, result)
 
 
-def _before(recognizer: Recognizer, text: str, start: int) -> str:
+def _before(text: str, start: int) -> str:
     """What an assertion at the start of a match looks at."""
-    if "mail" in recognizer.shapes:
-        return text[max(0, start - _MAIL_LOOKBACK) : start]
     sign = text[start - 1 : start] if start else ""
     # As much of a word as any letter or digit, but it cannot join the match.
     return "_" if sign.isascii() and sign.isalnum() else sign

@@ -21,7 +21,7 @@ def mail(labels: str) -> str:
     return rf"[{_LOCAL}](?:[{_LOCAL_INNER}]{{0,62}}[{_LOCAL}+-])?@(?:{_LABEL}\.){labels}{_TOP}"
 
 
-NOT_AFTER_AT = f"(?<!@[{_LOCAL_INNER}]{{0,64}})"
+NOT_AFTER_AT = f"(?<!@[{_LOCAL_INNER}]{{0,128}})"
 """In ``a@b.com@c.org`` the end of the first address begins no second one."""
 
 LEAST_DIGITS, _MOST_DIGITS = 7, 128
@@ -144,16 +144,16 @@ class Shape:
     pattern: str
     goes_on: re.Pattern[str] | None = None
     """Where this stands before a match (before the first digit of a number), the match only goes on
-    with an earlier one that was longer than the shape. Where such a match falls depends on where
-    the earlier one began, which a window of a stream may not show: of it only undivided runs of
-    digits count."""
+    with an earlier one. Where such a match falls depends on where the earlier one began, which a
+    window of a stream may not show: of it only undivided runs of digits count."""
 
 
+_MAIL_BEFORE = re.compile(f"@[{_LOCAL_INNER}]{{0,64}}\\Z")
 _NUMBER_BEFORE = re.compile(rf"(?<![\w#])(?<!ext[. ])(?<!ext\. )\d+{SEPARATOR}\Z", re.ASCII)
 """Digits that would have begun or joined a match, but for those of an extension."""
 _MAC_BEFORE = re.compile(rf"(?:(?:{_PAIR}[:-]){{20}}|(?:{_FOUR}\.){{16}})\Z")
 SHAPES = (
-    Shape("mail", mail("{1,5}")),
+    Shape("mail", mail("{1,5}"), _MAIL_BEFORE),
     Shape("number", NUMBER, _NUMBER_BEFORE),
     Shape("undivided", UNDIVIDED),
     Shape("ip_v4", IP_V4),

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from typing_extensions import override
 
-from app.domain.finding import CLEAN, FLOOR, Finding, Found
+from app.domain.errors import DetectorError
+from app.domain.finding import CLEAN, FLOOR, Finding, Found, Unchecked
 from app.guardrails.detectors import pii
 from app.guardrails.passage import Layer, Passage
 from app.guardrails.recognizers import checks
@@ -151,6 +152,20 @@ def test_only_allowed_values_change_what_is_looked_for() -> None:
     turned = build(pii.PiiSettings(allow=("b", "a")))
     assert plain.spec == chosen.spec == ""
     assert allowing.spec == turned.spec != ""
+
+
+class FailingScan:
+    """A pass that runs out of memory."""
+
+    def candidates(self, text: str) -> list[Candidate]:
+        """Give up on any text."""
+        raise DetectorError("out of memory" if text else "")
+
+
+def test_a_pass_that_failed_is_not_clean() -> None:
+    """Text that nobody looked at would count as free of personal data."""
+    detection = pii.PiiDetector(FailingScan(), ()).inspect(Passage(ENGLISH))
+    assert detection == Unchecked("out of memory")
 
 
 def finding(category: str = "EMAIL_ADDRESS", score: float = 0.5) -> Finding:

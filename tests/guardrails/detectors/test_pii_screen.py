@@ -202,14 +202,16 @@ def findings(detector: pii.PiiDetector, text: str) -> tuple[Finding, ...]:
 
 
 def matches(detector: pii.PiiDetector, text: str) -> list[tuple[int, int]]:
-    """Where the detector's shapes match, leftmost and longest, as RE2 has it."""
+    """Where the detector's shapes match in any layer, leftmost and longest, as RE2 has it."""
     options = re2.Options()
     options.longest_match = True
     assert detector.shapes is not None
+    shapes = [re2.compile(shape, options) for shape in detector.shapes]
     return [
-        match.span()
-        for shape in detector.shapes
-        for match in re2.compile(shape, options).finditer(text)
+        layer.span(*match.span())
+        for layer in Passage(text).layers
+        for shape in shapes
+        for match in shape.finditer(layer.text)
     ]
 
 

@@ -1,0 +1,317 @@
+"""Write the reference pages from the code that they describe."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli.tables import Keys, cell, code, table
+
+if TYPE_CHECKING:
+    from app.api.shapes import Shape
+
+Json = Any
+_REQUEST_CODES = {
+    "invalid_request": "The request makes no sense; `param` names the field.",
+    "invalid_json": "The body is not JSON, or no object.",
+    "invalid_value": "A field holds what it cannot; `param` names it.",
+    "invalid_query": "The query string makes no sense.",
+    "field_refused": "The coverage table does not let the field in; `param` names it.",
+    "out_of_bounds": "The persona does not let this be chosen so.",
+    "unknown_audience": "The policy has no such audience.",
+    "unsupported": "The backend of this persona cannot do it.",
+    "context_length_exceeded": "The conversation is longer than the model can see.",
+    "model_not_found": "There is no such persona or variant.",
+    "not_found": "There is no such endpoint or record.",
+    "method_not_allowed": "The endpoint has another method.",
+    "timeout": "The body came too slowly.",
+    "too_large": "The body is larger than `limits.max_body_bytes`.",
+    "unsupported_media_type": "The body is not said to be JSON.",
+}
+"""Of ``RequestError``; a test compares them with the code that raises them."""
+_ACCESS = {
+    "MISSING": "The request has no key.",
+    "INVALID": "The key is wrong, revoked or expired.",
+    "FORBIDDEN": "The key may not do this.",
+}
+_MADE = "<!-- Made by `make docs` from the code. Do not edit. -->"
+
+
+def reference(
+    *,
+    to: Annotated[Path, typer.Option(help="The folder.")] = Path("docs/reference"),
+) -> None:
+    """Write the reference pages that are made from the code.
+
+    Example: banneton reference --to docs/reference
+    """
+    to.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (to / name).write_text(text, "utf-8")
+        typer.echo(str(to / name))
+
+
+def pages() -> Mapping[str, str]:
+    """Every page by file name, the same on every machine."""
+    made: dict[str, tuple[str, Callable[[], Iterator[str]]]] = {
+        "commands.md": ("Commands", _commands),
+        "http.md": ("HTTP endpoints", _http),
+        "coverage.md": ("Coverage of Chat Completions", _coverage),
+        "settings.md": ("banneton.yaml", lambda: _file("banneton")),
+        "persona.md": ("Persona files", lambda: _file("persona")),
+        "policy.md": ("Policy files", _policy),
+        "cases.md": ("Files of cases", lambda: _file("cases")),
+        "detectors.md": ("Detectors", _detectors),
+        "errors.md": ("Errors", _errors),
+        "records.md": ("Records", _records),
+    }
+    return {
+        name: "\n".join([f"# {title}", "", _MADE, "", *lines()]).rstrip() + "\n"
+        for name, (title, lines) in made.items()
+    }
+
+
+# Commands
+
+
+def _commands() -> Iterator[str]:
+    from app.cli.app import cli
+
+    yield "Commands end with 0 where all is well, 1 where something was found, 2 where they"
+    yield "could not run."
+    yield ""
+    yield from _group(typer.main.get_command(cli), "banneton")
+
+
+def _group(group: Any, name: str) -> Iterator[str]:  # noqa: ANN401  # Typer's parser has no public types
+    for key, command in group.commands.items():
+        if command.hidden:
+            continue
+        whole = f"{name} {key}"
+        if hasattr(command, "commands"):
+            yield from _group(command, whole)
+            continue
+        what, _, example = command.help.partition("Example: ")
+        yield f"## {whole}"
+        yield ""
+        yield what.replace("``", "`").strip()
+        yield ""
+        yield from ("```console", f"$ {example.strip()}", "```", "")
+        yield from table("option", "default", "meaning", rows=map(_option, command.params))
+
+
+def _option(param: Any) -> tuple[str, str, str]:  # noqa: ANN401  # as above
+    names = ", ".join(code(name) for name in (*param.opts, *param.secondary_opts))
+    if param.param_type_name == "argument":
+        names = code(param.name.upper())
+    kind = param.type_descriptor.annotation
+    choices = [f"{each}" for each in kind] if isinstance(kind, type(Enum)) else []
+    meaning = param.help + (f" One of {', '.join(map(code, choices))}." if choices else "")
+    if getattr(param, "envvar", None):
+        meaning += f" Environment variable: `{param.envvar}`."
+    default = "required" if param.required else _default(param.default)
+    return names, default, meaning
+
+
+def _default(value: object) -> str:
+    if value is None or value == "" or value is False:
+        return ""
+    return code("yes" if value is True else value)
+
+
+# HTTP
+
+
+def _http() -> Iterator[str]:
+    from app.api.asgi import SERVED
+
+    yield "Send a key as `Authorization: Bearer bn_…` or `x-api-key`. `GET /openapi.json` says the"
+    yield "same for machines. What can go wrong is in [errors](errors.md)."
+    yield ""
+    for one in SERVED:
+        yield f"## {one.method} {one.path}"
+        yield ""
+        yield f"{one.summary}"
+        yield ""
+        if one.path == "/v1/chat/completions":
+            yield "Its fields are in [coverage](coverage.md)."
+            yield ""
+            continue
+        if one.body is not None:
+            yield from ("Request:", "")
+            yield from _rows(one.body)
+        for kind, shape in (one.answers or {}).items():
+            if shape is not None:
+                yield from (f"Answer (`{kind}`):", "")
+                yield from _rows(shape)
+
+
+def _rows(shape: "Shape") -> Iterator[str]:
+    lines = ((code(row.path), row.treatment.value, row.holds, row.reason) for row in shape.rows(""))
+    yield from table("field", "treatment", "holds", "why", rows=lines)
+
+
+def _coverage() -> Iterator[str]:
+    from app.api.coverage import TABLES
+    from app.api.shapes import Treatment
+
+    yield "What stands here drives the parser; `GET /v1/coverage` serves the same table."
+    yield ""
+    docs = _docs(Treatment)
+    yield from table(
+        "treatment", "meaning", rows=((code(each.value), docs[each.name]) for each in Treatment)
+    )
+    for dialect, shapes in TABLES.items():
+        for name, shape in shapes.items():
+            yield from (f"## {dialect}: {name}", "")
+            yield from _rows(shape)
+
+
+# Files
+
+
+def _schemas() -> Mapping[str, Json]:
+    import json
+
+    from app.catalog.schemas import generate_schemas
+    from app.guardrails.kinds import KINDS
+    from app.settings import Settings
+
+    texts = generate_schemas(KINDS.values(), Settings)
+    return {
+        name.removesuffix(".schema.json"): json.loads(text)
+        for name, text in texts.items()
+        if name.endswith(".schema.json")
+    }
+
+
+def _file(name: str) -> Iterator[str]:
+    yield "Unknown keys are errors. A key without a default must stand in the file, or in one that"
+    yield "it extends."
+    yield ""
+    schema = _schemas()[name]
+    yield from Keys(schema).tables()
+
+
+def _policy() -> Iterator[str]:
+    yield "What may stand under `detect` is in [detectors](detectors.md)."
+    yield ""
+    yield from _file("policy")
+
+
+def _detectors() -> Iterator[str]:
+    from app.guardrails.kinds import KINDS
+
+    yield "None of them uses the network. Each has a page that says what it catches and what not."
+    yield ""
+    for name, kind in sorted(KINDS.items()):
+        yield from (f"## [{name}](detectors/{name}.md)", "", kind.summary, "")
+        schema = kind.settings.model_json_schema()
+        yield from Keys(schema).tables()
+
+
+# Errors and records
+
+
+def _errors() -> Iterator[str]:
+    from app.api.errors import failure
+    from app.domain.errors import (
+        AccessError,
+        AccessProblem,
+        BackendError,
+        BackendProblem,
+        DetectorError,
+        LedgerError,
+        RequestError,
+    )
+
+    yield 'An error is `{"error": {"message", "type", "param", "code"}}`. A block is none: it is an'
+    yield "answer of the persona, unless the persona says `on_block: error`. Messages never hold"
+    yield "what a user wrote. Where `retry` says no, the answer has `x-should-retry: false`."
+    yield ""
+    backend = _docs(BackendProblem)
+    raised: list[tuple[Exception, str]] = [
+        *((RequestError("", code=code), what) for code, what in _REQUEST_CODES.items()),
+        *((AccessError(each, _ACCESS[each.name]), "") for each in AccessProblem),
+        *((BackendError(each, ""), backend.get(each.name, "")) for each in BackendProblem),
+        (LedgerError(), "The record cannot be kept, so nothing is served."),
+        (DetectorError(""), "A check cannot run, so nothing is served."),
+        (Exception(), "A defect; the log has it under the request's id."),
+    ]
+    made = ((failure(error, "…"), what) for error, what in raised)
+    rows = (
+        (
+            str(one.status),
+            code(one.code),
+            one.type,
+            "yes" if one.may_retry else "no",
+            what or one.message,
+        )
+        for one, what in made
+    )
+    yield from table("status", "code", "type", "retry", "meaning", rows=rows)
+    yield "With `on_block: error`, a block is 400 `content_filter`, and a check that could not run"
+    yield "is 503 `unchecked`; both carry the `banneton` summary."
+    yield ""
+
+
+def _records() -> Iterator[str]:
+    from app.domain.decision import Applied, Decision, DetectorRef, Outcome, StageTrace
+    from app.domain.events import Usage
+    from app.domain.finding import Finding
+    from app.domain.record import Closing, Opening, Status, Timings
+    from app.ledger.records import Record
+
+    yield "What `GET /v1/records/{request_id}` and `banneton records show` give, and what the two"
+    yield "entries of a record hold. No text, value or name stands in an entry: `subject` and"
+    yield "`session` are HMACs, `content` holds a path and an HMAC for each text. In an export, a"
+    yield 'line is `{"hash": …, "entry": …}`; an entry also has `v`, `kind`, `writer`, `seq`,'
+    yield "`previous` and `findings`: the hash of its trace and the day until which that stays."
+    yield ""
+    kinds = (Record, Opening, Closing, StageTrace, DetectorRef, Finding, Decision, Applied)
+    for kind in (*kinds, Timings, Usage):
+        docs = _docs(kind)
+        yield from (f"## {kind.__name__}", "", _first(kind), "")
+        rows = (
+            (code(each.name), _type(each.type), docs.get(each.name, "")) for each in fields(kind)
+        )
+        yield from table("field", "holds", "meaning", rows=rows)
+    for values in (Status, Outcome):
+        docs = _docs(values)
+        yield from (f"## {values.__name__}", "", _first(values), "")
+        lines = ((code(each.value), docs.get(each.name, "")) for each in values)
+        yield from table("value", "meaning", rows=lines)
+
+
+def _first(kind: type) -> str:
+    return cell((kind.__doc__ or "").strip().splitlines()[0])
+
+
+def _type(annotation: object) -> str:
+    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
+    return code(re.sub(r"\b(?:app|typing|datetime)\.(?:\w+\.)*", "", text))
+
+
+def _docs(kind: type) -> dict[str, str]:
+    """The docstrings that stand under a class's fields."""
+    import ast
+    import inspect
+    import textwrap
+    from itertools import pairwise
+
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    docs: dict[str, str] = {}
+    for field, doc in pairwise(tree.body if isinstance(tree, ast.ClassDef) else ()):
+        match field, doc:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                docs[name] = inspect.cleandoc(text)
+            case _:
+                pass
+    return docs

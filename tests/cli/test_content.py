@@ -1,0 +1,143 @@
+"""The commands that read a project's files: check, render, guard, schemas."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import SHIPPED, run
+
+BAD = SHIPPED / "tests/cases/bad_catalogs"
+SAMPLE = (
+    "action_misspelt",
+    "extends_in_a_ring",
+    "key_in_the_file",
+    "minor_weaker_than_public",
+    "prompt_misspelt",
+    "route_to_no_backend",
+)
+"""Each goes wrong in another part of reading."""
+
+
+@pytest.mark.parametrize("mistake", SAMPLE)
+def test_check_says_what_is_wrong_and_ends_with_1(mistake: str, tmp_path: Path) -> None:
+    """A mistake that the reader of files finds would be told in other words, or let through."""
+    root = tmp_path / "project"
+    shutil.copytree(BAD / "_good", root)
+    shutil.copytree(BAD / mistake, root, dirs_exist_ok=True)
+    legal = root / "policies/legal.yaml"
+    text = legal.read_text("utf-8")
+    # The good catalog has a rule for a detector that only its own tests have.
+    begin, end = text.index("  - id: advice"), text.index("waivers:")
+    legal.write_text(text[:begin] + text[end:], "utf-8")
+    expected = (BAD / mistake / "expected.txt").read_text("utf-8").splitlines()
+    ended = run("check", "--root", root)
+    assert ended.status == 1
+    assert ended.out.splitlines() == [*expected, f"{len(expected)} problems"]
+    assert ended.err == ""
+    ended = run("check", "--root", root, "--format", "json")
+    assert ended.status == 1
+    assert len(json.loads(ended.out)["problems"]) == len(expected)
+
+
+def test_check_of_a_good_project(root: Path) -> None:
+    """CI would be red for nothing."""
+    ended = run("check", "--root", root)
+    assert ended.status == 0
+    assert ended.out.startswith("all well: 0 cases, 5 personas, 2 policies, sha256:")
+    assert json.loads(run("check", "--root", root, "--format", "json").out) == {"problems": []}
+
+
+def test_check_runs_cases(root: Path) -> None:
+    """A policy could stop doing what people expect of it, and check would say that all is well."""
+    (root / "policies/root.cases.yaml").write_text(
+        "cases:\n"
+        "  - {id: banned words are blocked, text: please ask-banned, expect: block}\n"
+        "  - {id: greetings are too, text: hello, expect: {minor: block}}\n"
+    )
+    (root / "personas/lexi.cases.yaml").write_text(
+        "cases: [{id: of costs, scenario: review, renders: {contains: [the costs, taxes]}}]\n"
+    )
+    ended = run("check", "--root", root)
+    assert ended.status == 1
+    found = "for minor the outcome is allow, not block"
+    assert ended.out.splitlines() == [
+        f"policies/root.cases.yaml: cases[1] (greetings are too): {found}",
+        "personas/lexi.cases.yaml: cases[0] (of costs): the prompt lacks 'taxes'",
+        "2 problems",
+    ]
+    assert run("check", "--root", root, "--no-cases").status == 0
+
+
+def test_render(root: Path) -> None:
+    """A product manager would read something else than the model."""
+    ended = run(
+        "render", "lexi:brisk", "--root", root, "--scenario", "review", "--var", "customer=7"
+    )
+    assert ended.status == 0
+    assert ended.out.startswith(
+        "You are Rex, explainer.\nNumber your steps.\nBegin with the costs."
+    )
+    assert "tokens (estimated), sha256:" in ended.err
+    made = json.loads(run("render", "lexi", "--root", root, "--format", "json").out)
+    lines = made["text"].split("\n")
+    assert [one["line"] for one in made["provenance"]] == list(range(1, len(lines) + 1))
+    beside = run("render", "lexi", "--root", root, "--provenance").out.splitlines()
+    assert beside[1].startswith("personas/lexi.yaml:9 behaviours[0].instruct")
+    assert beside[1].endswith("│ Number your steps.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("render", "nobody"), "no such persona"),
+        (("render", "lexi:nobody"), "no such variant"),
+        (("render", "lexi", "--scenario", "nobody"), "scenario"),
+        (("render", "lexi", "--var", "nobody=1"), "nobody"),
+        (("render", "lexi", "--var", "nobody"), "name=value"),
+        (("guard", "nobody", "text"), "no such policy"),
+        (("guard", "root", "text", "--audience", "nobody"), "no such audience"),
+        (("records", "list", "--outcome", "nobody"), "outcome"),
+        (("records", "list", "--limit", "0"), "limit"),
+        (("records", "list", "--cursor", "nobody"), "cursor"),
+        (("keys", "create", "--name", "x", "--persona", "nobody"), "nobody"),
+        (("keys", "create", "--name", "x", "--audience", "nobody"), "nobody"),
+    ],
+)
+def test_what_is_not_there_is_a_message(root: Path, arguments: tuple[str, ...], said: str) -> None:
+    """Somebody who mistypes a name would get a traceback, or status 0."""
+    ended = run(*arguments, "--root", root)
+    assert ended.status == 2
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_guard(root: Path) -> None:
+    """A reviewer would not see what a policy makes of a text, for whom."""
+    ended = run("guard", "root", "grown-up and please", "--root", root)
+    assert ended.status == 1
+    rows = {line.split()[0]: line for line in ended.out.splitlines() if line.strip()}
+    assert "grown-up → block" in rows["minor"]
+    assert "grown-up → flag" in rows["public"]
+    assert "none" in rows["professional"]
+    made = run("guard", "root", "mail a.b@example.org", "--root", root, "--format", "json")
+    public = json.loads(made.out)["public"]
+    assert (made.status, public["outcome"]) == (1, "pseudonymize")
+    assert public["texts"]["text"].startswith("mail EMAIL_ADDRESS_")
+    assert run("guard", "root", "hello", "--root", root).status == 0
+    output = run("guard", "root", "say-banned", "--root", root, "--stage", "output")
+    assert output.status == 1
+
+
+def test_schemas(tmp_path: Path) -> None:
+    """An editor could not complete the files of a project that somebody begins."""
+    ended = run("schemas", "--to", tmp_path / "new/schemas")
+    assert ended.status == 0
+    written = sorted(path.name for path in (tmp_path / "new/schemas").iterdir())
+    assert written == [
+        "banneton.schema.json", "cases.schema.json", "persona.schema.json", "policy.schema.json",
+        "script.schema.json",
+    ]  # fmt: skip
+    for name in written:
+        assert json.loads((tmp_path / "new/schemas" / name).read_text("utf-8"))["$schema"]

@@ -1,0 +1,402 @@
+"""The release gate beyond text: reasoning, tool calls, annotations, judges, and stops."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from app.domain.decision import Outcome
+from app.domain.errors import DetectorError
+from app.domain.events import (
+    Annotation,
+    Finish,
+    FinishReason,
+    ImageDelta,
+    ReasoningDelta,
+    RefusalDelta,
+    StreamEvent,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+from app.domain.finding import CLEAN, Detection, Finding, Found, Unchecked
+from app.domain.policy import Action, Stage
+from app.guardrails.decide import Stop
+from app.guardrails.plan import PolicyPlan
+from app.guardrails.pseudonyms import Minter
+from app.guardrails.release import OutputGuard
+from tests.guardrails.building import (
+    KEY,
+    NOW,
+    SCOPE,
+    Local,
+    Remote,
+    guard,
+    kind,
+    patterns,
+    plan,
+    rule,
+    stream,
+    text_of,
+    words,
+)
+
+DONE = Finish(FinishReason.STOP)
+MASKING = plan(rule("mask", words("bad"), Action.MASK, Stage.OUTPUT, Stage.TOOL_CALL))
+BLOCKING = plan(rule("block", words("bad"), Action.BLOCK, Stage.OUTPUT, Stage.TOOL_CALL))
+FLAGGING = plan(rule("flag", words("bad"), Action.FLAG, Stage.OUTPUT, Stage.TOOL_CALL))
+
+
+def feed(guarding: OutputGuard, *events: StreamEvent) -> list[StreamEvent]:
+    """What leaves for these events."""
+    return [out for event in events for out in guarding.feed(event)]
+
+
+def run(compiled: PolicyPlan, *events: StreamEvent) -> list[StreamEvent]:
+    """What leaves for a whole answer of one choice, but for its end."""
+    out = asyncio.run(stream(guard(compiled), events))
+    return [event for event in out if not isinstance(event, Finish)]
+
+
+async def test_usage_and_the_end_pass() -> None:
+    """Token counts or the end of a choice are lost."""
+    guarding = guard(MASKING)
+    assert guarding.feed(Usage(1, 2)) == [Usage(1, 2)]
+    assert guarding.feed(TextDelta("ba")) == []
+    ending = Finish(FinishReason.LENGTH)
+    assert await guarding.finish(ending) == [TextDelta("ba"), ending]
+    assert await guarding.finish(ending) == []
+
+
+async def test_what_comes_after_a_stop_is_dropped() -> None:
+    """Text leaves after the answer has been stopped."""
+    guarding = guard(BLOCKING)
+    assert feed(guarding, TextDelta("so bad ")) == [TextDelta("so ")]
+    assert guarding.stop == Stop("block", Outcome.BLOCK, Stage.OUTPUT, "choices[0].text")
+    assert feed(guarding, TextDelta("more"), RefusalDelta("x"), Usage(1, 2)) == [Usage(1, 2)]
+    assert await guarding.finish(DONE) == []
+    assert guarding.content == (("choices[0].text", "so "),)
+
+
+def test_a_stop_waits_until_nothing_could_move_it() -> None:
+    """Text is released that a rewrite still takes in, because a stop was found further on."""
+    compiled = plan(
+        rule("block", words("bad"), Action.BLOCK),
+        rule("mask", patterns("so bad[a-z]{0,9}"), Action.MASK),
+    )
+    guarding = guard(compiled)
+    assert feed(guarding, TextDelta("is so bad")) == [TextDelta("is ")]
+    assert guarding.stop is None
+    assert feed(guarding, RefusalDelta("hello ")) == [RefusalDelta("hello ")]
+    assert feed(guarding, TextDelta("ly done"), RefusalDelta("more ")) == []
+    assert guarding.stop is not None
+
+
+def test_images_are_refused() -> None:
+    """An image reaches the user that nobody has looked at."""
+    with pytest.raises(DetectorError):
+        guard(MASKING).feed(ImageDelta("image/png", "AAAA"))
+
+
+async def test_events_after_the_end_of_a_choice_are_an_error() -> None:
+    """A provider's mistake lets text past the rules that judge the whole answer."""
+    guarding = guard(MASKING)
+    await guarding.finish(DONE)
+    with pytest.raises(DetectorError):
+        guarding.feed(TextDelta("late"))
+    with pytest.raises(TypeError):
+        guarding.feed(DONE)
+
+
+@pytest.mark.parametrize(
+    ("compiled", "events", "expected"),
+    [
+        pytest.param(
+            MASKING,
+            [ReasoningDelta("I th"), ReasoningDelta("ink"), ReasoningDelta("", signed="s")],
+            [ReasoningDelta("I think", signed="s")],
+            id="signed and clean: passed as it was",
+        ),
+        pytest.param(
+            MASKING,
+            [ReasoningDelta("a bad one"), ReasoningDelta("", signed="s"), TextDelta("hi ")],
+            [TextDelta("hi ")],
+            id="signed and changed: withheld whole, with its signature",
+        ),
+        pytest.param(
+            BLOCKING,
+            [ReasoningDelta("a bad one"), ReasoningDelta("", signed="s"), TextDelta("hi ")],
+            [],
+            id="signed and blocked: nothing",
+        ),
+        pytest.param(
+            BLOCKING,
+            [ReasoningDelta("a bad one"), TextDelta("hi ")],
+            [ReasoningDelta("a ")],
+            id="unsigned and blocked: up to there",
+        ),
+        pytest.param(
+            MASKING,
+            [ReasoningDelta("a bad one"), TextDelta("hi ")],
+            [ReasoningDelta("a [removed] one"), TextDelta("hi ")],
+            id="unsigned: ends where the text begins",
+        ),
+        pytest.param(
+            MASKING,
+            [ReasoningDelta("fine"), TextDelta("hi "), ReasoningDelta("", signed="s")],
+            [ReasoningDelta("fine"), TextDelta("hi "), ReasoningDelta("", signed="s")],
+            id="a late signature of what was passed as it was",
+        ),
+        pytest.param(
+            MASKING,
+            [ReasoningDelta("bad"), TextDelta("hi "), ReasoningDelta("", signed="s")],
+            [ReasoningDelta("[removed]"), TextDelta("hi ")],
+            id="a late signature of what was changed is dropped",
+        ),
+        pytest.param(
+            MASKING,
+            [ReasoningDelta("b"), TextDelta("x "), ReasoningDelta("ad", signed="s")],
+            [ReasoningDelta("b"), TextDelta("x "), ReasoningDelta("ad", signed="s")],
+            id="each block is a text of its own",
+        ),
+        pytest.param(
+            FLAGGING,
+            [ReasoningDelta("a bad "), ReasoningDelta("one", signed="s"), TextDelta("hi")],
+            [ReasoningDelta("a bad "), ReasoningDelta("one"), ReasoningDelta("", signed="s"),
+             TextDelta("hi")],
+            id="nothing can change it: it is not held",
+        ),
+    ],
+)  # fmt: skip
+def test_reasoning(
+    compiled: PolicyPlan, events: Sequence[StreamEvent], expected: list[StreamEvent]
+) -> None:
+    """Signed reasoning is changed, so that the provider refuses the next turn; or it leaks."""
+    assert run(compiled, *events) == expected
+
+
+def test_pseudonyms_stay_in_signed_reasoning_and_are_restored_elsewhere() -> None:
+    """A signature no longer fits, or a user reads pseudonyms."""
+    minter = Minter(KEY, SCOPE)
+    token = minter.mint("NAME", "Ada")
+    events: list[StreamEvent] = [
+        ReasoningDelta(f"of {token}"),
+        ReasoningDelta("", signed="s"),
+        ReasoningDelta(f"and {token}"),
+        TextDelta(f"Hi {token}!"),
+    ]
+    out = asyncio.run(stream(guard(MASKING, minter=minter), events))
+    assert out == [
+        ReasoningDelta(f"of {token}", signed="s"),
+        ReasoningDelta("and Ada"),
+        TextDelta("Hi Ada!"),
+        DONE,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("compiled", "events", "expected"),
+    [
+        pytest.param(
+            MASKING,
+            [ToolCallDelta(0, '{"a', "id", "go"), ToolCallDelta(0, '":"ba'),
+             ToolCallDelta(0, 'd"}')],
+            [ToolCallDelta(0, "", "id", "go"), ToolCallDelta(0, '{"a'), ToolCallDelta(0, '":"'),
+             ToolCallDelta(0, '[removed]"}')],
+            id="arguments are rewritten inside their strings",
+        ),
+        pytest.param(
+            BLOCKING,
+            [ToolCallDelta(0, '{"a":"b"}', "id", "bad_tool"), TextDelta("hi")],
+            [],
+            id="a blocked name: no call at all",
+        ),
+        pytest.param(
+            BLOCKING,
+            [ToolCallDelta(0, '{"a":"', "id", "go"), ToolCallDelta(0, 'x bad"}')],
+            [ToolCallDelta(0, "", "id", "go"), ToolCallDelta(0, '{"a":"'), ToolCallDelta(0, "x ")],
+            id="blocked arguments: up to there",
+        ),
+        pytest.param(
+            MASKING,
+            [ToolCallDelta(0, "", "i0", "go"), ToolCallDelta(1, "{", "i1", "do", signed="s"),
+             ToolCallDelta(0, "{}"), ToolCallDelta(1, "}")],
+            [ToolCallDelta(0, "", "i0", "go"), ToolCallDelta(1, "", "i1", "do", signed="s"),
+             ToolCallDelta(1, "{"), ToolCallDelta(0, "{}"), ToolCallDelta(1, "}")],
+            id="calls side by side",
+        ),
+    ],
+)  # fmt: skip
+def test_tool_calls(
+    compiled: PolicyPlan, events: Sequence[StreamEvent], expected: list[StreamEvent]
+) -> None:
+    """A tool of the client is called with what a rule forbids."""
+    assert run(compiled, *events) == expected
+
+
+async def test_a_rule_that_judges_calls_whole_holds_them_whole() -> None:
+    """A call begins that is then not allowed."""
+    seen: list[str] = []
+
+    def find(text: str) -> Sequence[tuple[int, int]]:
+        seen.append(text)
+        return []
+
+    compiled = plan(
+        rule("r", {"local": {}}, Action.BLOCK, Stage.TOOL_CALL), extra=[kind(Local(find))]
+    )
+    guarding = guard(compiled)
+    assert feed(guarding, ToolCallDelta(0, '{"a":', "id", "go"), ToolCallDelta(0, "1}")) == []
+    assert await guarding.finish(DONE) == [
+        ToolCallDelta(0, "", "id", "go"),
+        ToolCallDelta(0, '{"a":1}'),
+        DONE,
+    ]
+    assert seen == ["go", '{"a":1}']
+
+
+def test_annotations_are_looked_at_and_follow_their_text() -> None:
+    """A link passes unseen, or points to other words after a rewrite."""
+    minter = Minter(KEY, SCOPE)
+    token = minter.mint("NAME", "Ada")
+    text = f"bad {token} says so"
+    at = text.index("says")
+    annotation = Annotation("https://e.example/bad", "a bad title", at, at + 4)
+    out = asyncio.run(stream(guard(MASKING, minter=minter), [TextDelta(text), annotation]))
+    shown = text_of(out)
+    assert shown == "[removed] Ada says so"
+    (moved,) = [event for event in out if isinstance(event, Annotation)]
+    assert shown[moved.start : moved.end] == "says"
+    assert (moved.url, moved.title) == ("https://e.example/[removed]", "a [removed] title")
+    assert run(BLOCKING, TextDelta("hi "), annotation) == [TextDelta("hi ")]
+
+
+async def test_steers_come_once_at_the_end_of_the_text() -> None:
+    """What a rule adds is lost, said twice, or said where there is no answer."""
+    compiled = plan(
+        rule("a", words("dose"), Action.STEER, append=" Ask a doctor."),
+        rule("b", words("pill"), Action.STEER, append=" Really."),
+    )
+    guarding = guard(compiled, steers=(" From the input.",))
+    feed(guarding, TextDelta("one dose, another dose"), RefusalDelta("no pill"))
+    assert await guarding.finish(DONE) == [
+        TextDelta(" From the input. Ask a doctor. Really."),
+        DONE,
+    ]
+    silent = guard(compiled, steers=(" From the input.",))
+    feed(silent, ToolCallDelta(0, "{}", "id", "dose"))
+    assert text_of(await silent.finish(DONE)) == ""
+
+
+def says(detection: Detection) -> Remote:
+    """A judge with one opinion."""
+
+    async def answer(_text: str) -> Detection:
+        return detection
+
+    return Remote(answer)
+
+
+def _judged(remote: Remote, act: Action) -> PolicyPlan:
+    return plan(
+        rule("mail", patterns("[a-z]@[a-z]"), Action.MASK),
+        rule("secret", words("key"), Action.BLOCK),
+        rule("judge", {"remote": {}}, act, append="+", timeout_ms=50),
+        extra=[kind(remote)],
+    )
+
+
+ALL_BAD = Found((Finding("remote", "c", 1.0, "", 0, 4, "1"),))
+
+
+@pytest.mark.parametrize(
+    ("detection", "act", "expected", "outcome"),
+    [
+        pytest.param(CLEAN, Action.BLOCK, "to [removed] ok", None, id="a judge that lets it pass"),
+        pytest.param(ALL_BAD, Action.BLOCK, "", Outcome.BLOCK, id="a judge that stops all of it"),
+        pytest.param(ALL_BAD, Action.STEER, "to [removed] ok+", None, id="a judge that adds"),
+        pytest.param(
+            Unchecked("out"), Action.BLOCK, "", Outcome.UNCHECKED, id="a judge that is out"
+        ),
+        pytest.param(
+            Unchecked("out"), Action.FLAG, "to [removed] ok", Outcome.UNCHECKED,
+            id="a judge that could only flag and is out: the text ends where it ends",
+        ),
+    ],
+)  # fmt: skip
+async def test_judges_of_answers(
+    detection: Detection, act: Action, expected: str, outcome: Outcome | None
+) -> None:
+    """A judge's opinion comes too late, or an outage counts as clean."""
+    remote = says(detection)
+    guarding = guard(_judged(remote, act))
+    early = feed(guarding, TextDelta("to a@b "), TextDelta("ok"))
+    assert (early == []) == (act is Action.BLOCK)
+    out = early + await guarding.finish(DONE)
+    assert text_of(out) == expected
+    assert (guarding.stop.outcome if guarding.stop else None) == outcome
+    assert remote.asked == ["to [removed] ok"]
+    assert {ref.detector for ref in guarding.trace[0].ran} == {
+        "patterns", "words", "remote", "pseudonym",
+    }  # fmt: skip
+
+
+async def test_a_judge_sees_only_what_would_be_released() -> None:
+    """A secret that a local rule stops is sent to a judge."""
+    remote = says(CLEAN)
+    guarding = guard(_judged(remote, Action.BLOCK))
+    feed(guarding, TextDelta("a@b has the key 123"))
+    out = await guarding.finish(DONE)
+    assert remote.asked == ["[removed] has the "]
+    assert text_of(out) == "[removed] has the "
+    assert guarding.stop == Stop("secret", Outcome.BLOCK, Stage.OUTPUT, "choices[0].text")
+
+
+async def test_an_answer_that_was_cut_off_is_looked_at_as_far_as_it_came() -> None:
+    """A record of an answer that was stopped says nothing of what the user has read."""
+    compiled = plan(
+        rule("flag", words("odd"), Action.FLAG),
+        rule("block", words("bad"), Action.BLOCK),
+    )
+    guarding = guard(compiled)
+    feed(guarding, TextDelta("odd and bad "), TextDelta("odd"))
+    assert [ref.detector for ref in guarding.trace[0].ran] == ["words"]
+    await guarding.conclude()
+    await guarding.conclude()
+    assert [(f.start, f.end) for f in guarding.trace[0].findings] == [(0, 3), (8, 11)]
+    assert guarding.outcome is Outcome.BLOCK
+    assert len(guarding.trace[0].ran) == 3
+
+
+async def test_choices_end_on_their_own() -> None:
+    """One choice waits for another, or its text is mixed up with the other's."""
+    guarding = guard(MASKING)
+    feed(guarding, TextDelta("zero ba"), TextDelta("one b", 1))
+    second = Finish(FinishReason.STOP, 1)
+    assert await guarding.finish(second) == [TextDelta("b", 1), second]
+    assert await guarding.finish(DONE) == [TextDelta("ba"), DONE]
+
+
+async def test_a_waiver_that_has_ended_holds_again() -> None:
+    """A waiver goes on in a running gateway, or its rule holds text while it is waived."""
+    from datetime import timedelta  # noqa: PLC0415  # only here
+
+    from app.domain.policy import Waiver  # noqa: PLC0415  # only here
+
+    waiver = Waiver("block", "public", Action.FLAG, "why", "who", NOW.date())
+    compiled = plan(rule("block", words("bad"), Action.BLOCK), waivers=[waiver])
+    today, tomorrow = guard(compiled), guard(compiled, now=NOW + timedelta(days=1))
+    assert feed(today, TextDelta("a ba"), TextDelta("d")) == [TextDelta("a ba"), TextDelta("d")]
+    assert feed(tomorrow, TextDelta("a ba"), TextDelta("d")) == [TextDelta("a ")]
+    assert (today.stop, tomorrow.stop is not None) == (None, True)
+
+
+def test_a_long_hold_is_not_read_again_for_every_delta() -> None:
+    """A text that stays open for long takes time that grows with its square."""
+    compiled = plan(rule("r", patterns("<.*>", max_match=50_000), Action.MASK))
+    guarding = guard(compiled)
+    assert feed(guarding, TextDelta("x<")) == [TextDelta("x")]
+    assert feed(guarding, *[TextDelta("word ")] * 3000) == []
+    out = feed(guarding, *[TextDelta("\n ok")] * 1000)
+    rest = asyncio.run(guarding.finish(DONE))
+    assert text_of(out + rest) == "<" + "word " * 3000 + "\n ok" * 1000
