@@ -101,13 +101,13 @@ class LocalBackend:
         body = _local_request(conversation, model)
         await self._take_turn()
         stop = threading.Event()
+        patience = Patience(self._timeouts)
         try:
             chunks = self._generate(body, stop)
         except RuntimeError:
             self._turn.release()
             raise BackendError(BackendProblem.FAILED, "the local model is closed") from None
         try:
-            patience = Patience(self._timeouts)
             reader = ChunkReader()
             while (payload := await patience.wait_for(chunks.get())) is not None:
                 if isinstance(payload, BackendError):
@@ -120,6 +120,7 @@ class LocalBackend:
             for event in reader.end():
                 yield event
         finally:
+            patience.stop()
             stop.set()
 
     async def close(self) -> None:

@@ -91,8 +91,9 @@ class OpenAIBackend:
         """
         body = chat_request(conversation, model, max_tokens_field=self._max_tokens_field)
         patience = Patience(self._timeouts, has_tokens=conversation.is_stream)
-        response = await self._post(body, patience)
+        response: aiohttp.ClientResponse | None = None
         try:
+            response = await self._post(body, patience)
             _check_status(response)
             if response.content_type == "text/event-stream":
                 answer = AnswerReader()
@@ -117,8 +118,10 @@ class OpenAIBackend:
                     status=response.status,
                 )
         finally:
-            # Of no effect where the body has ended: then its connection is back in the pool.
-            response.close()
+            patience.stop()
+            if response is not None:
+                # Of no effect where the body has ended: then its connection is back in the pool.
+                response.close()
 
     async def close(self) -> None:
         """Nothing to give back: the session belongs to the caller."""
@@ -194,6 +197,8 @@ def _check_size(read_bytes: int) -> None:
 
 async def _drain(response: aiohttp.ClientResponse) -> None:
     """Wait a moment for the end of the body, so that its connection can be used again."""
+    if response.content.at_eof():
+        return
     try:
         async with asyncio.timeout(_DRAIN_S):
             while not response.content.at_eof():

@@ -274,12 +274,13 @@ class OutputGuard:
 
     async def _ask(self, texts: Sequence[Text]) -> None:
         """Ask detectors outside about what would be passed on."""
+        plans = [plan for plan in self._plans.values() if plan.remote]
+        if not plans:
+            return
         halted = _first_halt(texts)
         channels = [text.channel for text in ([halted[1]] if halted is not None else texts)]
-        for plan in self._plans.values():
-            passing = (
-                {c.path: c.passing() for c in channels if c.plan is plan} if plan.remote else {}
-            )
+        for plan in plans:
+            passing = {c.path: c.passing() for c in channels if c.plan is plan}
             said = await ask_all(plan.remote, {path: each.text for path, each in passing.items()})
             for channel in channels:
                 if channel.path in passing:

@@ -207,6 +207,26 @@ async def test_timeouts(play: Play, timeouts: Timeouts, says: str) -> None:
         await server.wait_for_disconnects()
 
 
+async def test_the_wait_for_the_first_token_ends_with_it() -> None:
+    """A provider that stops in mid-answer would hold the client as long as the first token may."""
+    timeouts = Timeouts(connect_s=5, first_token_s=300, between_tokens_s=0.2, total_s=300)
+    async with connected(timeouts=timeouts) as (server, backend), asyncio.timeout(30):
+        server.play(Play([chunk({"content": "a"}), Hang()]))
+        failure = await failure_of(backend)
+    assert failure.problem is BackendProblem.TIMEOUT
+    assert "no further token within 0.2 s" in failure.message
+
+
+async def test_each_token_has_its_own_wait() -> None:
+    """A long answer would be given up although its tokens come in time."""
+    timeouts = Timeouts(connect_s=5, first_token_s=5, between_tokens_s=0.4, total_s=30)
+    async with connected(timeouts=timeouts) as (server, backend):
+        slow = [step for text in "abcd" for step in (chunk({"content": text}), Pause(0.2))]
+        server.play(Play([*slow, text_stream("e")]))
+        events = [each async for each in backend.stream(conversation(), "m")]
+    assert text_of(events) == "abcde"
+
+
 async def test_whole_answer_has_no_first_token() -> None:
     """A long answer that is wanted whole would be given up while the model writes it."""
     timeouts = Timeouts(connect_s=5, first_token_s=0.05, between_tokens_s=0.05, total_s=30)
