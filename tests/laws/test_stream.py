@@ -52,7 +52,7 @@ RULES = st.lists(
 TEXTS = st.text(ALPHABET + "中é", max_size=14)
 CUTS = st.sets(st.integers(1, 14))
 
-LAW = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+LAW = settings(deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
 
 
 @dataclass(frozen=True)
