@@ -250,7 +250,9 @@ class Channel:
                 yield Said(run.ref, about, *span, stops_at)
 
     def _cut(self, settled: Settled, open_at: int | None) -> Cut:
-        uncut = escapes(self._tail, self._base) if self._is_json else Places(())
+        uncut = Places(())
+        if self._is_json:
+            uncut = escapes(self._tail, self._base, is_end=open_at is None)
         edges = Edges(settled.atoms, settled.matches, uncut)
         said = settled.said + self._pending
         return cut(self.plan, self.path, said, edges, open_at, self._length)

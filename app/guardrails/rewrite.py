@@ -96,16 +96,34 @@ def _union(group: Sequence[Rewrite]) -> Rewrite:
     )
 
 
+# An escape that the end of the text cuts off, or else a whole one. Half of a surrogate pair is cut
+# off until what follows it cannot become the other half.
 _ESCAPE = re.compile(
-    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL
+    r"\\(?:(?P<unfinished>(?:"
+    r"u[dD][89abAB][0-9a-fA-F]{2}(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]?)?)?)?)?"
+    r"|u[0-9a-fA-F]{0,3}"
+    r")?\Z)"
+    r"|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|u[0-9a-fA-F]{4}"
+    r"|.)",
+    re.DOTALL,
 )
 
 
-def escapes(text: str, base: int = 0) -> Places:
-    """The escapes of JSON text that does not begin inside one; ``base`` is where it begins."""
+def escapes(text: str, base: int = 0, *, is_end: bool = True) -> Places:
+    """The escapes of JSON text that does not begin inside one.
+
+    Args:
+        text: JSON, or a part of it.
+        base: Where it begins in the text that places are counted in.
+        is_end: Nothing follows. Otherwise an escape that the end cuts off goes on behind it.
+    """
     if "\\" not in text:
         return Places(())
-    return Places((m.start() + base, m.end() + base) for m in _ESCAPE.finditer(text))
+    return Places(
+        (m.start() + base, m.end() + base + (m["unfinished"] is not None and not is_end))
+        for m in _ESCAPE.finditer(text)
+    )
 
 
 @dataclass(slots=True)

@@ -118,7 +118,7 @@ def settle(plan: StagePlan, tokens: KnownTokens, tail: Tail) -> Settled:
     """What the detectors that judge a span at a time are certain of."""
     passage = Passage(tail.text, is_json=tail.is_json, is_whole=False)
     atoms, open_at = tokens.scan(tail.text, tail.at, is_end=tail.is_end)
-    settled = Settled(min(open_at, _read_up_to(passage, tail)), atoms=Places(atoms))
+    settled = Settled(open_at, atoms=Places(atoms))
     matches: dict[LocalRun, set[_Match]] = {}
     for layer in passage.layers:
         for run, match in _scan_layer(plan, tail, layer, settled):
@@ -193,15 +193,6 @@ def _open_elsewhere(plan: StagePlan, layer: Layer, read: Span, hits: list[int]) 
 def _place_in(layer: Layer, point: int) -> int:
     """The first code point of a layer that comes from ``point`` of the text or later."""
     return point if layer.starts is None else bisect_left(layer.starts, point)
-
-
-def _read_up_to(passage: Passage, tail: Tail) -> int:
-    """How far the layers have read: an escape that the tail cuts off is in none of them."""
-    if tail.is_json and not tail.is_end:
-        for layer in passage.layers:
-            if layer.name == "json" and layer.ends is not None:
-                return layer.ends[-1] if layer.ends else 0
-    return len(tail.text)
 
 
 def _ask(run: LocalRun, passage: Passage, matches: set[_Match]) -> list[Said]:

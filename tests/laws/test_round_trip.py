@@ -33,7 +33,7 @@ from tests.guardrails.building import (
     words,
 )
 
-LAW = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+LAW = settings(deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
 PLAN = plan(
     rule("values", patterns("<[^<>]{1,6}>"), Action.PSEUDONYMIZE, Stage.INPUT),
     rule("shouts", words("BOO", "_", "K", ignore_case=False), Action.MASK, Stage.OUTPUT),
