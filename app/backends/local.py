@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -213,7 +214,7 @@ def _refuse_tools(conversation: Conversation) -> None:
 def _local_request(conversation: Conversation, model: str) -> bytes:
     # With progress asked for, the engine calls back while it reads a long prompt too, which is
     # the only moment at which it can be stopped.
-    request = orjson.loads(chat_request(conversation, model))
+    request = orjson.loads(chat_request(replace(conversation, is_stream=True), model))
     request["return_progress"] = True
     return orjson.dumps(request)
 

@@ -1,6 +1,7 @@
 """How long to wait for a model, each wait with its own message."""
 
 import asyncio
+import math
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,7 +18,7 @@ class Timeouts:
     connect_s: float = 5.0
     """For a free connection and the provider's side of its handshake."""
     first_token_s: float = 60.0
-    """From the start until the first event of the answer."""
+    """From the start until the first event of an answer that was asked for as a stream."""
     between_tokens_s: float = 30.0
     """From one event to the next. The time that the reader of the answer takes is not counted,
     and bytes that only keep the connection alive do not count as an event."""
@@ -30,12 +31,19 @@ class Patience:
 
     __slots__ = ("_give_up_at", "_has_begun", "_loop", "_next_at", "_timeouts")
 
-    def __init__(self, timeouts: Timeouts) -> None:
+    def __init__(self, timeouts: Timeouts, *, has_tokens: bool = True) -> None:
+        """Begin to wait.
+
+        Args:
+            timeouts: The longest waits.
+            has_tokens: The answer was asked for token by token. One that was asked for whole shows
+                nothing before its end, so only ``total_s`` bounds it.
+        """
         self._timeouts = timeouts
         self._loop = asyncio.get_running_loop()
         now = self._loop.time()
         self._give_up_at = now + timeouts.total_s
-        self._next_at = now + timeouts.first_token_s
+        self._next_at = now + timeouts.first_token_s if has_tokens else math.inf
         self._has_begun = False
 
     def saw_token(self) -> None:

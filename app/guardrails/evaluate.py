@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import hmac
-import re
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +10,10 @@ from datetime import datetime
 
 from app.domain.conversation import Segment
 from app.domain.decision import Decision, DetectorRef, Outcome, StageTrace, Trace, UncheckedRun
-from app.domain.policy import Action, Stage
+from app.domain.policy import Action
 from app.guardrails.decide import Ruling, Stop, decision, first_stop, outcome_of, rulings
 from app.guardrails.matches import in_order
+from app.guardrails.passage import is_json_text
 from app.guardrails.places import Places
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import KnownTokens, Minter
@@ -250,17 +250,3 @@ def _rewrite(ruling: Ruling, length: int) -> Rewrite:
         return Rewrite(0, length, Action.MASK, "")
     start, end = place_of(about, length)
     return Rewrite(start, end, ruling.action, about.category, about.score)
-
-
-_JSON_RESULT = re.compile(r'\s*(?:[{"]|\[\s*[\[{"])')  # not "[1] a footnote"
-
-
-def is_json_text(segment: Segment) -> bool:
-    """Whether a text is read as JSON: what goes to a tool, now or earlier, and what comes of it.
-
-    A value that was restored inside JSON comes back from the client with its escapes.
-    """
-    if segment.stage is Stage.TOOL_RESULT:
-        return _JSON_RESULT.match(segment.text) is not None
-    is_call = segment.stage is Stage.TOOL_CALL or segment.path.endswith(".arguments")
-    return is_call and segment.text.lstrip()[:1] in {"{", "[", '"'}

@@ -1,8 +1,11 @@
 """A text and the other readings of it that detectors look at, all mapped back to the original."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from app.domain.conversation import Segment
+from app.domain.policy import Stage
 from app.guardrails.decode import decoded_readings, json_reading, without_surrogates
 from app.guardrails.fold import Reading, folded_reading
 
@@ -112,3 +115,17 @@ def _decoded(parents: list[Layer]) -> list[Layer]:
                 children += folded or [child]
         parents = children
     return found
+
+
+_JSON_RESULT = re.compile(r'\s*(?:[{"]|\[\s*[\[{"])')  # not "[1] a footnote"
+
+
+def is_json_text(segment: Segment) -> bool:
+    """Whether a text is read as JSON: what goes to a tool, now or earlier, and what comes of it.
+
+    A value that was restored inside JSON comes back from the client with its escapes.
+    """
+    if segment.stage is Stage.TOOL_RESULT:
+        return _JSON_RESULT.match(segment.text) is not None
+    is_call = segment.stage is Stage.TOOL_CALL or segment.path.endswith(".arguments")
+    return is_call and segment.text.lstrip()[:1] in {"{", "[", '"'}

@@ -57,14 +57,14 @@ def test_check_runs_cases(root: Path) -> None:
         "  - {id: greetings are too, text: hello, expect: {minor: block}}\n"
     )
     (root / "personas/lexi.cases.yaml").write_text(
-        "cases: [{id: speaks of costs, scenario: review, renders: {contains: [the costs, taxes]}}]\n"
+        "cases: [{id: of costs, scenario: review, renders: {contains: [the costs, taxes]}}]\n"
     )
     ended = run("check", "--root", root)
     assert ended.status == 1
+    found = "for minor the outcome is allow, not block"
     assert ended.out.splitlines() == [
-        "policies/root.cases.yaml: cases[1] (greetings are too): "
-        "for minor the outcome is allow, not block",
-        "personas/lexi.cases.yaml: cases[0] (speaks of costs): the prompt lacks 'taxes'",
+        f"policies/root.cases.yaml: cases[1] (greetings are too): {found}",
+        "personas/lexi.cases.yaml: cases[0] (of costs): the prompt lacks 'taxes'",
         "2 problems",
     ]
     assert run("check", "--root", root, "--no-cases").status == 0

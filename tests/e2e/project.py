@@ -11,7 +11,7 @@ routes:
   nowhere: {{backend: nowhere, model: served-model}}
 """
 
-_TIMEOUTS = "{first_token_ms: 2000, between_tokens_ms: 2000}"
+_TIMEOUTS = "{first_token_ms: 2000, between_tokens_ms: 2000, total_ms: 6000}"
 
 _POLICY = """
 audiences: {strictest_first: [minor, public, professional], default: public}
