@@ -42,6 +42,7 @@ _MADE = "<!-- Made by `make docs` from the code. Do not edit. -->"
 
 
 def reference(
+    context: typer.Context,
     *,
     to: Annotated[Path, typer.Option(help="The folder.")] = Path("docs/reference"),
 ) -> None:
@@ -50,15 +51,19 @@ def reference(
     Example: banneton reference --to docs/reference
     """
     to.mkdir(parents=True, exist_ok=True)
-    for name, text in pages().items():
+    for name, text in pages(context.find_root().command).items():
         (to / name).write_text(text, "utf-8")
         typer.echo(str(to / name))
 
 
-def pages() -> Mapping[str, str]:
-    """Every page by file name, the same on every machine."""
+def pages(cli: Any) -> Mapping[str, str]:  # noqa: ANN401  # Typer's parser has no public types
+    """Every page by file name, the same on every machine.
+
+    Args:
+        cli: The whole command line.
+    """
     made: dict[str, tuple[str, Callable[[], Iterator[str]]]] = {
-        "commands.md": ("Commands", _commands),
+        "commands.md": ("Commands", lambda: _commands(cli)),
         "http.md": ("HTTP endpoints", _http),
         "coverage.md": ("Coverage of Chat Completions", _coverage),
         "settings.md": ("banneton.yaml", lambda: _file("banneton")),
@@ -78,16 +83,14 @@ def pages() -> Mapping[str, str]:
 # Commands
 
 
-def _commands() -> Iterator[str]:
-    from app.cli.app import cli
-
+def _commands(cli: Any) -> Iterator[str]:  # noqa: ANN401  # as above
     yield "Commands end with 0 where all is well, 1 where something was found, 2 where they"
     yield "could not run."
     yield ""
-    yield from _group(typer.main.get_command(cli), "banneton")
+    yield from _group(cli, "banneton")
 
 
-def _group(group: Any, name: str) -> Iterator[str]:  # noqa: ANN401  # Typer's parser has no public types
+def _group(group: Any, name: str) -> Iterator[str]:  # noqa: ANN401  # as above
     for key, command in group.commands.items():
         if command.hidden:
             continue

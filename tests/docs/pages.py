@@ -20,11 +20,12 @@ REPOSITORY = Path(__file__).parent.parent.parent
 DOCS = REPOSITORY / "docs"
 CONTENT = ("personas", "policies", "prompts", "knowledge", "evals")
 _BLOCK = re.compile(
-    r"(?:^<!-- file: (?P<file>\S+) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S
+    r"(?:^<!-- file: (?P<file>\S+) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 _ADDRESS = "http://127.0.0.1:8000"
 _KEY = re.compile(r"bn_[A-Za-z0-9_-]{43}")
-_ID = re.compile(r"^Key ([0-9a-f]+)\.", re.M)
+_ID = re.compile(r"^Key ([0-9a-f]+)\.", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Block:
 
     def commands(self) -> Iterator[tuple[str, str]]:
         """Commands, each with the output that the page shows."""
-        for part in re.split(r"^\$ ", self.text, flags=re.M)[1:]:
+        for part in re.split(r"^\$ ", self.text, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
             yield command, output
 
@@ -53,15 +54,30 @@ def blocks(page: Path) -> list[Block]:
     ]
 
 
-def project(root: Path) -> Path:
-    """A copy of the shipped content whose answers come from its script."""
+def project(root: Path, page: str = "") -> Path:
+    """A copy of the shipped content whose answers come from its script.
+
+    Personas that a page does not name are left out with their policies: every command loads all.
+    """
     root.mkdir()
     for name in CONTENT:
         copytree(REPOSITORY / name, root / name)
     copy(REPOSITORY / "banneton.yaml", root)
     settings = root / "banneton.yaml"
     settings.write_text(settings.read_text().replace("backend: local", "backend: scripted"))
+    if page:
+        _leave_out(root, {"host", *re.findall(r"[\w-]+", page)})
     return root
+
+
+def _leave_out(root: Path, named: set[str]) -> None:
+    for persona in sorted((root / "personas").glob("*.yaml")):
+        if persona.name.partition(".")[0] in named:
+            continue
+        if policy := re.search(r"^policy: (\S+)$", persona.read_text("utf-8"), re.MULTILINE):
+            for file in (root / "policies").glob(f"{policy[1]}.*"):
+                file.unlink()
+        persona.unlink()
 
 
 @dataclass
@@ -132,7 +148,7 @@ class Reader:
 def _fits(output: str, shown: str) -> bool:
     """Whether an output is the one shown, where ``…`` stands for anything."""
     pattern = ".*?".join(re.escape(part) for part in _stripped(shown).split("…"))
-    return re.fullmatch(pattern, _stripped(output), re.S) is not None
+    return re.fullmatch(pattern, _stripped(output), re.DOTALL) is not None
 
 
 def _stripped(text: str) -> str:

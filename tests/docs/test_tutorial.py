@@ -20,4 +20,5 @@ def test_the_tutorial_runs_as_it_is_written(tmp_path: Path) -> None:
 def test_a_guide_runs_as_it_is_written(page: Path, tmp_path: Path) -> None:
     """A guide would show commands, files or outputs that are not true."""
     with ExitStack() as stack:
-        Reader(project(tmp_path / "clone"), stack).read(page)
+        clone = project(tmp_path / "clone", page.read_text("utf-8"))
+        Reader(clone, stack).read(page)
