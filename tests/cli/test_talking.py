@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,25 @@ from app.cli.running import running_gateway
 from tests.cli.running import SHIPPED, run
 from tests.e2e.gateway import banneton, environment
 
+_PATIENCE_S = 60
 _CONTENT = ("banneton.yaml", "personas", "policies", "prompts", "knowledge", "evals")
+
+
+class Screen:
+    """What a terminal shows."""
+
+    def __init__(self, terminal: int) -> None:
+        self.seen = ""
+        self._terminal = terminal
+        self._at = 0
+
+    def read_until(self, wanted: str) -> None:
+        """Wait for these words, after those that were waited for before."""
+        while (found := self.seen.find(wanted, self._at)) < 0:
+            ready, _, _ = select.select([self._terminal], [], [], _PATIENCE_S)
+            assert ready, "the terminal shows nothing more"
+            self.seen += os.read(self._terminal, 4096).decode("utf-8", "replace")
+        self._at = found + len(wanted)
 
 
 def test_the_demo_without_a_terminal(tmp_path: Path) -> None:
@@ -47,29 +66,24 @@ def test_chat_in_a_terminal(root: Path) -> None:
         )
         os.close(follower)
         try:
-            seen = read_until(leader, "you ")
+            screen = Screen(leader)
+            screen.read_until("you ")
             os.write(leader, b"my mail is a.b@example.org\n")
-            seen += read_until(leader, "record ") + read_until(leader, "you ")
+            screen.read_until("record ")
+            screen.read_until("you ")
             os.write(leader, b"please ask-banned\n")
-            seen += read_until(leader, "record ") + read_until(leader, "you ")
+            screen.read_until("record ")
+            screen.read_until("you ")
             os.write(leader, b"\x04")
             assert process.wait(60) == 0
         finally:
             process.kill()
             process.wait()
             os.close(leader)
-    assert "You said: my mail is a.b@example.org" in seen
-    assert "personal-data: pseudonymised, restored for you" in seen
-    assert "Lexi cannot help with that." in seen
-    assert "banned-question: blocked (words word, score 1.00)" in seen
-
-
-def read_until(terminal: int, wanted: str) -> str:
-    """What the terminal shows, up to and with these words."""
-    seen = ""
-    while wanted not in seen:
-        seen += os.read(terminal, 4096).decode("utf-8", "replace")
-    return seen
+    assert "You said: my mail is a.b@example.org" in screen.seen
+    assert "personal-data: pseudonymised, restored for you" in screen.seen
+    assert "Lexi cannot help with that." in screen.seen
+    assert "banned-question: blocked (words word, score 1.00)" in screen.seen
 
 
 def test_chat_without_a_gateway(root: Path) -> None:
