@@ -1,4 +1,4 @@
-"""A conversation as the body of an OpenAI chat completion request, always streamed."""
+"""A conversation as the body of an OpenAI chat completion request."""
 
 from collections.abc import Sequence
 from typing import Literal, assert_never
@@ -42,9 +42,10 @@ def chat_request(
     body: dict[str, Json] = {
         "model": model,
         "messages": [wire for message in conversation.messages for wire in _wire_messages(message)],
-        "stream": True,
-        "stream_options": {"include_usage": True},
+        "stream": conversation.is_stream,
     }
+    if conversation.is_stream:
+        body["stream_options"] = {"include_usage": True}
     if conversation.tools:
         body["tools"] = [_tool(tool) for tool in conversation.tools]
     if conversation.tool_choice is not None:

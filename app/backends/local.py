@@ -8,6 +8,7 @@ import secrets
 import threading
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -100,13 +101,13 @@ class LocalBackend:
         body = _local_request(conversation, model)
         await self._take_turn()
         stop = threading.Event()
+        patience = Patience(self._timeouts)
         try:
             chunks = self._generate(body, stop)
         except RuntimeError:
             self._turn.release()
             raise BackendError(BackendProblem.FAILED, "the local model is closed") from None
         try:
-            patience = Patience(self._timeouts)
             reader = ChunkReader()
             while (payload := await patience.wait_for(chunks.get())) is not None:
                 if isinstance(payload, BackendError):
@@ -119,6 +120,7 @@ class LocalBackend:
             for event in reader.end():
                 yield event
         finally:
+            patience.stop()
             stop.set()
 
     async def close(self) -> None:
@@ -213,7 +215,7 @@ def _refuse_tools(conversation: Conversation) -> None:
 def _local_request(conversation: Conversation, model: str) -> bytes:
     # With progress asked for, the engine calls back while it reads a long prompt too, which is
     # the only moment at which it can be stopped.
-    request = orjson.loads(chat_request(conversation, model))
+    request = orjson.loads(chat_request(replace(conversation, is_stream=True), model))
     request["return_progress"] = True
     return orjson.dumps(request)
 

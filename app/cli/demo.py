@@ -99,4 +99,5 @@ def _play(client: "Client", console: "Console") -> None:
         if came_back
         else "The address left as a pseudonym; this time the model did not repeat it."
     )
-    console.print("Look again: banneton records list; banneton records verify")
+    command = sys.argv[0] if sys.argv[0].endswith("banneton") else "banneton"
+    console.print(f"Look again: {command} records list; {command} records verify")

@@ -31,6 +31,7 @@ def guard(  # one parameter an option
 
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from app.domain.decision import Outcome
     from app.main import check_text, load_project
@@ -56,9 +57,9 @@ def guard(  # one parameter an option
             table.add_column(heading, overflow="fold")
         for name, result in results.items():
             rules = ", ".join(f"{applied.rule} → {applied.action}" for applied in result.applied)
-            table.add_row(
-                name, result.outcome, rules or "none", next(iter(result.texts.values()), "nothing")
-            )
+            passed_on = next(iter(result.texts.values()), "nothing")
+            # As Text, because "[removed]" and what users write would be read as markup.
+            table.add_row(name, result.outcome, rules or "none", Text(passed_on))
         Console().print(table)
         scores = ", ".join(
             f"{detector} {score:.2f}"

@@ -107,7 +107,10 @@ def list_keys(
         rows = [{**_row(key), "created_at": key.created_at} for key in keys]
         typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
         return
-    table = Table("id", "name", "tenant", "personas", "audience", "records", "state", box=None)
+    table = Table(box=None)
+    table.add_column("id", no_wrap=True)
+    for heading in ("name", "tenant", "personas", "audience", "records", "state"):
+        table.add_column(heading, overflow="fold")
     for key in keys:
         table.add_row(*(str(value) for value in _row(key).values()))
     Console().print(table)

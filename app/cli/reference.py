@@ -268,9 +268,9 @@ def _records() -> Iterator[str]:
 
     yield "What `GET /v1/records/{request_id}` and `banneton records show` give, and what the two"
     yield "entries of a record hold. No text, value or name stands in an entry: `subject` and"
-    yield "`session` are HMACs, `content` holds a path and an HMAC for each text. In an export, a line is"
-    yield '`{"hash": …, "entry": …}`; an entry also has `v`, `kind`, `writer`, `seq`, `previous`'
-    yield "and `findings`: the hash of its trace and the day until which that stays."
+    yield "`session` are HMACs, `content` holds a path and an HMAC for each text. In an export, a"
+    yield 'line is `{"hash": …, "entry": …}`; an entry also has `v`, `kind`, `writer`, `seq`,'
+    yield "`previous` and `findings`: the hash of its trace and the day until which that stays."
     yield ""
     kinds = (Record, Opening, Closing, StageTrace, DetectorRef, Finding, Decision, Applied)
     for kind in (*kinds, Timings, Usage):

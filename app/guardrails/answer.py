@@ -38,15 +38,18 @@ class Text:
         shown = text if self.restorer is None else self.restorer.feed(text, is_end=is_end)
         if not shown:
             return []
-        match self.like:
+        like = self.like
+        if isinstance(like, TextDelta):
+            return [TextDelta(shown, like.choice)]
+        match like:
             case None:
                 return []
             case ToolCallDelta(name=None):
-                return [replace(self.like, arguments=shown)]
+                return [replace(like, arguments=shown)]
             case ToolCallDelta():
-                return [replace(self.like, name=shown)]
+                return [replace(like, name=shown)]
             case _:
-                return [replace(self.like, text=shown)]
+                return [replace(like, text=shown)]
 
     def place(self, point: int) -> int:
         """Where a place of the model's text is in what was shown."""
@@ -70,7 +73,7 @@ class Choice:
 
     number: int
     texts: dict[str, Text] = field(default_factory=dict)
-    """By path, in the order in which they began."""
+    """By what they are, in the order in which they began: ``text``, ``tool_calls[0].name``."""
     block: Text | None = None
     """The block of reasoning that is being written."""
     blocks: int = 0

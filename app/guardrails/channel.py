@@ -15,11 +15,12 @@ from app.domain.finding import Finding, Found, Unchecked
 from app.domain.policy import Action
 from app.guardrails.cut import Cut, Edges, Halt, cut
 from app.guardrails.decide import rulings_on
-from app.guardrails.evaluate import Seen, inspect_run, inspect_with, outage, place_of
 from app.guardrails.passage import Passage
+from app.guardrails.places import Places, Span
 from app.guardrails.pseudonyms import KnownTokens, unknown_tokens
-from app.guardrails.rewrite import Edit, Escapes, JsonStrings, Name, Rewritten, rewritten
-from app.guardrails.settle import Said, Settled, Span, Tail, settle
+from app.guardrails.rewrite import Edit, JsonStrings, Name, Rewritten, escapes, rewritten
+from app.guardrails.seen import Seen, inspect_run, inspect_with, outage, place_of
+from app.guardrails.settle import Said, Settled, Tail, certain_up_to, settle
 from app.guardrails.stage_plan import Run, StagePlan
 
 PSEUDONYM = DetectorRef("pseudonym", "1")
@@ -126,26 +127,23 @@ class Channel:
         return text
 
     def _quick(self, at: int) -> int | None:
-        """Up to where the tail is certain, where that is easy to say: nothing matches."""
+        """Up to where the tail is certain, where that is soon said."""
         tail = self._tail
-        if not tail.isascii() or self.plan.sentence_runs or (self._is_json and "\\" in tail):
+        if self.plan.sentence_runs or (self._is_json and "\\" in tail):
             return None
         if self._tokens and ("_" in tail or self._tokens.may_begin(tail)):
             return None
-        data = tail.encode()
-        ready = self.plan.span_screen.open_at(data, at)
-        if ready < len(tail) and not self.plan.screen_is_exact:
-            return None
-        return None if self.plan.span_screen.hits(data[max(at - 1, 0) :]) else ready
+        return certain_up_to(self.plan, Tail(tail, at, self._is_json, is_end=False))
 
     def _careful(self) -> str:
         settled = self._settle(is_end=False)
         made = self._cut(settled, settled.open_at)
-        held = self._length - made.at
-        self._read_again_at = len(self._tail) + held // 8 if held > _LONG_HOLD else 0
         if self.plan.has_windows:
             self._rows += settled.matches
-        return self._take(made, settled)
+        out = self._take(made, settled)
+        held = self._length - self._released
+        self._read_again_at = len(self._tail) + held // 8 if held > _LONG_HOLD else 0
+        return out
 
     def end(self) -> None:
         """Nothing more comes: let the local detectors say what they have to say. May take long."""
@@ -202,7 +200,7 @@ class Channel:
     def _settle(self, *, is_end: bool) -> Settled:
         """What is certain in the tail, with offsets of the whole text."""
         at = self._released - self._base
-        tail = Tail(self._tail, at, is_json=self._is_json, is_end=is_end)
+        tail = Tail(self._tail, at, self._is_json, is_end)
         settled = settle(self.plan, self._tokens, tail).moved(self._base)
         if self.plan.sentence_runs:
             self._read_sentences(is_end=is_end)
@@ -241,19 +239,19 @@ class Channel:
         for, but may be out: then the text ends where it ends, and is not followed by more.
         """
         by_key = {(run.ref.detector, run.ref.spec): run for run in runs}
-        atoms = self._end.atoms if self._end is not None else []
+        atoms = self._end.atoms if self._end is not None else Places(())
         abouts: list[Finding | UncheckedRun] = [*seen.findings, *seen.unchecked]
         for about in abouts:
             run = by_key[about.detector, about.spec]
             stops_at = 0 if self.plan.can_act(run) else self._length
             whole = (0, self._length)
             span = place_of(about, self._length) if isinstance(about, Finding) else whole
-            if not _is_inside(span, atoms):
+            if not atoms.cover(*span):
                 yield Said(run.ref, about, *span, stops_at)
 
     def _cut(self, settled: Settled, open_at: int | None) -> Cut:
-        escapes = Escapes(self._tail, self._base) if self._is_json else None
-        edges = Edges(settled.atoms, settled.matches, escapes)
+        uncut = escapes(self._tail, self._base) if self._is_json else Places(())
+        edges = Edges(settled.atoms, settled.matches, uncut)
         said = settled.said + self._pending
         return cut(self.plan, self.path, said, edges, open_at, self._length)
 
@@ -304,7 +302,7 @@ class Channel:
             return
         first = at - keep if self._tail.isascii() else self._seen_from(at, keep)
         if self._is_json:
-            first = Escapes(self._tail).before(first)
+            first = escapes(self._tail).before(first)
         for start, end in sorted(self._rows, reverse=True):
             begin = start - self._base
             if begin < first < end - self._base and at - begin <= _CHAIN:
@@ -320,10 +318,6 @@ class Channel:
             place = len(layer.text) - keep
             first = min(first, layer.span(place, place + 1)[0] if place > 0 else 0)
         return first
-
-
-def _is_inside(span: Span, atoms: Sequence[Span]) -> bool:
-    return any(start <= span[0] and span[1] <= end for start, end in atoms)
 
 
 def _unknown_token(start: int, end: int) -> Finding:

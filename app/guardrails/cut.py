@@ -1,17 +1,14 @@
 """How far a text may be released, given what was said about it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from app.domain.decision import Outcome
 from app.domain.finding import Finding
-from app.guardrails.decide import Ruling, rulings_on
-from app.guardrails.evaluate import Stop
-from app.guardrails.rewrite import Escapes, Rewrite, merged
-from app.guardrails.settle import Said, Span
+from app.guardrails.decide import URGENCY, Ruling, Stop, rulings_on
+from app.guardrails.places import Places, Span
+from app.guardrails.rewrite import Rewrite, merged
+from app.guardrails.settle import Said
 from app.guardrails.stage_plan import StagePlan
-
-_URGENCY = {Outcome.BLOCK: 0, Outcome.ESCALATE: 1, Outcome.UNCHECKED: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +35,11 @@ class Cut:
 class Edges:
     """Where a text must not be cut."""
 
-    atoms: Sequence[Span] = ()
+    atoms: Places
     """Places that are changed whole or not at all: known pseudonyms."""
-    matches: Iterable[Span] = ()
+    matches: Iterable[Span]
     """Matches of shapes, so that reading on finds what reading the whole text would find."""
-    escapes: Escapes | None = None
+    escapes: Places
     """Of JSON text."""
 
 
@@ -70,45 +67,23 @@ def cut(
             elif ruling.stops:
                 at = start if each.stops_at is None else each.stops_at
                 stop = Stop(ruling.rule.id, ruling.outcome, plan.stage, path)
-                stops.append((at, _URGENCY[stop.outcome], order[stop.rule], stop))
+                stops.append((at, URGENCY[stop.outcome], order[stop.rule], stop))
     changed = merged(rewrites)
-    whole = [(rewrite.start, rewrite.end) for rewrite in changed] + list(edges.atoms)
+    uncut = [(rewrite.start, rewrite.end) for rewrite in changed] + edges.atoms.spans
     first = min(stops, default=None, key=lambda each: each[:3])
-    if first is not None and (open_at is None or open_at > first[0]):
-        at = _back(first[0], whole)
-        return Cut(at, changed, Halt(at, first[3]))
-    at = length if open_at is None else open_at
-    if edges.escapes is not None:
-        at = edges.escapes.before(at)
-    at = _back(at, [*whole, *edges.matches])
-    if first is not None:
-        at = min(at, _back(first[0], whole))
-    return Cut(at, changed, None)
-
-
-def _back(point: int, spans: Sequence[Span]) -> int:
-    """The point, moved back until no span goes across it."""
-    moved = True
-    while moved:
-        moved = False
-        for start, end in spans:
-            if start < point < end:
-                point = start
-                moved = True
-    return point
+    stops_at = None if first is None else Places(uncut).before(first[0])
+    if first is not None and stops_at is not None and (open_at is None or open_at > first[0]):
+        return Cut(stops_at, changed, Halt(stops_at, first[3]))
+    if open_at is None:
+        return Cut(length, changed, None)
+    at = Places([*uncut, *edges.matches]).before(edges.escapes.before(open_at))
+    return Cut(at if stops_at is None else min(at, stops_at), changed, None)
 
 
 def _widened(said: Said, edges: Edges) -> Span:
     """The place that is said of, taking in whole what it takes in a part of."""
-    start, end = said.start, said.end
-    for first, last in edges.atoms:
-        if first < start < last:
-            start = first
-        if first < end < last:
-            end = last
-    if edges.escapes is not None:
-        start, end = edges.escapes.before(start), edges.escapes.after(end)
-    return start, end
+    start, end = edges.atoms.before(said.start), edges.atoms.after(said.end)
+    return edges.escapes.before(start), edges.escapes.after(end)
 
 
 def _rewrite(ruling: Ruling, start: int, end: int) -> Rewrite:

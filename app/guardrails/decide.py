@@ -15,7 +15,7 @@ from app.domain.decision import (
     severest,
 )
 from app.domain.finding import Finding
-from app.domain.policy import REWRITES, STOPS, Action
+from app.domain.policy import REWRITES, STOPS, Action, Stage
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.stage_plan import PlannedRule, StagePlan
 
@@ -55,6 +55,17 @@ class Ruling:
         if self.is_unchecked and self.action in STOPS:
             return Outcome.UNCHECKED
         return Outcome(self.action)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why an exchange ends here."""
+
+    rule: str
+    outcome: Outcome
+    """``block``, ``escalate``, or ``unchecked`` where an outage decided."""
+    stage: Stage
+    path: str
 
 
 def decide(plan: PolicyPlan, audience: str, trace: Trace, now: datetime) -> tuple[Decision, ...]:
@@ -147,3 +158,11 @@ def not_looked_for(plan: StagePlan, trace: StageTrace) -> tuple[DetectorRef, ...
     then = {(ref.detector, ref.spec) for ref in trace.ran}
     needed = dict.fromkeys(rule.ref for rule in plan.rules if rule.can_say)
     return tuple(ref for ref in needed if (ref.detector, ref.spec) not in then)
+
+
+URGENCY = {Outcome.BLOCK: 0, Outcome.ESCALATE: 1, Outcome.UNCHECKED: 2}
+
+
+def first_stop(stops: Iterable[Stop]) -> Stop | None:
+    """The one that names the exchange's end: what policy decided comes before outages."""
+    return min(stops, key=lambda stop: URGENCY[stop.outcome], default=None)

@@ -4,60 +4,25 @@ import asyncio
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
 
 from app.domain.conversation import Segment
-from app.domain.decision import (
-    Decision,
-    DetectorRef,
-    Outcome,
-    StageTrace,
-    Trace,
-    UncheckedRun,
-)
-from app.domain.finding import Clean, Detection, Finding, Found, Unchecked
-from app.domain.policy import Action, Stage
-from app.guardrails.decide import Ruling, decision, outcome_of, rulings
-from app.guardrails.detector import Scope
+from app.domain.decision import Decision, DetectorRef, Outcome, StageTrace, Trace, UncheckedRun
+from app.domain.policy import Action
+from app.guardrails.decide import Ruling, Stop, decision, first_stop, outcome_of, rulings
 from app.guardrails.matches import in_order
-from app.guardrails.passage import Passage, is_json_text
+from app.guardrails.passage import is_json_text
+from app.guardrails.places import Places
 from app.guardrails.plan import PolicyPlan
-from app.guardrails.pseudonyms import Minter
-from app.guardrails.rewrite import Escapes, JsonStrings, Rewrite, Rewritten, merged, rewritten
-from app.guardrails.stage_plan import ANSWER_STAGES, LocalRun, RemoteRun, StagePlan
+from app.guardrails.pseudonyms import KnownTokens, Minter
+from app.guardrails.rewrite import JsonStrings, Rewrite, Rewritten, escapes, merged, rewritten
+from app.guardrails.seen import Seen, ask_all, at_path, in_original, inspect_here, place_of
+from app.guardrails.stage_plan import StagePlan
 
 LONG = 20_000
 """From this many code points on, local detectors run in a thread so that others are not kept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Why an exchange ends here."""
-
-    rule: str
-    outcome: Outcome
-    """``block``, ``escalate``, or ``unchecked`` where an outage decided."""
-    stage: Stage
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What detectors said about one text."""
-
-    ran: tuple[DetectorRef, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    unchecked: tuple[UncheckedRun, ...] = ()
-
-    def __add__(self, other: "Seen") -> "Seen":
-        return Seen(
-            self.ran + other.ran,
-            self.findings + other.findings,
-            self.unchecked + other.unchecked,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +38,8 @@ class Inspection:
     steers: tuple[str, ...]
     """What to add at the end of the answer."""
     scores: Mapping[str, float]
-    """The highest score of each detector that looked; 0 where it saw nothing."""
+    """The highest score of each detector that looked; 0 where it saw nothing, and no score where it
+    saw nothing because it was out."""
 
 
 class History:
@@ -173,18 +139,13 @@ def _inspection(looks: Sequence["_StageLook"]) -> Inspection:
 def _scores(looks: Iterable["_StageLook"]) -> dict[str, float]:
     scores: dict[str, float] = {}
     for look in looks:
-        scores |= {ref.detector: scores.get(ref.detector, 0.0) for ref in look.ran}
+        out = {run.detector for run in look.trace.unchecked}
+        for ref in look.ran:
+            if ref.detector not in out:
+                scores.setdefault(ref.detector, 0.0)
         for finding in look.trace.findings:
             scores[finding.detector] = max(scores.get(finding.detector, 0.0), finding.score)
     return scores
-
-
-_URGENCY = {Outcome.BLOCK: 0, Outcome.ESCALATE: 1, Outcome.UNCHECKED: 2}
-
-
-def first_stop(stops: Iterable[Stop]) -> Stop | None:
-    """The one that names the exchange's end: what policy decided comes before outages."""
-    return min(stops, key=lambda stop: _URGENCY[stop.outcome], default=None)
 
 
 class _StageLook:
@@ -198,13 +159,23 @@ class _StageLook:
         self._plan = plan
         self._segments = segments
         self._minter = minter
+        self._tokens = KnownTokens(minter.known)
         self._seen: dict[str, Seen] = {}
 
     async def look_here(self, history: History | None) -> None:
         """Run the local detectors."""
         for segment in self._segments:
-            self._seen[segment.path] = _at_path(await self._look(segment, history), segment.path)
+            seen = await self._look(segment, history)
+            self._seen[segment.path] = at_path(self._outside_tokens(seen, segment), segment.path)
         self._rule()
+
+    def _outside_tokens(self, seen: Seen, segment: Segment) -> Seen:
+        """Without findings inside pseudonyms of earlier turns, which a text may still have."""
+        if not seen.findings or not self._tokens:
+            return seen
+        atoms = Places(self._tokens.scan(segment.text, 0, is_end=True)[0])
+        outside = (each for each in seen.findings if not atoms.cover(each.start, each.end))
+        return replace(seen, findings=tuple(outside))
 
     async def _look(self, segment: Segment, history: History | None) -> Seen:
         key = None
@@ -264,9 +235,9 @@ class _StageLook:
         rewrites = [_rewrite(ruling, len(text)) for ruling in made]
         if not is_json_text(segment):
             return rewritten(text, merged(rewrites), self._minter.mint)
-        escapes = Escapes(text)
+        uncut = escapes(text)
         whole = [
-            replace(each, start=escapes.before(each.start), end=escapes.after(each.end))
+            replace(each, start=uncut.before(each.start), end=uncut.after(each.end))
             for each in rewrites
         ]
         return rewritten(text, merged(whole), self._minter.mint, JsonStrings())
@@ -279,115 +250,3 @@ def _rewrite(ruling: Ruling, length: int) -> Rewrite:
         return Rewrite(0, length, Action.MASK, "")
     start, end = place_of(about, length)
     return Rewrite(start, end, ruling.action, about.category, about.score)
-
-
-def place_of(finding: Finding, length: int) -> tuple[int, int]:
-    """Where in a text of this length; all of it where the finding says nothing of where."""
-    start, end = finding.start, min(finding.end, length)
-    return (start, end) if start < end else (0, length)
-
-
-def _at_path(seen: Seen, path: str) -> Seen:
-    return Seen(
-        seen.ran,
-        tuple(replace(finding, path=path) for finding in seen.findings),
-        tuple(replace(run, path=path) for run in seen.unchecked),
-    )
-
-
-def inspect_here(plan: StagePlan, text: str, *, is_json: bool = False) -> Seen:
-    """What the local detectors of a stage say about a whole text, with an empty path.
-
-    A scan over all shapes in all layers decides which detectors need to look.
-    """
-    return inspect_with(plan.local, plan, text, is_json=is_json)
-
-
-def inspect_with(
-    runs: Sequence[LocalRun], plan: StagePlan, text: str, *, is_json: bool = False
-) -> Seen:
-    """As ``inspect_here``, with some of the stage's local detectors."""
-    whole = Passage(text, is_json=is_json)
-    # In a stream payloads are not decoded for detectors that judge a span at a time; an answer
-    # that is checked whole is read the same way, so that it gives the same findings.
-    streamed = Passage(text, is_json=is_json, is_whole=False)
-    wanted = _wanted(plan, whole)
-    findings: list[Finding] = []
-    unchecked: list[UncheckedRun] = []
-    for run in runs:
-        if run.shapes is not None and run.ref not in wanted:
-            continue
-        is_streamed = plan.stage in ANSWER_STAGES and run.detector.scope is Scope.SPAN
-        match detection := inspect_run(run, streamed if is_streamed else whole):
-            case Found():
-                findings += detection.findings
-            case Unchecked():
-                unchecked.append(outage(run.ref, detection))
-            case Clean():
-                pass
-            case _:
-                assert_never(detection)
-    return Seen(tuple(run.ref for run in runs), tuple(findings), tuple(unchecked))
-
-
-def _wanted(plan: StagePlan, passage: Passage) -> set[DetectorRef]:
-    hits = {
-        plan.screened[pattern]
-        for layer in passage.layers
-        for pattern in plan.screen.hits(layer.text.encode("utf-8", "replace"))
-    }
-    return {plan.local[index].ref for index in hits}
-
-
-def inspect_run(run: LocalRun, passage: Passage) -> Detection:
-    """What one detector says; whatever goes wrong inside it is an outage, never clean."""
-    try:
-        return run.detector.inspect(passage)
-    except Exception as exc:  # noqa: BLE001  # any failure of a detector means: not checked
-        return Unchecked(f"{type(exc).__name__} while looking")
-
-
-def outage(ref: DetectorRef, unchecked: Unchecked) -> UncheckedRun:
-    """An outage as it is recorded, with an empty path."""
-    return UncheckedRun(ref.detector, ref.spec, "", unchecked.reason)
-
-
-async def ask_all(runs: Sequence[RemoteRun], texts: Mapping[str, str]) -> dict[str, Seen]:
-    """What detectors outside say about each text, all asked at once, each within its deadline."""
-    async with asyncio.TaskGroup() as group:
-        tasks = {
-            path: [group.create_task(_ask(run, path, text)) for run in runs]
-            for path, text in texts.items()
-            if text
-        }
-    return {path: sum((task.result() for task in asked), Seen()) for path, asked in tasks.items()}
-
-
-async def _ask(run: RemoteRun, path: str, text: str) -> Seen:
-    try:
-        async with asyncio.timeout(run.timeout_ms / 1000):
-            detection = await run.detector.inspect_remotely(text)
-    except TimeoutError:
-        detection = Unchecked(f"no answer within {run.timeout_ms} ms")
-    except Exception as exc:  # noqa: BLE001  # any failure of a detector means: not checked
-        detection = Unchecked(f"{type(exc).__name__} while asking")
-    match detection:
-        case Found(findings):
-            return _at_path(Seen(findings=findings), path)
-        case Unchecked():
-            return _at_path(Seen(unchecked=(outage(run.ref, detection),)), path)
-        case Clean():
-            return Seen()
-        case _:
-            assert_never(detection)
-
-
-def in_original(seen: Seen, text: Rewritten) -> Seen:
-    """Findings about a rewritten text, with the offsets of the text before that."""
-    return replace(seen, findings=tuple(_moved(seen.findings, text)))
-
-
-def _moved(findings: Sequence[Finding], text: Rewritten) -> Iterator[Finding]:
-    for finding in findings:
-        start, end = text.to_original(finding.start, finding.end)
-        yield replace(finding, start=start, end=end)

@@ -33,12 +33,13 @@ from app.domain.policy import Stage
 from app.guardrails.answer import Choice, Delta, Text
 from app.guardrails.channel import PSEUDONYM, Channel
 from app.guardrails.cut import Halt
-from app.guardrails.decide import decision, outcome_of, rulings
-from app.guardrails.evaluate import LONG, Stop, ask_all, first_stop, in_original
+from app.guardrails.decide import Stop, decision, first_stop, outcome_of, rulings
+from app.guardrails.evaluate import LONG
 from app.guardrails.matches import in_order
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import KnownTokens, Minter
 from app.guardrails.restore import Restorer
+from app.guardrails.seen import ask_all, in_original
 
 
 class OutputGuard:
@@ -102,11 +103,13 @@ class OutputGuard:
     def _take(self, choice: Choice, event: Delta | Annotation | ImageDelta) -> list[StreamEvent]:
         match event:
             case TextDelta():
-                return self._more(self._open(choice, "text", replace(event, text="")), event.text)
+                text = choice.texts.get("text")
+                if text is None:
+                    text = self._open(choice, "text", TextDelta("", event.choice))
+                return self._more(text, event.text)
             case RefusalDelta():
-                return self._more(
-                    self._open(choice, "refusal", replace(event, text="")), event.text
-                )
+                like = RefusalDelta("", event.choice)
+                return self._more(self._open(choice, "refusal", like), event.text)
             case ReasoningDelta():
                 return self._reasoning(choice, event)
             case ToolCallDelta():
@@ -166,27 +169,29 @@ class OutputGuard:
     def content(self) -> tuple[tuple[str, str], ...]:
         """Path and text of all that was released, before pseudonyms were restored."""
         return tuple(
-            (path, "".join(text.passed))
+            (text.channel.path, "".join(text.passed))
             for choice in self._choices.values()
-            for path, text in choice.texts.items()
+            for text in choice.texts.values()
         )
 
     def _has_stopped(self) -> bool:
         return self.stop is not None
 
     def _choice(self, number: int) -> Choice:
-        return self._choices.setdefault(number, Choice(number))
+        choice = self._choices.get(number)
+        if choice is None:
+            choice = self._choices[number] = Choice(number)
+        return choice
 
     def _open(self, choice: Choice, of: str, like: Delta | None, *, is_held: bool = False) -> Text:
         """The text of that name, begun where there is none yet."""
-        path = choice.path(of)
-        text = choice.texts.get(path)
+        text = choice.texts.get(of)
         if text is None:
             is_call = isinstance(like, ToolCallDelta)
             is_arguments = isinstance(like, ToolCallDelta) and like.name is None
             channel = Channel(
                 self._plans[Stage.TOOL_CALL if is_call else Stage.OUTPUT],
-                path,
+                choice.path(of),
                 tokens=self._tokens,
                 name=self._name,
                 is_json=is_arguments,
@@ -194,7 +199,7 @@ class OutputGuard:
             )
             restores = like is not None and (is_arguments or not is_call)
             restorer = Restorer(self._tokens, is_json=is_arguments) if restores else None
-            text = choice.texts[path] = Text(channel, like, restorer)
+            text = choice.texts[of] = Text(channel, like, restorer)
         return text
 
     def _more(self, text: Text, more: str) -> list[StreamEvent]:
@@ -269,12 +274,13 @@ class OutputGuard:
 
     async def _ask(self, texts: Sequence[Text]) -> None:
         """Ask detectors outside about what would be passed on."""
+        plans = [plan for plan in self._plans.values() if plan.remote]
+        if not plans:
+            return
         halted = _first_halt(texts)
         channels = [text.channel for text in ([halted[1]] if halted is not None else texts)]
-        for plan in self._plans.values():
-            passing = (
-                {c.path: c.passing() for c in channels if c.plan is plan} if plan.remote else {}
-            )
+        for plan in plans:
+            passing = {c.path: c.passing() for c in channels if c.plan is plan}
             said = await ask_all(plan.remote, {path: each.text for path, each in passing.items()})
             for channel in channels:
                 if channel.path in passing:
@@ -329,18 +335,18 @@ class OutputGuard:
     def _annotated(self, choice: Choice, number: int) -> Annotation:
         annotation = choice.annotations[number]
         texts = choice.texts
-        answer = texts.get(choice.path("text"))
+        answer = texts.get("text")
         return replace(
             annotation,
-            url="".join(texts[choice.path(f"annotations[{number}].url")].passed),
-            title="".join(texts[choice.path(f"annotations[{number}].title")].passed),
+            url="".join(texts[f"annotations[{number}].url"].passed),
+            title="".join(texts[f"annotations[{number}].title"].passed),
             start=annotation.start if answer is None else answer.place(annotation.start),
             end=annotation.end if answer is None else answer.place(annotation.end),
         )
 
     def _steered(self, choice: Choice) -> list[StreamEvent]:
         """What rules add at the end of the answer's text, each once."""
-        text = choice.texts.get(choice.path("text"))
+        text = choice.texts.get("text")
         if text is None or not text.channel.text:
             return []
         wanted = {append for other in choice.texts.values() for append in other.channel.steers()}

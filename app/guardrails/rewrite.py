@@ -1,11 +1,11 @@
 """Change a text where policy says so, and know where everything went."""
 
 import re
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from app.domain.policy import Action
+from app.guardrails.places import Places
 
 MARK = "[removed]"
 """What stands where something was masked."""
@@ -101,24 +101,11 @@ _ESCAPE = re.compile(
 )
 
 
-class Escapes:
-    """The escapes of JSON text that does not begin inside one: places that must not be cut."""
-
-    def __init__(self, text: str, base: int = 0) -> None:
-        """Find them; ``base`` is where the text begins in the one that offsets refer to."""
-        spans = [match.span() for match in _ESCAPE.finditer(text)] if "\\" in text else []
-        self._starts = [start + base for start, _ in spans]
-        self._ends = [end + base for _, end in spans]
-
-    def before(self, point: int) -> int:
-        """The point, or where the escape begins that it would cut."""
-        index = bisect_left(self._starts, point) - 1
-        return self._starts[index] if index >= 0 and point < self._ends[index] else point
-
-    def after(self, point: int) -> int:
-        """The point, or where the escape ends that it would cut."""
-        index = bisect_left(self._starts, point) - 1
-        return self._ends[index] if index >= 0 and point < self._ends[index] else point
+def escapes(text: str, base: int = 0) -> Places:
+    """The escapes of JSON text that does not begin inside one; ``base`` is where it begins."""
+    if "\\" not in text:
+        return Places(())
+    return Places((m.start() + base, m.end() + base) for m in _ESCAPE.finditer(text))
 
 
 @dataclass(slots=True)

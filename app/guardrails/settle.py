@@ -11,13 +11,12 @@ from typing import NamedTuple
 
 from app.domain.decision import DetectorRef, UncheckedRun
 from app.domain.finding import Detection, Finding, Found, Unchecked
-from app.guardrails.evaluate import inspect_run, outage
 from app.guardrails.matches import MatchDetector
 from app.guardrails.passage import Layer, Passage
+from app.guardrails.places import Places, Span
 from app.guardrails.pseudonyms import KnownTokens
+from app.guardrails.seen import inspect_run, outage
 from app.guardrails.stage_plan import LocalRun, StagePlan
-
-Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class Settled:
     said: list[Said] = field(default_factory=list)
     matches: set[Span] = field(default_factory=set)
     """Of shapes: where they go across a place, the text must not be cut there."""
-    atoms: list[Span] = field(default_factory=list)
+    atoms: Places = field(default_factory=lambda: Places(()))
     """Known pseudonyms: detectors are not asked about what is inside them."""
 
     def moved(self, by: int) -> "Settled":
@@ -57,7 +56,7 @@ class Settled:
             self.open_at + by,
             [each.moved(by) for each in self.said],
             {(start + by, end + by) for start, end in self.matches},
-            [(start + by, end + by) for start, end in self.atoms],
+            Places((start + by, end + by) for start, end in self.atoms.spans),
         )
 
 
@@ -88,11 +87,38 @@ def _match(layer: Layer, shape: int, span: Span) -> _Match:
     return _Match(shape, start, end, layer.span(span[1], span[1] + 1)[1] if has_more else end)
 
 
+def certain_up_to(plan: StagePlan, tail: Tail) -> int | None:
+    """Up to where a tail is certain, where that is soon said: no shape matches in any layer.
+
+    This is what most deltas of most answers cost. None means that ``settle`` has to say it.
+    """
+    if tail.text.isascii():
+        layers: tuple[Layer, ...] = (Layer("original", tail.text),)
+    else:
+        layers = Passage(tail.text, is_json=tail.is_json, is_whole=False).layers
+    certain = len(tail.text)
+    for layer in layers:
+        at = _place_in(layer, tail.at)
+        first = max(at - 1, 0)
+        data = layer.text[first:].encode("utf-8", "replace")
+        if plan.span_screen.hits(data):
+            return None
+        start = len(layer.text[first:at].encode("utf-8", "replace"))
+        open_at = plan.span_screen.open_at(data, start)
+        if open_at == len(data):
+            continue
+        if not plan.screen_is_exact:
+            return None
+        place = at + len(data[start:open_at].decode())
+        certain = min(certain, layer.span(place, place + 1)[0])
+    return certain
+
+
 def settle(plan: StagePlan, tokens: KnownTokens, tail: Tail) -> Settled:
     """What the detectors that judge a span at a time are certain of."""
     passage = Passage(tail.text, is_json=tail.is_json, is_whole=False)
     atoms, open_at = tokens.scan(tail.text, tail.at, is_end=tail.is_end)
-    settled = Settled(min(open_at, _read_up_to(passage, tail)), atoms=atoms)
+    settled = Settled(min(open_at, _read_up_to(passage, tail)), atoms=Places(atoms))
     matches: dict[LocalRun, set[_Match]] = {}
     for layer in passage.layers:
         for run, match in _scan_layer(plan, tail, layer, settled):
@@ -102,7 +128,7 @@ def settle(plan: StagePlan, tokens: KnownTokens, tail: Tail) -> Settled:
         settled.said += (
             said
             for said in _ask(run, passage, found)
-            if not any(start <= said.start and said.end <= end for start, end in atoms)
+            if not settled.atoms.cover(said.start, said.end)
         )
     return settled
 
@@ -211,8 +237,9 @@ def _inside(run: LocalRun, detection: Detection, matches: list[_Match]) -> list[
     """The findings that lie inside a match."""
     if not isinstance(detection, Found):
         return []
+    inside = Places((match.start, match.end) for match in matches)
     return [
         Said(run.ref, finding, finding.start, finding.end)
         for finding in dict.fromkeys(detection.findings)
-        if any(match.start <= finding.start and finding.end <= match.end for match in matches)
+        if inside.cover(finding.start, finding.end)
     ]

@@ -293,7 +293,8 @@ class Exchange:
     def _count(self, status: Status) -> None:
         metrics, persona = self._steps.metrics, self._ask.served.persona.id
         metrics.request_ended(persona, self._outcome, status, self._elapsed_ms() / 1000)
-        if self._first_token_ms is not None:
+        # An answer that came whole has no first token to time.
+        if self._first_token_ms is not None and self._ask.conversation.is_stream:
             metrics.first_token_came(persona, self._first_token_ms / 1000)
         if self._usage is not None:
             metrics.tokens_used(self._usage)

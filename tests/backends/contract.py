@@ -25,7 +25,9 @@ AWKWARD_TEXT = "naïve — 你好，世界 🙂👩‍👩‍👧 ﷽ \u2028 end
 """Letters of one to four bytes, a joined emoji, and a line separator that is no line end."""
 
 
-def conversation(text: str = "Hello", *, max_tokens: int | None = None) -> Conversation:
+def conversation(
+    text: str = "Hello", *, max_tokens: int | None = None, is_stream: bool = True
+) -> Conversation:
     """A conversation as the pipeline hands it over: the composed prompt first."""
     return Conversation(
         persona="tester",
@@ -34,6 +36,7 @@ def conversation(text: str = "Hello", *, max_tokens: int | None = None) -> Conve
             Message(Role.USER, Origin.CLIENT, (TextPart(text, "messages[0].content"),)),
         ),
         sampling=Sampling(max_tokens=max_tokens),
+        is_stream=is_stream,
     )
 
 

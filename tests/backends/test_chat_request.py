@@ -59,6 +59,14 @@ def test_plain_conversation() -> None:
     }
 
 
+def test_answer_that_is_wanted_whole() -> None:
+    """A whole answer would come as a stream, which costs both sides many times as much."""
+    body = wire(conversation("Hi", is_stream=False))
+    assert body["stream"] is False
+    assert "stream_options" not in body
+    assert not request_problems(body)
+
+
 def test_client_system_messages_stay_below_the_prompt() -> None:
     """A client could speak before the persona does."""
     prompt = Message(Role.SYSTEM, Origin.PERSONA, (TextPart("prompt"),))
@@ -170,8 +178,7 @@ def test_sampling() -> None:
     assert {name: value for name, value in wire(said(sampling=sampling)).items()} == {  # noqa: C416  # shows the whole body
         "model": "some-model",
         "messages": [],
-        "stream": True,
-        "stream_options": {"include_usage": True},
+        "stream": False,
         "temperature": 0.0,
         "top_p": 0.5,
         "max_tokens": 9,

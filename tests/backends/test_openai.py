@@ -151,6 +151,17 @@ async def test_provider_that_does_not_stream() -> None:
     assert events == [TextDelta(AWKWARD_TEXT), Finish(FinishReason.STOP), Usage(7, 3)]
 
 
+async def test_answer_that_is_wanted_whole() -> None:
+    """A client that waits for all of the answer would pay for a stream, or get other events."""
+    async with connected() as (server, backend):
+        server.play(whole_answer(AWKWARD_TEXT), text_answer(AWKWARD_TEXT))
+        wanted = conversation(is_stream=False)
+        whole, streamed = await collect(backend, wanted), await collect(backend, wanted)
+    assert server.requests[0].body["stream"] is False
+    assert whole == [TextDelta(AWKWARD_TEXT), Finish(FinishReason.STOP), Usage(7, 3)]
+    assert text_of(streamed) == AWKWARD_TEXT
+
+
 async def test_connection_is_used_again() -> None:
     """Every request would pay for a new connection, and over TLS for its handshake."""
     async with connected() as (server, backend):

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -19,11 +20,13 @@ from tests.servers.openai_server import (
     Drop,
     Gate,
     Hang,
+    Pause,
     Play,
     chunk,
     error_answer,
     event,
     text_stream,
+    whole_answer,
 )
 
 SHORT = Timeouts(connect_s=5, first_token_s=0.2, between_tokens_s=0.2, total_s=5)
@@ -202,6 +205,46 @@ async def test_timeouts(play: Play, timeouts: Timeouts, says: str) -> None:
         assert failure.problem is BackendProblem.TIMEOUT
         assert says in failure.message
         await server.wait_for_disconnects()
+
+
+async def test_the_wait_for_the_first_token_ends_with_it() -> None:
+    """A provider that stops in mid-answer would hold the client as long as the first token may."""
+    timeouts = Timeouts(connect_s=5, first_token_s=300, between_tokens_s=0.2, total_s=300)
+    async with connected(timeouts=timeouts) as (server, backend), asyncio.timeout(30):
+        server.play(Play([chunk({"content": "a"}), Hang()]))
+        failure = await failure_of(backend)
+    assert failure.problem is BackendProblem.TIMEOUT
+    assert "no further token within 0.2 s" in failure.message
+
+
+async def test_each_token_has_its_own_wait() -> None:
+    """A long answer would be given up although its tokens come in time."""
+    timeouts = Timeouts(connect_s=5, first_token_s=5, between_tokens_s=0.4, total_s=30)
+    async with connected(timeouts=timeouts) as (server, backend):
+        slow = [step for text in "abcd" for step in (chunk({"content": text}), Pause(0.2))]
+        server.play(Play([*slow, text_stream("e")]))
+        events = [each async for each in backend.stream(conversation(), "m")]
+    assert text_of(events) == "abcde"
+
+
+async def test_whole_answer_has_no_first_token() -> None:
+    """A long answer that is wanted whole would be given up while the model writes it."""
+    timeouts = Timeouts(connect_s=5, first_token_s=0.05, between_tokens_s=0.05, total_s=30)
+    async with connected(timeouts=timeouts) as (server, backend):
+        server.play(replace(whole_answer("Hi"), before=[Pause(0.2)]))
+        events = [each async for each in backend.stream(conversation(is_stream=False), "m")]
+    assert text_of(events) == "Hi"
+
+
+async def test_whole_answer_that_does_not_come() -> None:
+    """A provider that hangs would hold a client that waits for all of the answer."""
+    timeouts = Timeouts(connect_s=5, first_token_s=5, between_tokens_s=5, total_s=0.2)
+    async with connected(timeouts=timeouts) as (server, backend):
+        server.play(Play([b"{", Hang()], content_type="application/json"))
+        failure = await failure_of(backend, conversation(is_stream=False))
+        await server.wait_for_disconnects()
+    assert failure.problem is BackendProblem.TIMEOUT
+    assert "did not end within 0.2 s" in failure.message
 
 
 async def test_time_of_the_reader_does_not_count() -> None:

@@ -12,25 +12,7 @@ from app.cli.running import running_gateway
 from tests.cli.running import SHIPPED, run
 from tests.e2e.gateway import banneton, environment
 
-_PATIENCE_S = 60
 _CONTENT = ("banneton.yaml", "personas", "policies", "prompts", "knowledge", "evals")
-
-
-class Screen:
-    """What a terminal shows."""
-
-    def __init__(self, terminal: int) -> None:
-        self.seen = ""
-        self._terminal = terminal
-        self._at = 0
-
-    def read_until(self, wanted: str) -> None:
-        """Wait for these words, after those that were waited for before."""
-        while (found := self.seen.find(wanted, self._at)) < 0:
-            ready, _, _ = select.select([self._terminal], [], [], _PATIENCE_S)
-            assert ready, "the terminal shows nothing more"
-            self.seen += os.read(self._terminal, 4096).decode("utf-8", "replace")
-        self._at = found + len(wanted)
 
 
 def test_the_demo_without_a_terminal(tmp_path: Path) -> None:
@@ -66,24 +48,42 @@ def test_chat_in_a_terminal(root: Path) -> None:
         )
         os.close(follower)
         try:
-            screen = Screen(leader)
-            screen.read_until("you ")
+            terminal = Terminal(leader)
+            terminal.wait_for("you ")
             os.write(leader, b"my mail is a.b@example.org\n")
-            screen.read_until("record ")
-            screen.read_until("you ")
+            terminal.wait_for("record ")
+            terminal.wait_for("you ")
             os.write(leader, b"please ask-banned\n")
-            screen.read_until("record ")
-            screen.read_until("you ")
+            terminal.wait_for("record ")
+            terminal.wait_for("you ")
             os.write(leader, b"\x04")
             assert process.wait(60) == 0
         finally:
             process.kill()
             process.wait()
             os.close(leader)
-    assert "You said: my mail is a.b@example.org" in screen.seen
-    assert "personal-data: pseudonymised, restored for you" in screen.seen
-    assert "Lexi cannot help with that." in screen.seen
-    assert "banned-question: blocked (words word, score 1.00)" in screen.seen
+    seen = terminal.seen
+    assert "You said: my mail is a.b@example.org" in seen
+    assert "personal-data: pseudonymised, restored for you" in seen
+    assert "Lexi cannot help with that." in seen
+    assert "banned-question: blocked (words word, score 1.00)" in seen
+
+
+class Terminal:
+    """What a terminal shows."""
+
+    def __init__(self, leader: int) -> None:
+        self.seen = ""
+        self._leader = leader
+        self._at = 0
+
+    def wait_for(self, wanted: str) -> None:
+        """Read until these words stand after what was waited for before."""
+        while (found := self.seen.find(wanted, self._at)) < 0:
+            ready, _, _ = select.select([self._leader], [], [], 60)
+            assert ready, f"the terminal never showed {wanted!r}"
+            self.seen += os.read(self._leader, 4096).decode("utf-8", "replace")
+        self._at = found + len(wanted)
 
 
 def test_chat_without_a_gateway(root: Path) -> None:

@@ -11,7 +11,8 @@ from app.domain.decision import Outcome
 from app.domain.errors import BackendError, BackendProblem
 from app.domain.finding import CLEAN, Detection, Finding, Found, Unchecked
 from app.domain.policy import Action, Stage
-from app.guardrails.evaluate import History, Inspection, Stop, inspect_segments
+from app.guardrails.decide import Stop
+from app.guardrails.evaluate import History, Inspection, inspect_segments
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import Minter
 from tests.guardrails.building import (
@@ -137,6 +138,7 @@ async def test_an_outage_outside_is_not_clean(remote: Remote, reason: str) -> No
     assert seen.stop == Stop("judge", Outcome.UNCHECKED, INPUT, "m[0]")
     assert seen.outcome is Outcome.UNCHECKED
     assert [run.reason for run in seen.trace[0].unchecked] == [reason]
+    assert seen.scores == {}
 
 
 async def test_outside_detectors_are_asked_all_at_once() -> None:
@@ -176,6 +178,15 @@ async def test_a_flagged_message_of_an_earlier_turn_is_withheld_and_the_talk_goe
     assert seen.outcome is Outcome.MASK
     assert list(seen.texts.values()) == ["fine", "[removed]", "good again"]
     assert (await inspect(compiled, "fine", "bad")).stop is not None
+
+
+async def test_pseudonyms_of_earlier_turns_are_not_looked_into() -> None:
+    """A pseudonym that was not restored, as in a link, is taken for a secret and masked."""
+    compiled = plan(rule("r", words("NAME", "hidden"), Action.MASK, INPUT))
+    vault = Minter(KEY, SCOPE)
+    text = f"see https://e.example/{vault.mint('NAME', 'Ada')} hidden"
+    seen = await inspect(compiled, text, minter=Minter(KEY, SCOPE, vault.minted))
+    assert seen.texts["m[0]"] == text.replace("hidden", "[removed]")
 
 
 async def test_observing_changes_nothing() -> None:

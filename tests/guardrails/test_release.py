@@ -21,7 +21,7 @@ from app.domain.events import (
 )
 from app.domain.finding import CLEAN, Detection, Finding, Found, Unchecked
 from app.domain.policy import Action, Stage
-from app.guardrails.evaluate import Stop
+from app.guardrails.decide import Stop
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
