@@ -89,7 +89,7 @@ class Project:
     only_backend: str | None = None
     """Every route goes there, whatever it says; for demonstrations."""
     builds: Builds = field(default_factory=lambda: Builds(KINDS))
-    """Detectors by their settings, so that a reload builds only what changed."""
+    """Kinds of detectors, and those that were built, so that a reload builds only what changed."""
 
     def read(self) -> Catalog:
         """The files as they are now.
@@ -99,7 +99,7 @@ class Project:
         """
         return read_catalog(
             self.root,
-            detectors=KINDS.values(),
+            detectors=self.builds.kinds.values(),
             inspect_prompt=prompt_variables,
             validate=self.builds.detector,
         )
@@ -111,7 +111,7 @@ class Project:
             ContentError: What only shows when it is put together.
         """
         plans = {
-            name: compile_policy(policy, KINDS, self.builds)
+            name: compile_policy(policy, self.builds.kinds, self.builds)
             for name, policy in catalog.policies.items()
         }
         versions: dict[tuple[str, str | None], Persona] = {

@@ -11,6 +11,7 @@ backends:
   scripted: {type: scripted, script: answers.yaml}
 routes:
   balanced: {backend: scripted, model: script}
+  hurried: {backend: scripted, model: script}
   nowhere: {backend: scripted, model: script}
 """
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 _BANNETON = """
 backends:
-  model: {{type: openai, base_url: "{base_url}", api_key: "${{MODEL_KEY}}", timeouts: {timeouts}}}
+  model: {{type: openai, base_url: "{base_url}", api_key: "${{MODEL_KEY}}"}}
+  impatient: {{type: openai, base_url: "{base_url}", timeouts: {{first_token_ms: 300}}}}
   nowhere: {{type: openai, base_url: "http://127.0.0.1:9/v1"}}
 routes:
   balanced: {{backend: model, model: served-model}}
+  hurried: {{backend: impatient, model: served-model}}
   nowhere: {{backend: nowhere, model: served-model}}
 """
-
-_TIMEOUTS = "{first_token_ms: 2000, between_tokens_ms: 2000, total_ms: 6000}"
 
 _POLICY = """
 audiences: {strictest_first: [minor, public, professional], default: public}
@@ -100,6 +100,7 @@ PERSONAS = {
     "curt": "extends: lexi\nname: Curt\non_block: error\n",
     "layered": "extends: lexi\nname: Lay\nsystem_messages: below\n",
     "keeper": "extends: lexi\nname: Keep\npolicy: keeping\n",
+    "hurried": "extends: lexi\nname: Hurry\nroute: hurried\n",
     "stranded": "extends: lexi\nname: Strand\nroute: nowhere\n",
 }
 
@@ -113,7 +114,7 @@ def write_project(root: Path, base_url: str, *, personal_data: str = MAIL_PATTER
         personal_data: The detector that pseudonyms are made by.
     """
     files = {
-        "banneton.yaml": _BANNETON.format(base_url=base_url, timeouts=_TIMEOUTS),
+        "banneton.yaml": _BANNETON.format(base_url=base_url),
         "policies/root.yaml": _POLICY % personal_data,
         "policies/keeping.yaml": "extends: root\n"
         "keep: {content: rewritten, content_for: 3d, findings: 5d}\n",

@@ -1,0 +1,119 @@
+"""The steps of an exchange with a real ledger and catalog, and a backend that a test writes."""
+
+import secrets
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from typing_extensions import override
+
+from app.domain.conversation import Conversation, Message, Origin, PersonaWishes, Role, TextPart
+from app.domain.events import Finish, FinishReason, StreamEvent, TextDelta, Usage
+from app.domain.protocols import Backend, Caller
+from app.guardrails.evaluate import History
+from app.ledger.ledger import Ledger
+from app.ledger.pseudonyms import Vault
+from app.ledger.records import Record, RecordFilter
+from app.main import SystemClock, load_project, new_id, open_ledger
+from app.pipeline.exchange import Ask, Exchange, Steps
+from app.pipeline.loaded import Loaded
+from app.telemetry.metrics import Metrics
+
+CALLER = Caller("acme", "key-1", None, None)
+
+
+def conversation(
+    text: str, *, persona: str = "lexi", wishes: PersonaWishes | None = None
+) -> Conversation:
+    """A request with one message."""
+    said = Message(Role.USER, Origin.CLIENT, (TextPart(text, "messages[0].content"),))
+    return Conversation(persona, (said,), wishes=wishes or PersonaWishes())
+
+
+@dataclass
+class PlayedBackend(Backend):
+    """Gives these events; an exception among them is raised where it stands."""
+
+    events: tuple[StreamEvent | Exception, ...] = (
+        TextDelta("One. "),
+        TextDelta("Two."),
+        Usage(3, 2),
+        Finish(FinishReason.STOP),
+    )
+    calls: list[Conversation] = field(default_factory=list)
+    ended: int = 0
+    """How many answers were ended, in whatever way."""
+
+    @override
+    async def stream(
+        self, conversation: Conversation, model: str
+    ) -> AsyncGenerator[StreamEvent, None]:
+        self.calls.append(conversation)
+        try:
+            for event in self.events:
+                if isinstance(event, Exception):
+                    raise event
+                yield event
+        finally:
+            self.ended += 1
+
+    @override
+    async def close(self) -> None:
+        return None
+
+
+@dataclass
+class Kitchen:
+    """All that exchanges need."""
+
+    steps: Steps
+    loaded: Loaded
+    ledger: Ledger
+    backend: PlayedBackend
+
+    def exchange(self, asked: Conversation) -> Exchange:
+        """An exchange that has not begun."""
+        served = self.loaded.find(asked.persona, asked.variant)
+        ask = Ask(
+            conversation=asked,
+            served=served,
+            catalog=self.loaded.catalog.digest,
+            caller=CALLER,
+            audience=asked.wishes.audience or served.plan.policy.default_audience,
+            dialect="openai_chat",
+            request_id=new_id(),
+        )
+        return Exchange(self.steps, ask)
+
+    async def records(self) -> tuple[Record, ...]:
+        """All records, newest first."""
+        return (await self.ledger.records(RecordFilter("acme", limit=1000))).records
+
+
+@asynccontextmanager
+async def kitchen(
+    root: Path,
+    backend: PlayedBackend,
+    *,
+    ledger_as: Callable[[Ledger], object] = lambda ledger: ledger,
+) -> AsyncIterator[Kitchen]:
+    """Set everything up for a project; ``ledger_as`` may put something before the ledger."""
+    project = load_project(root, reads_secrets=False)
+    loaded = project.load()
+    ledger = await open_ledger(project)
+    try:
+        steps = Steps(
+            backends=dict.fromkeys({one.route.backend for one in loaded.served.values()}, backend),
+            ledger=ledger_as(ledger),  # type: ignore[arg-type]  # a ledger, or a fake one
+            vault=Vault(ledger.store),
+            metrics=Metrics(),
+            clock=SystemClock(),
+            new_id=new_id,
+            pseudonym_key=ledger.store.keyring.pseudonym_key,
+            history=History(secrets.token_bytes(32)),
+            max_text_chars=1000,
+        )
+        yield Kitchen(steps, loaded, ledger, backend)
+    finally:
+        await ledger.stop()

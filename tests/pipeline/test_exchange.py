@@ -1,0 +1,189 @@
+"""The order of the steps: what is called and recorded, however an exchange ends."""
+
+import asyncio
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from app.domain.conversation import PersonaWishes
+from app.domain.decision import Outcome
+from app.domain.errors import (
+    BackendError,
+    BackendProblem,
+    DetectorError,
+    LedgerError,
+    RequestError,
+)
+from app.domain.events import Finish, FinishReason, ImageDelta, TextDelta
+from app.domain.record import Closing, Opening, Status
+from app.ledger.ledger import Ledger
+from app.pipeline.answer import Closed, ExchangeEvent, Opened, Stopped
+from tests.pipeline.exchanging import Kitchen, PlayedBackend, conversation, kitchen
+
+
+async def play(at: Kitchen, text: str, **more: object) -> list[ExchangeEvent]:
+    """All events of an exchange."""
+    return [event async for event in at.exchange(conversation(text, **more)).run()]  # type: ignore[arg-type]  # as conversation takes them
+
+
+async def test_opened_comes_first_and_closed_last(root: Path) -> None:
+    """A dialect could not write its headers, or would end an answer before its record."""
+    async with kitchen(root, PlayedBackend()) as at:
+        events = await play(at, "Hello")
+        assert isinstance(events[0], Opened)
+        assert isinstance(events[-1], Closed)
+        assert [type(event).__name__ for event in events[1:-1]].count("Finish") == 1
+        (record,) = await at.records()
+        assert (record.status, record.outcome) == (Status.COMPLETED, Outcome.ALLOW)
+
+
+@pytest.mark.parametrize("after", range(8))
+async def test_a_client_that_leaves_after_any_event(root: Path, after: int) -> None:
+    """An exchange that nobody waits for would leave two records, none, or a model running."""
+    async with kitchen(root, PlayedBackend()) as at:
+        seen: list[ExchangeEvent] = []
+        async with aclosing(at.exchange(conversation("Hello")).run()) as events:
+            async for event in events:
+                seen.append(event)
+                if len(seen) > after:
+                    break
+        (record,) = await at.records()
+        was_told = isinstance(seen[-1], Closed)
+        assert record.status in ({Status.COMPLETED} if was_told else {Status.CANCELLED})
+        assert at.backend.ended == len(at.backend.calls)
+
+
+@dataclass
+class SlowLedger:
+    """Lets a test in before an exchange is closed."""
+
+    ledger: Ledger
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def open(self, opening: Opening) -> None:
+        """Keep it."""
+        await self.ledger.open(opening)
+
+    async def close(self, closing: Closing) -> None:
+        """Keep it, when told."""
+        self.closing.set()
+        await self.go_on.wait()
+        await self.ledger.close(closing)
+        self.closed.set()
+
+
+async def test_a_task_that_is_cancelled_while_its_record_is_closed(root: Path) -> None:
+    """A client that leaves at the last moment would leave its record open for ever."""
+    slow: list[SlowLedger] = []
+
+    def wrapped(ledger: Ledger) -> SlowLedger:
+        slow.append(SlowLedger(ledger))
+        return slow[0]
+
+    async with kitchen(root, PlayedBackend(), ledger_as=wrapped) as at:
+
+        async def run() -> None:
+            async with aclosing(at.exchange(conversation("Hello")).run()) as events:
+                async for _ in events:
+                    pass
+
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(run())
+            await slow[0].closing.wait()
+            task.cancel()
+            await asyncio.sleep(0)
+            slow[0].go_on.set()
+            with suppress(asyncio.CancelledError):
+                await task
+        await slow[0].closed.wait()
+        (record,) = await at.records()
+        assert record.status is Status.COMPLETED
+
+
+@dataclass
+class FullLedger:
+    """Keeps nothing."""
+
+    async def open(self, _opening: Opening) -> None:
+        """Refuse."""
+        raise LedgerError("its storage is full")
+
+    async def close(self, _closing: Closing) -> None:
+        """Refuse."""
+        raise LedgerError("its storage is full")
+
+
+async def test_without_an_opening_the_model_is_not_called(root: Path) -> None:
+    """A call would leave no trace."""
+    async with kitchen(root, PlayedBackend(), ledger_as=lambda _: FullLedger()) as at:
+        with pytest.raises(LedgerError):
+            await play(at, "Hello")
+        assert at.backend.calls == []
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (BackendError(BackendProblem.TIMEOUT, "too late"), "timeout"),
+        (ValueError("planted"), "ValueError"),
+        (ImageDelta("image/png", "AA=="), "DetectorError"),
+    ],
+)
+async def test_a_failure_is_recorded_by_its_kind(
+    root: Path, failure: Exception | ImageDelta, kind: str
+) -> None:
+    """A failure would have no record, or one that quotes what a user or provider wrote."""
+    backend = PlayedBackend((TextDelta("One. "), failure, Finish(FinishReason.STOP)))
+    async with kitchen(root, backend) as at:
+        with pytest.raises((BackendError, ValueError, DetectorError)):
+            await play(at, "Hello")
+        (record,) = await at.records()
+        assert (record.status, record.closing["error"]) == (Status.FAILED, kind)
+        assert "planted" not in str(record)
+        assert backend.ended == 1
+
+
+@pytest.mark.parametrize(
+    ("wishes", "param"),
+    [
+        (PersonaWishes(scenario="nobody"), "banneton.scenario"),
+        (PersonaWishes(variables={"nobody": "x"}), "banneton.variables.nobody"),
+        (PersonaWishes(variables={"customer": "x" * 81}), "banneton.variables.customer"),
+    ],
+)
+async def test_what_the_persona_does_not_take_is_refused_before_anything(
+    root: Path, wishes: PersonaWishes, param: str
+) -> None:
+    """A request that cannot be served would be recorded and billed."""
+    async with kitchen(root, PlayedBackend()) as at:
+        with pytest.raises(RequestError) as caught:
+            await play(at, "Hello", wishes=wishes)
+        assert caught.value.param == param
+        assert (at.backend.calls, await at.records()) == ([], ())
+
+
+async def test_a_request_that_is_too_long_is_refused(root: Path) -> None:
+    """One request could keep every core busy."""
+    async with kitchen(root, PlayedBackend()) as at:
+        with pytest.raises(RequestError) as caught:
+            await play(at, "x" * 1001)
+        assert caught.value.code == "context_length_exceeded"
+        assert await play(at, "x" * 1000)
+
+
+async def test_nothing_of_the_model_follows_a_block(root: Path) -> None:
+    """A model would go on being read, or its words sent, after policy stopped the answer."""
+    backend = PlayedBackend(
+        (TextDelta("Yes. say-banned "), TextDelta("more"), Finish(FinishReason.STOP))
+    )
+    async with kitchen(root, backend) as at:
+        events = await play(at, "Hello")
+        stopped = next(at for at, event in enumerate(events) if isinstance(event, Stopped))
+        assert events[1:stopped] == [TextDelta("Yes. ")]
+        assert events[stopped + 1] == Finish(FinishReason.CONTENT_FILTER)
+        assert isinstance(events[stopped + 2], Closed)
+        assert backend.ended == 1
