@@ -5,7 +5,8 @@ from pathlib import Path
 _BANNETON = """
 backends:
   model: {{type: openai, base_url: "{base_url}", api_key: "${{MODEL_KEY}}"}}
-  impatient: {{type: openai, base_url: "{base_url}", timeouts: {{first_token_ms: 300}}}}
+  impatient:
+    {{type: openai, base_url: "{base_url}", timeouts: {{first_token_ms: 300, total_ms: 600}}}}
   nowhere: {{type: openai, base_url: "http://127.0.0.1:9/v1"}}
 routes:
   balanced: {{backend: model, model: served-model}}

@@ -162,6 +162,17 @@ def test_records_are_filtered_and_paged(served: Gateway, provider: Provider) -> 
         assert served.get(f"/v1/records?{query}").status_code == 400
 
 
+def test_metrics_can_be_switched_off(project: Path, provider: Provider) -> None:
+    """An operator who does not want numbers to be read would serve them all the same."""
+    deployment = project / "banneton.yaml"
+    text = deployment.read_text("utf-8")
+    deployment.write_text(f"{text}telemetry: {{metrics: false}}\n", "utf-8")
+    with gateway(project) as running:
+        assert running.get("/metrics", key=None).status_code == 404
+        assert running.get("/healthz", key=None).status_code == 200
+    assert provider.requests == []
+
+
 def test_without_keys_only_this_machine_is_served(project: Path, provider: Provider) -> None:
     """A gateway that anybody on the network could use would start without a word."""
     ended = banneton("serve", "--root", project, "--host", "0.0.0.0", "--port", "0")  # noqa: S104  # is refused

@@ -112,6 +112,7 @@ async def kitchen(
             new_id=new_id,
             pseudonym_key=ledger.store.keyring.pseudonym_key,
             history=History(secrets.token_bytes(32)),
+            max_messages=3,
             max_text_chars=1000,
         )
         yield Kitchen(steps, loaded, ledger, backend)
