@@ -213,6 +213,7 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
             new_id=new_id,
             pseudonym_key=ledger.store.keyring.pseudonym_key,
             history=History(secrets.token_bytes(32)),
+            max_messages=project.settings.limits.max_messages,
             max_text_chars=project.settings.limits.max_text_chars,
         )
         pipeline = Pipeline(
@@ -221,6 +222,7 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
             readiness=partial(_readiness, reloader),
             ledger=ledger,
             authenticator=authenticator,
+            shows_metrics=project.settings.telemetry.metrics,
         )
         limits = Limits(max_body_bytes=project.settings.limits.max_body_bytes)
         stop = asyncio.Event()

@@ -24,11 +24,14 @@ CALLER = Caller("acme", "key-1", None, None)
 
 
 def conversation(
-    text: str, *, persona: str = "lexi", wishes: PersonaWishes | None = None
+    text: str, *, persona: str = "lexi", wishes: PersonaWishes | None = None, times: int = 1
 ) -> Conversation:
-    """A request with one message."""
-    said = Message(Role.USER, Origin.CLIENT, (TextPart(text, "messages[0].content"),))
-    return Conversation(persona, (said,), wishes=wishes or PersonaWishes())
+    """A request with one message, or with the same one several times."""
+    said = tuple(
+        Message(Role.USER, Origin.CLIENT, (TextPart(text, f"messages[{at}].content"),))
+        for at in range(times)
+    )
+    return Conversation(persona, said, wishes=wishes or PersonaWishes())
 
 
 @dataclass
@@ -112,6 +115,7 @@ async def kitchen(
             new_id=new_id,
             pseudonym_key=ledger.store.keyring.pseudonym_key,
             history=History(secrets.token_bytes(32)),
+            max_messages=3,
             max_text_chars=1000,
         )
         yield Kitchen(steps, loaded, ledger, backend)

@@ -175,6 +175,15 @@ async def test_a_request_that_is_too_long_is_refused(root: Path) -> None:
         assert await play(at, "x" * 1000)
 
 
+async def test_a_request_of_too_many_messages_is_refused(root: Path) -> None:
+    """One request could keep every core busy with texts of one letter."""
+    async with kitchen(root, PlayedBackend()) as at:
+        with pytest.raises(RequestError) as caught:
+            await play(at, "x", times=4)
+        assert caught.value.code == "context_length_exceeded"
+        assert await play(at, "x", times=3)
+
+
 async def test_nothing_of_the_model_follows_a_block(root: Path) -> None:
     """A model would go on being read, or its words sent, after policy stopped the answer."""
     backend = PlayedBackend(
