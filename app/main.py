@@ -391,12 +391,7 @@ async def check_cases(project: Project, loaded: Loaded) -> tuple[int, tuple[Prob
 
 def schema_texts() -> Mapping[str, str]:
     """The JSON Schema of each kind of file, by the schema's file name."""
-    script = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Script.model_json_schema(),
-        "title": "script",
-    }
-    return {
-        **generate_schemas(KINDS.values(), Settings),
-        "script.schema.json": json.dumps(script, ensure_ascii=False, indent=2) + "\n",
-    }
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    script = {"$schema": dialect, **Script.model_json_schema(), "title": "script"}
+    text = json.dumps(script, ensure_ascii=False, indent=2) + "\n"
+    return {**generate_schemas(KINDS.values(), Settings), "script.schema.json": text}
