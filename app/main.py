@@ -1,7 +1,6 @@
 """``running_app(project)``: the only place where parts meet."""
 
 import asyncio
-import json
 import logging
 import secrets
 import time
@@ -29,7 +28,6 @@ from app.backends.timeouts import Timeouts
 from app.catalog.cases import read_cases
 from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
-from app.catalog.schemas import generate_schemas
 from app.catalog.wording import read_as
 from app.catalog.yaml_source import read_document
 from app.compose.check import prompt_variables
@@ -213,6 +211,7 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
             new_id=new_id,
             pseudonym_key=ledger.store.keyring.pseudonym_key,
             history=History(secrets.token_bytes(32)),
+            max_messages=project.settings.limits.max_messages,
             max_text_chars=project.settings.limits.max_text_chars,
         )
         pipeline = Pipeline(
@@ -221,6 +220,7 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
             readiness=partial(_readiness, reloader),
             ledger=ledger,
             authenticator=authenticator,
+            shows_metrics=project.settings.telemetry.metrics,
         )
         limits = Limits(max_body_bytes=project.settings.limits.max_body_bytes)
         stop = asyncio.Event()
@@ -385,16 +385,3 @@ async def check_text(
 async def check_cases(project: Project, loaded: Loaded) -> tuple[int, tuple[Problem, ...]]:
     """Run all cases of a project: how many expectations there are, and those that do not hold."""
     return await run_cases(loaded, read_cases(project.root, loaded.catalog), SystemClock())
-
-
-def schema_texts() -> Mapping[str, str]:
-    """The JSON Schema of each kind of file, by the schema's file name."""
-    script = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **Script.model_json_schema(),
-        "title": "script",
-    }
-    return {
-        **generate_schemas(KINDS.values(), Settings),
-        "script.schema.json": json.dumps(script, ensure_ascii=False, indent=2) + "\n",
-    }

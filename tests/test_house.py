@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from app import __version__
+from app.cli.schemas import schema_texts
 from app.guardrails.kinds import KINDS
-from app.main import schema_texts
 
 ROOT = Path(__file__).parent.parent
 MOST_LINES = 400

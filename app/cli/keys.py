@@ -113,7 +113,10 @@ def list_keys(
         table.add_column(heading, overflow="fold")
     for key in keys:
         table.add_row(*(str(value) for value in _row(key).values()))
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160
+    console.print(table)
 
 
 def _row(key: "ApiKey") -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Write the JSON Schemas by which editors complete and check the files that people write."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +17,27 @@ def schemas(
 
     Example: banneton schemas --to schemas
     """
-    from app.main import schema_texts
-
     to.mkdir(parents=True, exist_ok=True)
     for name, text in schema_texts().items():
         (to / name).write_text(text, "utf-8")
         typer.echo(str(to / name))
+
+
+def schema_texts() -> Mapping[str, str]:
+    """The JSON Schema of each kind of file, by the schema's file name."""
+    import json
+
+    from app.backends.scripted import Script
+    from app.catalog.schemas import generate_schemas
+    from app.guardrails.kinds import KINDS
+    from app.settings import Settings
+
+    script = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Script.model_json_schema(),
+        "title": "script",
+    }
+    return {
+        **generate_schemas(KINDS.values(), Settings),
+        "script.schema.json": json.dumps(script, ensure_ascii=False, indent=2) + "\n",
+    }

@@ -38,6 +38,7 @@ class Steps:
     new_id: NewId
     pseudonym_key: bytes
     history: History
+    max_messages: int
     max_text_chars: int
     """Code points of all texts of a request together."""
 
@@ -207,6 +208,12 @@ class Exchange:
         return stop, Finish(FinishReason.CONTENT_FILTER)
 
     def _bound(self, texts: Sequence[Segment]) -> None:
+        if len(self._ask.conversation.messages) > self._steps.max_messages:
+            raise RequestError(
+                f"messages: more than {self._steps.max_messages}",
+                param="messages",
+                code="context_length_exceeded",
+            )
         if sum(len(segment.text) for segment in texts) > self._steps.max_text_chars:
             raise RequestError(
                 f"messages: more than {self._steps.max_text_chars} characters together",

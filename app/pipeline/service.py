@@ -39,6 +39,7 @@ class Pipeline:
         readiness: Callable[[], Readiness],
         ledger: Ledger,
         authenticator: Authenticator | None,
+        shows_metrics: bool,
     ) -> None:
         """Put the parts together.
 
@@ -47,6 +48,7 @@ class Pipeline:
             loaded: Gives the catalog that is served now.
             readiness: Whether requests can be served.
             ledger: For reading records.
+            shows_metrics: Whether metrics may be read.
             authenticator: None lets anybody in, as one tenant: only for loopback without keys.
         """
         self._steps = steps
@@ -54,6 +56,7 @@ class Pipeline:
         self._readiness = readiness
         self._ledger = ledger
         self._authenticator = authenticator
+        self._shows_metrics = shows_metrics
 
     async def authenticate(self, authorization: str | None) -> Caller:
         """Who asks; raises ``AccessError``."""
@@ -136,6 +139,8 @@ class Pipeline:
 
     def metrics(self) -> bytes:
         """Prometheus text."""
+        if not self._shows_metrics:
+            raise RequestError("metrics are off: telemetry.metrics says so", code="not_found")
         if self._readiness().problems:
             self._steps.metrics.catalog_refused()
         return self._steps.metrics.render()

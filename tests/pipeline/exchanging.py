@@ -24,11 +24,14 @@ CALLER = Caller("acme", "key-1", None, None)
 
 
 def conversation(
-    text: str, *, persona: str = "lexi", wishes: PersonaWishes | None = None
+    text: str, *, persona: str = "lexi", wishes: PersonaWishes | None = None, times: int = 1
 ) -> Conversation:
-    """A request with one message."""
-    said = Message(Role.USER, Origin.CLIENT, (TextPart(text, "messages[0].content"),))
-    return Conversation(persona, (said,), wishes=wishes or PersonaWishes())
+    """A request with one message, or with the same one several times."""
+    said = tuple(
+        Message(Role.USER, Origin.CLIENT, (TextPart(text, f"messages[{at}].content"),))
+        for at in range(times)
+    )
+    return Conversation(persona, said, wishes=wishes or PersonaWishes())
 
 
 @dataclass

@@ -2,12 +2,12 @@
 
 import asyncio
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from app.domain.conversation import Message, PersonaWishes, TextPart
+from app.domain.conversation import PersonaWishes
 from app.domain.decision import Outcome
 from app.domain.errors import (
     BackendError,
@@ -175,26 +175,13 @@ async def test_a_request_that_is_too_long_is_refused(root: Path) -> None:
         assert await play(at, "x" * 1000)
 
 
-async def test_a_request_with_too_many_messages_is_refused(root: Path) -> None:
-    """A client could send a conversation without end."""
+async def test_a_request_of_too_many_messages_is_refused(root: Path) -> None:
+    """One request could keep every core busy with texts of one letter."""
     async with kitchen(root, PlayedBackend()) as at:
-        asked = conversation("Hello")
-        for count, is_taken in ((3, True), (4, False)):
-            several = replace(asked, messages=numbered(asked.messages[0], count))
-            if is_taken:
-                assert [event async for event in at.exchange(several).run()]
-            else:
-                with pytest.raises(RequestError) as caught:
-                    await anext(at.exchange(several).run())
-                assert caught.value.code == "context_length_exceeded"
-
-
-def numbered(message: Message, count: int) -> tuple[Message, ...]:
-    """So many messages, each at a place of its own."""
-    return tuple(
-        replace(message, parts=(TextPart("Hello", f"messages[{at}].content"),))
-        for at in range(count)
-    )
+        with pytest.raises(RequestError) as caught:
+            await play(at, "x", times=4)
+        assert caught.value.code == "context_length_exceeded"
+        assert await play(at, "x", times=3)
 
 
 async def test_nothing_of_the_model_follows_a_block(root: Path) -> None:
