@@ -99,7 +99,8 @@ async def test_a_task_that_is_cancelled_while_its_record_is_closed(root: Path) -
             slow[0].go_on.set()
             with suppress(asyncio.CancelledError):
                 await task
-        await slow[0].closed.wait()
+        async with asyncio.timeout(10):
+            await slow[0].closed.wait()
         (record,) = await at.records()
         assert record.status is Status.COMPLETED
 
