@@ -25,7 +25,7 @@ from benchmarks import load, mock_model
 PROJECT = Path(__file__).resolve().parent.parent
 MODEL_PORT, PASS_PORT, FREE_PORT, BASELINE_PORT = 9101, 9102, 9103, 9104
 ROUNDS, SECONDS = 5, 1.5
-PROMPT = mock_model.text_of(1000)
+PROMPT = f"Note {load.PLACE.decode()}. {mock_model.text_of(985)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ async def inspect_segments(
         segments: Paths are unique.
         minter: Gives pseudonyms, and says whose texts these are.
         now: Decides which waivers hold.
-        history: Where findings of texts from earlier turns are kept.
+        history: Where findings are kept: clients send every text again with each later turn.
     """
     stages = dict.fromkeys(segment.stage for segment in segments)
     looks = [
@@ -179,7 +179,7 @@ class _StageLook:
 
     async def _look(self, segment: Segment, history: History | None) -> Seen:
         key = None
-        if history is not None and segment.is_earlier:
+        if history is not None:
             key = history.key(self._minter.scope.tenant, self._plan, segment)
             if (known := history.get(key)) is not None:
                 return known

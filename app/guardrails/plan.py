@@ -115,14 +115,16 @@ def compile_policy(policy: Policy, kinds: Kinds, builds: Builds | None = None) -
     if problems:
         raise ContentError(problems)
     changes = {audience: _last_days(policy, audience) for audience in policy.audiences}
-    stages = {
-        (stage, audience, period): _stage_plan(policy, prepared, stage, audience, period)
-        for audience, last_days in changes.items()
-        for period in range(len(last_days) + 1)
-        for stage in Stage
-    }
-    for stage_plan in stages.values():
-        stage_plan.warm()
+    made: dict[tuple[Stage, tuple[PlannedRule, ...]], StagePlan] = {}
+    stages: dict[tuple[Stage, str, int], StagePlan] = {}
+    for stage in Stage:
+        here = [each for each in prepared if stage in each.rule.stages]
+        for audience, last_days in changes.items():
+            for period in range(len(last_days) + 1):
+                rules = _planned(policy, here, audience, last_days[period:])
+                if (stage, rules) not in made:
+                    made[stage, rules] = _stage_plan(stage, here, rules)
+                stages[stage, audience, period] = made[stage, rules]
     return PolicyPlan(policy, changes, stages)
 
 
@@ -188,21 +190,21 @@ def _last_days(policy: Policy, audience: str) -> tuple[date, ...]:
     return tuple(sorted({w.expires for w in policy.waivers if w.audience == audience}))
 
 
+def _planned(
+    policy: Policy, here: Sequence[_Prepared], audience: str, last_days: Sequence[date]
+) -> tuple[PlannedRule, ...]:
+    """The rules of a stage for an audience, with the waivers that end on these days."""
+    waivers = [w for w in policy.waivers if w.audience == audience and w.expires in last_days]
+    return tuple(_planned_rule(each, audience, waivers) for each in here)
+
+
 def _stage_plan(
-    policy: Policy, prepared: Sequence[_Prepared], stage: Stage, audience: str, period: int
+    stage: Stage, here: Sequence[_Prepared], rules: tuple[PlannedRule, ...]
 ) -> StagePlan:
-    last_days = _last_days(policy, audience)
-    waivers = [
-        waiver
-        for waiver in policy.waivers
-        if waiver.audience == audience and waiver.expires in last_days[period:]
-    ]
-    here = [each for each in prepared if stage in each.rule.stages]
-    rules = tuple(_planned(each, audience, waivers) for each in here)
     local = {each.run.ref: each.run for each in here if isinstance(each.run, LocalRun)}
     ordered = tuple(sorted(local.values(), key=_cost))
     sources = [(run.shapes or (), index) for index, run in enumerate(ordered)]
-    return StagePlan(
+    made = StagePlan(
         stage=stage,
         rules=rules,
         local=ordered,
@@ -210,6 +212,8 @@ def _stage_plan(
         screen=regex_set(tuple(shape.source for shapes, _ in sources for shape in shapes)),
         screened=tuple(chain.from_iterable([index] * len(shapes) for shapes, index in sources)),
     )
+    made.warm()
+    return made
 
 
 def _cost(run: LocalRun) -> tuple[bool, bool, bool]:
@@ -231,7 +235,7 @@ def _remote_runs(here: Sequence[_Prepared], rules: Sequence[PlannedRule]) -> tup
     return tuple(runs.values())
 
 
-def _planned(prepared: _Prepared, audience: str, waivers: Sequence[Waiver]) -> PlannedRule:
+def _planned_rule(prepared: _Prepared, audience: str, waivers: Sequence[Waiver]) -> PlannedRule:
     rule = prepared.rule
     caps = [waiver.to for waiver in waivers if waiver.rule == rule.id]
     return PlannedRule(

@@ -97,6 +97,8 @@ def outage(ref: DetectorRef, unchecked: Unchecked) -> UncheckedRun:
 
 async def ask_all(runs: Sequence[RemoteRun], texts: Mapping[str, str]) -> dict[str, Seen]:
     """What detectors outside say about each text, all asked at once, each within its deadline."""
+    if not runs:
+        return {}
     async with asyncio.TaskGroup() as group:
         tasks = {
             path: [group.create_task(_ask(run, path, text)) for run in runs]

@@ -1,10 +1,10 @@
 """Policies, answers and detectors in few words, for tests of the guardrails."""
 
 import itertools
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from app.domain.events import Finish, FinishReason, StreamEvent, TextDelta
 from app.domain.finding import CLEAN, Detection, Finding, Found
@@ -31,6 +31,7 @@ from app.guardrails.release import OutputGuard
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SCOPE = PseudonymScope("tenant", "key", "session")
 KEY = b"a key for tests only"
+ResultT = TypeVar("ResultT")
 AUDIENCES = ("minor", "public", "professional")
 
 
@@ -96,6 +97,16 @@ def observed(rule_: Rule) -> Rule:
 
 def _fields(rule_: Rule) -> dict[str, Any]:
     return {name: getattr(rule_, name) for name in Rule.__dataclass_fields__}
+
+
+def run(steps: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """The result of a coroutine that never waits: a loop for each example would take most time."""
+    try:
+        steps.send(None)
+    except StopIteration as done:
+        result: ResultT = done.value
+        return result
+    raise AssertionError("it waits for something; give it a loop")
 
 
 async def stream(

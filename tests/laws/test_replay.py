@@ -1,6 +1,5 @@
 """The Replay law, its pure part: what was decided live is what the recorded trace gives again."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
@@ -27,6 +26,7 @@ from tests.guardrails.building import (
     pieces,
     plan,
     rule,
+    run,
     stream,
     words,
 )
@@ -87,7 +87,7 @@ def test_input_is_decided_as_its_trace_says(
         for n, text in enumerate(texts)
     ]
     minter = Minter(KEY, SCOPE)
-    seen = asyncio.run(inspect_segments(compiled, audience, segments, minter=minter, now=NOW))
+    seen = run(inspect_segments(compiled, audience, segments, minter=minter, now=NOW))
     again = decide(compiled, audience, seen.trace, NOW)
     assert again == seen.decisions
     assert outcome_of(again) == seen.outcome
@@ -109,7 +109,7 @@ def test_answers_are_decided_as_their_trace_says(
     """An answer was stopped or passed by something that its record does not hold."""
     guarding = guard(compiled, audience)
     events = [TextDelta(piece) for piece in pieces(text, cuts)]
-    asyncio.run(stream(guarding, [*events, ToolCallDelta(0, text, "call", "tool")]))
+    run(stream(guarding, [*events, ToolCallDelta(0, text, "call", "tool")]))
     again = decide(compiled, audience, guarding.trace, NOW)
     assert again == guarding.decisions
     assert outcome_of(again) == guarding.outcome
@@ -128,9 +128,7 @@ def test_another_policy_can_be_asked_about_the_same_trace() -> None:
     """A record does not tell what a change would have done, or tells without having looked."""
     old = plan(rule("r", words("ab"), Action.FLAG, Stage.INPUT))
     segments = [Segment("text", "x ab", Stage.INPUT)]
-    seen = asyncio.run(
-        inspect_segments(old, "public", segments, minter=Minter(KEY, SCOPE), now=NOW)
-    )
+    seen = run(inspect_segments(old, "public", segments, minter=Minter(KEY, SCOPE), now=NOW))
     stricter = plan(rule("r", words("ab"), Action.BLOCK, Stage.INPUT))
     (made,) = decide(stricter, "public", seen.trace, NOW)
     assert made.applied == (Applied("r", Action.BLOCK, (0,)),)

@@ -1,7 +1,5 @@
 """The Round trip law: the model sees pseudonyms, the user sees values, and URLs stay closed."""
 
-import asyncio
-
 import orjson
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -28,6 +26,7 @@ from tests.guardrails.building import (
     pieces,
     plan,
     rule,
+    run,
     stream,
     text_of,
     words,
@@ -48,7 +47,7 @@ CUTS = st.sets(st.integers(1, 160), max_size=30)
 def pseudonymized(text: str, minter: Minter) -> str:
     """The text as the model gets it."""
     segments = [Segment("text", text, Stage.INPUT)]
-    seen = asyncio.run(inspect_segments(FREE, "public", segments, minter=minter, now=NOW))
+    seen = run(inspect_segments(FREE, "public", segments, minter=minter, now=NOW))
     return seen.texts["text"]
 
 
@@ -66,7 +65,7 @@ def test_the_model_sees_no_value_and_the_user_sees_all(
     assert set(minter.minted.values()) == {value for _, value in parts}
     for kind in (TextDelta, RefusalDelta, ReasoningDelta):
         guarding = guard(FREE, minter=minter)
-        out = asyncio.run(stream(guarding, map(kind, pieces(sent, cuts))))
+        out = run(stream(guarding, map(kind, pieces(sent, cuts))))
         assert "".join(getattr(event, "text", "") for event in out) == text
         assert dict(guarding.content)[next(iter(dict(guarding.content)))] == sent
 
@@ -83,7 +82,7 @@ def test_values_come_back_in_the_arguments_of_tools_as_json(
     guarding = guard(FREE, minter=minter)
     events: list[StreamEvent] = [ToolCallDelta(0, "", "call", "send")]
     events += [ToolCallDelta(0, piece) for piece in pieces(sent, cuts)]
-    out = asyncio.run(stream(guarding, events))
+    out = run(stream(guarding, events))
     got = "".join(event.arguments for event in out if isinstance(event, ToolCallDelta))
     assert orjson.loads(got) == {prose: [prose + value] for prose, value in parts}
 
@@ -157,7 +156,7 @@ def test_rules_see_a_pseudonym_as_one_thing(before: str, after: str, cuts: set[i
     token = minter.mint("OOK", "the value")
     guarding = guard(PLAN, minter=minter)
     text = before + token + after
-    out = text_of(asyncio.run(stream(guarding, map(TextDelta, pieces(text, cuts)))))
+    out = text_of(run(stream(guarding, map(TextDelta, pieces(text, cuts)))))
     crosses = before.endswith("B")  # and so makes BOO with the beginning of the name
     assert out == (f"{before[:-1]}[removed]" if crosses else f"{before}the value") + after
 
@@ -194,7 +193,7 @@ def test_what_the_model_brings_up_is_named_and_not_restored() -> None:
     minter = Minter(KEY, SCOPE)
     mine = minter.mint("p0", "<mine>")
     guarding = guard(compiled, minter=minter)
-    out = text_of(asyncio.run(stream(guarding, [TextDelta(f"<new> <mine> {mine}")])))
+    out = text_of(run(stream(guarding, [TextDelta(f"<new> <mine> {mine}")])))
     assert out == f"{minter.name('p0', '<new>')} <mine> <mine>"
     assert "<new>" not in minter.known.values()
 
@@ -207,7 +206,7 @@ def test_unknown_tokens_of_our_shape_are_told_and_passed_on() -> None:
     minter.mint("EMAIL_ADDRESS", "a@b.example")
     guarding = guard(FREE, minter=minter)
     text = f"{foreign} and {constant} and MAX_VALUE"
-    assert text_of(asyncio.run(stream(guarding, [TextDelta(text)]))) == text
+    assert text_of(run(stream(guarding, [TextDelta(text)]))) == text
     found = [(f.detector, f.category, f.start, f.end) for t in guarding.trace for f in t.findings]
     assert found == [("pseudonym", "unknown_token", 0, len(foreign))]
     assert list(unknown_tokens(foreign, {foreign: "known"})) == []

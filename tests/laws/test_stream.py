@@ -4,7 +4,6 @@ The oracle below looks at the whole text with a matcher of its own; it knows not
 automata or what is open. Every test asserts equality.
 """
 
-import asyncio
 import itertools
 import re
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from tests.guardrails.building import (
     pieces,
     plan,
     rule,
+    run,
     stream,
     text_of,
     words,
@@ -111,7 +111,7 @@ def test_any_cutting_gives_the_same_text(
 ) -> None:
     """A streaming client gets other text than the law says, for some way to cut the answer."""
     guarding = guard(compiled(rules))
-    out = asyncio.run(stream(guarding, map(TextDelta, pieces(text, cuts))))
+    out = run(stream(guarding, map(TextDelta, pieces(text, cuts))))
     want = expected(text, rules)
     assert (text_of(out), guarding.stop is not None) == (want.text, want.stops)
     assert isinstance(out[-1] if out else None, Finish) != want.stops
@@ -139,7 +139,7 @@ def test_words_are_whole_or_not_as_the_list_says(
         rule(f"r{n}", words(word, whole_words=whole), act) for n, (word, act) in enumerate(listed)
     ]
     guarding = guard(plan(*rules))
-    out = asyncio.run(stream(guarding, map(TextDelta, pieces(text, cuts))))
+    out = run(stream(guarding, map(TextDelta, pieces(text, cuts))))
     spans = [
         (span, act) for word, act in listed for span in _words(word, text.lower(), whole=whole)
     ]
@@ -243,7 +243,7 @@ def test_what_can_only_flag_or_add_holds_nothing(
     guarding = guard(plan(*listed))
     for piece in pieces(text, cuts):
         assert guarding.feed(TextDelta(piece)) == [TextDelta(piece)]
-    rest = asyncio.run(guarding.finish(Finish(FinishReason.STOP)))
+    rest = run(guarding.finish(Finish(FinishReason.STOP)))
     adds = [
         f" +{n}"
         for n, (tree, act) in enumerate(rules)
@@ -268,7 +268,7 @@ def test_channels_do_not_mix_and_stop_together(
         *(_event(n, text) for n, text in fed),
         ToolCallDelta(0, closing),
     ]
-    out = asyncio.run(stream(guarding, events, choices=(0, 1)))
+    out = run(stream(guarding, events, choices=(0, 1)))
     texts = ["".join(text for m, text in fed if m == n) for n in range(4)]
     texts[3] = opening + texts[3] + closing
     stopped = guarding.stop.path if guarding.stop is not None else None
@@ -345,7 +345,7 @@ def test_detectors_that_look_closer_give_the_same_in_windows(
     listed = [rule("even", {"local": {}}, act)]
     listed += [rule(f"r{n}", patterns(regex(tree)), a) for n, (tree, a) in enumerate(rules)]
     guarding = guard(plan(*listed, extra=[kind(detector)]))
-    out = asyncio.run(stream(guarding, map(TextDelta, pieces(text, cuts))))
+    out = run(stream(guarding, map(TextDelta, pieces(text, cuts))))
     failed = [m.span() for m in re.finditer("[0-9]{2,4}", text) if "9" in m.group()]
     readable = text[: failed[0][0]] if failed else text
     spans = [(span, act) for span in _even(readable)]
@@ -372,7 +372,7 @@ def test_what_is_forgotten_of_a_long_text_is_not_missed(
     listed.append(rule("even", {"local": {}}, Action.MASK))
     guarding = guard(plan(*listed, extra=[kind(detector)]))
     cuts = range(0, len(text), size)
-    out = asyncio.run(stream(guarding, map(TextDelta, pieces(text, cuts))))
+    out = run(stream(guarding, map(TextDelta, pieces(text, cuts))))
     spans = [(span, act) for tree, act in rules for span in _in_all_readings(text, tree)]
     want = _expected(text, spans + [(span, Action.MASK) for span in _even(text)])
     assert (text_of(out), guarding.stop is not None) == (want.text, want.stops)
@@ -397,7 +397,7 @@ def test_sentences_are_judged_whole(
     listed = [rule("bad", {"local": {}}, act)]
     listed += [rule(f"r{n}", patterns(regex(tree)), a) for n, (tree, a) in enumerate(rules)]
     guarding = guard(plan(*listed, extra=[kind(Local(_bad, Scope.SENTENCE))]))
-    out = asyncio.run(stream(guarding, map(TextDelta, pieces(text, cuts))))
+    out = run(stream(guarding, map(TextDelta, pieces(text, cuts))))
     spans, at = [(span, a) for tree, a in rules for span in matches(tree, text)], 0
     for sentence in re.findall(r"(?s).+?(?:[。\n]|\.(?=\s)|$)", text):
         spans += [((at + start, at + end), act) for start, end in _bad(sentence)]
@@ -417,7 +417,7 @@ def test_what_judges_the_whole_answer_holds_it(
     guarding = guard(plan(*listed, extra=[kind(Local(_bad))]))
     for piece in pieces(text, cuts):
         assert guarding.feed(TextDelta(piece)) == []
-    out = asyncio.run(guarding.finish(Finish(FinishReason.STOP)))
+    out = run(guarding.finish(Finish(FinishReason.STOP)))
     spans = [(span, a) for tree, a in rules for span in matches(tree, text)]
     if act is Action.BLOCK and _bad(text):
         spans = [((0, 0), act)]
@@ -454,7 +454,7 @@ def test_disguised_text_is_held_as_what_it_reads_like(
 ) -> None:
     """A word in invisible, wide or foreign letters leaves in part when it is cut in mid-letter."""
     guarding = guard(compiled(rules))
-    out = asyncio.run(stream(guarding, map(TextDelta, pieces(text, cuts))))
+    out = run(stream(guarding, map(TextDelta, pieces(text, cuts))))
     want = _expected(
         text, [(span, act) for tree, act in rules for span in _in_all_readings(text, tree)]
     )
@@ -480,7 +480,7 @@ def test_arguments_are_held_as_what_their_json_says(
     """What a rule hides is spelt in escapes, or in half of one, and reaches a tool."""
     text = f'{{"k":"{inner}"}}'
     guarding = guard(compiled(rules, Stage.TOOL_CALL))
-    out = asyncio.run(stream(guarding, [ToolCallDelta(0, piece) for piece in pieces(text, cuts)]))
+    out = run(stream(guarding, [ToolCallDelta(0, piece) for piece in pieces(text, cuts)]))
     want = _expected(
         text,
         [(s, act) for tree, act in rules for s in _in_all_readings(text, tree, is_json=True)],
