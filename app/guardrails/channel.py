@@ -31,7 +31,7 @@ _LONG_HOLD = 2048
 """From this many held code points on, the tail is read again only when it has grown by an eighth,
 so that the time stays linear in the text; then what is held waits up to that much longer."""
 _LONG_CONTEXT = 32
-"""How much more of what was released a tail may begin with than anyone wants to see."""
+"""How much more of what was released a tail may at least begin with than anyone wants to see."""
 _CHAIN = 4096
 """How far back a tail may begin so as not to cut into a row of matches."""
 
@@ -300,7 +300,7 @@ class Channel:
         """Forget what is released, but for what detectors want to see before what comes."""
         at = self._released - self._base
         keep = self.plan.left_context
-        if at <= keep + _LONG_CONTEXT:
+        if at <= keep + max(_LONG_CONTEXT, keep // 2):
             return
         first = at - keep if self._tail.isascii() else self._seen_from(at, keep)
         if self._is_json:

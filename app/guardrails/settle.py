@@ -15,8 +15,12 @@ from app.guardrails.matches import MatchDetector
 from app.guardrails.passage import Layer, Passage
 from app.guardrails.places import Places, Span
 from app.guardrails.pseudonyms import KnownTokens
+from app.guardrails.rewrite import escapes
 from app.guardrails.seen import inspect_run, outage
 from app.guardrails.stage_plan import LocalRun, StagePlan
+
+_NEAR = 16
+"""How much of what is released is read again, in code points: shapes look at one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,10 @@ class _Match(NamedTuple):
     seen: int
     """Up to here the text must be read to see one code point of the layer after the match."""
 
+    def moved(self, by: int) -> "_Match":
+        """The same, so many code points further on."""
+        return _Match(self.shape, self.start + by, self.end + by, self.seen + by)
+
 
 def _match(layer: Layer, shape: int, span: Span) -> _Match:
     start, end = layer.span(*span)
@@ -92,18 +100,15 @@ def certain_up_to(plan: StagePlan, tail: Tail) -> int | None:
 
     This is what most deltas of most answers cost. None means that ``settle`` has to say it.
     """
-    if tail.text.isascii():
-        layers: tuple[Layer, ...] = (Layer("original", tail.text),)
-    else:
-        layers = Passage(tail.text, is_json=tail.is_json, is_whole=False).layers
-    certain = len(tail.text)
+    first, near, layers = _near(tail)
+    certain = len(near.text)
     for layer in layers:
-        at = _place_in(layer, tail.at)
-        first = max(at - 1, 0)
-        data = layer.text[first:].encode("utf-8", "replace")
+        at = _place_in(layer, near.at)
+        before = max(at - 1, 0)
+        data = layer.text[before:].encode("utf-8", "replace")
         if plan.span_screen.hits(data):
             return None
-        start = len(layer.text[first:at].encode("utf-8", "replace"))
+        start = len(layer.text[before:at].encode("utf-8", "replace"))
         open_at = plan.span_screen.open_at(data, start)
         if open_at == len(data):
             continue
@@ -111,18 +116,36 @@ def certain_up_to(plan: StagePlan, tail: Tail) -> int | None:
             return None
         place = at + len(data[start:open_at].decode())
         certain = min(certain, layer.span(place, place + 1)[0])
-    return certain
+    return first + certain
+
+
+def _near(tail: Tail) -> tuple[int, Tail, tuple[Layer, ...]]:
+    """The tail with no more context than shapes look at, in all its layers; and where it begins."""
+    first = max(tail.at - _NEAR, 0)
+    if tail.is_json and first:
+        first = escapes(tail.text, is_end=tail.is_end).before(first)
+    near = Tail(tail.text[first:], tail.at - first, tail.is_json, tail.is_end) if first else tail
+    if near.text.isascii() and not (tail.is_json and "\\" in near.text):
+        return first, near, (Layer("original", near.text),)
+    layers = Passage(near.text, is_json=tail.is_json, is_whole=False).layers
+    if first and not all(_place_in(layer, near.at) for layer in layers):
+        # All that is near is invisible: what stands before the tail is further back.
+        return 0, tail, Passage(tail.text, is_json=tail.is_json, is_whole=False).layers
+    return first, near, layers
 
 
 def settle(plan: StagePlan, tokens: KnownTokens, tail: Tail) -> Settled:
     """What the detectors that judge a span at a time are certain of."""
-    passage = Passage(tail.text, is_json=tail.is_json, is_whole=False)
     atoms, open_at = tokens.scan(tail.text, tail.at, is_end=tail.is_end)
     settled = Settled(open_at, atoms=Places(atoms))
     matches: dict[LocalRun, set[_Match]] = {}
-    for layer in passage.layers:
-        for run, match in _scan_layer(plan, tail, layer, settled):
-            matches.setdefault(run, set()).add(match)
+    first, near, layers = _near(tail)
+    for layer in layers:
+        found_here, open_at = _scan_layer(plan, near, layer)
+        settled.open_at = min(settled.open_at, first + open_at)
+        for run, match in found_here:
+            matches.setdefault(run, set()).add(match.moved(first))
+    passage = Passage(tail.text, is_json=tail.is_json, is_whole=False)
     for run, found in matches.items():
         settled.matches.update((match.start, match.end) for match in found)
         settled.said += (
@@ -134,9 +157,9 @@ def settle(plan: StagePlan, tokens: KnownTokens, tail: Tail) -> Settled:
 
 
 def _scan_layer(
-    plan: StagePlan, tail: Tail, layer: Layer, settled: Settled
-) -> list[tuple[LocalRun, _Match]]:
-    """The settled matches in a layer; moves ``settled.open_at`` to what is open there."""
+    plan: StagePlan, tail: Tail, layer: Layer
+) -> tuple[list[tuple[LocalRun, _Match]], int]:
+    """The settled matches in a layer, and the earliest place of the text that is open there."""
     at = _place_in(layer, tail.at)
     # One code point before is enough for assertions; what lies further back has had its say.
     hits = plan.span_screen.hits(layer.text[max(at - 1, 0) :].encode("utf-8", "replace"))
@@ -152,9 +175,8 @@ def _scan_layer(
         found += ((run, _match(layer, index, span)) for span in spans)
     if not tail.is_end:
         earliest = min(earliest, _open_elsewhere(plan, layer, (at, earliest), hits))
-    if earliest < nothing_open:
-        settled.open_at = min(settled.open_at, layer.span(earliest, earliest + 1)[0])
-    return found
+    is_open = earliest < nothing_open
+    return found, layer.span(earliest, earliest + 1)[0] if is_open else len(tail.text)
 
 
 def _is_sure(run: LocalRun, tail: Tail) -> bool:

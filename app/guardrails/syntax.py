@@ -132,9 +132,12 @@ class _Reader:
                 continue
             changed = self._flags_only(flags)
             if changed is None:
-                items.extend(self._repeated(flags))
+                items.extend(self._atom(flags))
             else:
                 flags = changed
+            # Flags and empty quotes are nothing to repeat: what stands before them is.
+            while items and (times := self._times()) is not None:
+                items[-1] = Repeat(items[-1], *times)
         options.append(_seq(items))
         return options[0] if len(options) == 1 else Choice(tuple(options))
 
@@ -145,13 +148,6 @@ class _Reader:
             return None
         self.at = match.end()
         return _with_flags(flags, match)
-
-    def _repeated(self, flags: frozenset[str]) -> Iterator[Node]:
-        atoms = list(self._atom(flags))
-        times = self._times()
-        if times is not None and atoms:
-            atoms[-1] = Repeat(atoms[-1], *times)
-        yield from atoms
 
     def _times(self) -> tuple[int, int | None] | None:
         char = self.pattern[self.at : self.at + 1]

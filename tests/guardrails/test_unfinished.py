@@ -7,7 +7,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app.domain.errors import DetectorError
-from app.guardrails.unfinished import Screen, Shape
+from app.guardrails.syntax import parse
+from app.guardrails.unfinished import Screen, Shape, written
 from tests.guardrails.grammar import EDGED, Tree, matches, regex, trees
 
 ALPHABET = "ab "
@@ -119,3 +120,45 @@ def test_what_is_too_large_is_held_longer_never_shorter() -> None:
     assert not shape.is_exact
     assert shape.scan("xa" + "c" * 1500, 0, is_end=False) == ([], 1)
     assert shape.scan("a" + "c" * 900 + "b!", 0, is_end=False) == ([(0, 902)], 903)
+
+
+PIECES = st.lists(
+    st.sampled_from(
+        [
+            *"ab.|()[]^$*+?-:,{}\n中",
+            *(r"\b", r"\d", r"\W", r"\pL", r"\p{Greek}", r"\x61", r"\x{62}", r"\.", r"\Q", r"\E"),
+            *(
+                r"\z",
+                r"\A",
+                r"\\",
+                r"\]",
+                r"\101",
+                "[^",
+                "[a-b]",
+                "[[:alpha:]",
+                "(?:",
+                "(?i)",
+                "(?i:",
+            ),
+            *("(?s-i:", "(?m)", "(?U)", "(?P<n>", "(?<m>", "{2}", "{0,2}", "{1,}", "??", "(?="),
+        ]
+    ),
+    max_size=9,
+).map("".join)
+
+
+@settings(deadline=None, max_examples=2000)
+@given(PIECES, st.lists(st.text("abB1.中\n", max_size=6), max_size=4))
+def test_whatever_authors_write_is_read_as_re2_reads_it_or_refused(
+    pattern: str, texts: list[str]
+) -> None:
+    """A pattern loads as another one, or fails to load with an error that is not for authors."""
+    try:
+        shape = Shape(pattern)
+    except DetectorError:
+        return
+    again = Shape(written(parse(pattern)))
+    for text in texts:
+        assert again.scan(text, 0, is_end=True) == shape.scan(text, 0, is_end=True)
+        spans, open_at = shape.scan(text, 0, is_end=False)
+        assert [s for s in shape.scan(text, 0, is_end=True)[0] if s[0] < open_at] == spans
