@@ -8,7 +8,7 @@ import openai
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.asking import about, ask, text_of, wishes
+from tests.e2e.asking import about, ask, stream, text_of, wishes
 from tests.e2e.gateway import Gateway, banneton, gateway, until
 from tests.e2e.provider import Latch, Provider
 from tests.servers.openai_server import Gate, Play, text_stream
@@ -62,7 +62,7 @@ def test_files_change_while_it_serves(project: Path, provider: Provider) -> None
 def test_metrics_count(served: Gateway, provider: Provider) -> None:
     """Dashboards would show nothing, or texts of users."""
     with served.client() as client:
-        ask(client, "Hello")
+        stream(client, "Hello", stream_options={"include_usage": True})
         ask(client, "Please ask-banned now")
     assert len(provider.requests) == 1
     text = served.get("/metrics", key=None).text
