@@ -9,35 +9,44 @@ import pytest
 from tests.cli.running import SHIPPED, run
 
 BAD = SHIPPED / "tests/cases/bad_catalogs"
-SAMPLE = (
-    "action_misspelt",
-    "extends_in_a_ring",
-    "key_in_the_file",
-    "minor_weaker_than_public",
-    "prompt_misspelt",
-    "route_to_no_backend",
+MISTAKES = sorted(path.parent.name for path in BAD.glob("*/expected.txt"))
+STAND_INS = (
+    (
+        "policies/legal.yaml",
+        "{judge: {question: Is this legal advice?}}",
+        "{words: {words: [sue]}}",
+    ),
+    (
+        "prompts/assistant.md.j2",
+        "Talk to {{ variables.customer_name }}.",
+        "{% for each in behaviours %}{{ each.instruct }} {% endfor %}Talk to {{ customer_name }}.",
+    ),
 )
-"""Each goes wrong in another part of reading."""
+"""What the good catalog has only for tests of the catalog alone, and what the command knows."""
 
 
-@pytest.mark.parametrize("mistake", SAMPLE)
+@pytest.mark.parametrize("mistake", MISTAKES)
 def test_check_says_what_is_wrong_and_ends_with_1(mistake: str, tmp_path: Path) -> None:
-    """A mistake that the reader of files finds would be told in other words, or let through."""
+    """A mistake that the reader of files finds would be told in other words, or let through.
+
+    ``check.txt`` stands beside ``expected.txt`` where the whole command says more than the catalog
+    can by itself, or less: it asks for no secret.
+    """
     root = tmp_path / "project"
     shutil.copytree(BAD / "_good", root)
+    for file, old, new in STAND_INS:
+        (root / file).write_text((root / file).read_text("utf-8").replace(old, new), "utf-8")
     shutil.copytree(BAD / mistake, root, dirs_exist_ok=True)
-    legal = root / "policies/legal.yaml"
-    text = legal.read_text("utf-8")
-    # The good catalog has a rule for a detector that only its own tests have.
-    begin, end = text.index("  - id: advice"), text.index("waivers:")
-    legal.write_text(text[:begin] + text[end:], "utf-8")
-    expected = (BAD / mistake / "expected.txt").read_text("utf-8").splitlines()
+    of_check = BAD / mistake / "check.txt"
+    said = of_check if of_check.exists() else BAD / mistake / "expected.txt"
+    expected = said.read_text("utf-8").splitlines()
     ended = run("check", "--root", root)
-    assert ended.status == 1
-    assert ended.out.splitlines() == [*expected, f"{len(expected)} problems"]
+    assert ended.status == (1 if expected else 0)
+    if expected:
+        assert sorted(ended.out.splitlines()[:-1]) == sorted(expected)
+        assert ended.out.splitlines()[-1] == f"{len(expected)} problems"
     assert ended.err == ""
     ended = run("check", "--root", root, "--format", "json")
-    assert ended.status == 1
     assert len(json.loads(ended.out)["problems"]) == len(expected)
 
 
