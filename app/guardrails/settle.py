@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from app.domain.decision import DetectorRef, UncheckedRun
 from app.domain.finding import Detection, Finding, Found, Unchecked
+from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.matches import MatchDetector
 from app.guardrails.passage import Layer, Passage
 from app.guardrails.places import Places, Span
@@ -73,6 +74,7 @@ class Tail:
     """How much of it is released already: there for context only."""
     is_json: bool
     is_end: bool
+    context: Context = NO_CONTEXT
 
 
 class _Match(NamedTuple):
@@ -145,7 +147,7 @@ def settle(plan: StagePlan, tokens: KnownTokens, tail: Tail) -> Settled:
         settled.open_at = min(settled.open_at, first + open_at)
         for run, match in found_here:
             matches.setdefault(run, set()).add(match.moved(first))
-    passage = Passage(tail.text, is_json=tail.is_json, is_whole=False)
+    passage = Passage(tail.text, is_json=tail.is_json, is_whole=False, context=tail.context)
     for run, found in matches.items():
         settled.matches.update((match.start, match.end) for match in found)
         settled.said += (
@@ -243,7 +245,8 @@ def _ask(run: LocalRun, passage: Passage, matches: set[_Match]) -> list[Said]:
 
 def _inspect_up_to(run: LocalRun, passage: Passage, match: _Match) -> Detection:
     text = passage.original[: match.seen]
-    return inspect_run(run, Passage(text, is_json=passage.is_json, is_whole=False))
+    near = Passage(text, is_json=passage.is_json, is_whole=False, context=passage.context)
+    return inspect_run(run, near)
 
 
 def _inside(run: LocalRun, detection: Detection, matches: list[_Match]) -> list[Said]:
