@@ -27,8 +27,8 @@ from app.domain.policy import (
 from app.guardrails.detector import Detector, DetectorKind, LocalDetector, RemoteDetector, Scope
 from app.guardrails.matches import MatchDetector
 from app.guardrails.regex import RegexSet
+from app.guardrails.shapes import Shape
 from app.guardrails.stage_plan import LocalRun, PlannedRule, RemoteRun, Run, StagePlan
-from app.guardrails.unfinished import Shape
 
 Kinds = Mapping[str, DetectorKind[Any]]
 
@@ -209,7 +209,7 @@ def _stage_plan(
         rules=rules,
         local=ordered,
         remote=_remote_runs(here, rules),
-        screen=RegexSet(tuple(shape.source for shapes, _ in sources for shape in shapes)),
+        screen=RegexSet(tuple(shape.loose for shapes, _ in sources for shape in shapes)),
         screened=tuple(chain.from_iterable([index] * len(shapes) for shapes, index in sources)),
     )
     made.warm()

@@ -23,7 +23,7 @@ from app.domain.policy import Action, Stage
 from app.guardrails.detector import Scope
 from app.guardrails.passage import Passage
 from app.guardrails.plan import PolicyPlan
-from app.guardrails.unfinished import Shape
+from app.guardrails.shapes import Shape
 from tests.guardrails.building import (
     NOW,
     Local,
