@@ -115,6 +115,20 @@ def test_what_cannot_be_used_is_refused(pattern: str) -> None:
         Shape(pattern)
 
 
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        pytest.param("a{1,20}b", "a" * 25, 5, id="no further than it counts"),
+        pytest.param("a{18,20}bc", "aaab", 4, id="near miss, not often enough to go on"),
+        pytest.param("a{18,20}bc", "a" * 18 + "b", 0, id="often enough"),
+        pytest.param("(?:ab){3,20}c", "ab" * 30, 20, id="longer than one code point each"),
+    ],
+)
+def test_long_counts_are_counted(pattern: str, text: str, expected: int) -> None:
+    """More is held of a long run than the pattern could still take in."""
+    assert Shape(pattern).scan(text, 0, is_end=False) == ([], expected)
+
+
 def test_what_is_too_large_is_held_longer_never_shorter() -> None:
     """The way out for large patterns loses soundness, or is not taken."""
     shape = Shape(r"(?:a[\pL\pN ]{900}b)")
