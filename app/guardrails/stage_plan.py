@@ -10,10 +10,14 @@ from app.domain.policy import REWRITES, STOPS, Action, Stage, Steps, action_at
 from app.guardrails.detector import LocalDetector, RemoteDetector, Scope, SlowDetector
 from app.guardrails.matches import MatchDetector
 from app.guardrails.regex import RegexSet
-from app.guardrails.unfinished import Screen, Shape, screen_over
+from app.guardrails.shapes import Screen, Shape, screen_over
 
 ANSWER_STAGES = frozenset({Stage.OUTPUT, Stage.TOOL_CALL})
 """Where text comes as a stream."""
+
+
+_SAMPLE = "The quick brown fox, 0123456789: jumps over (the) lazy dog's back. 你好，世界"
+"""Automata are built as they meet text; this makes them meet some."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,11 +154,6 @@ class StagePlan:
         return screen_over(tuple(shape for _, _, shape in self.span_shapes))
 
     @cached_property
-    def screen_is_exact(self) -> bool:
-        """Whether what the screen says is open is open, where no shape matches."""
-        return all(shape.is_exact for _, _, shape in self.span_shapes)
-
-    @cached_property
     def has_windows(self) -> bool:
         """Whether a run of ``span_runs`` is shown windows of the text, not only matches."""
         return any(not isinstance(run.detector, MatchDetector) for run in self.span_runs)
@@ -170,5 +169,7 @@ class StagePlan:
     def warm(self) -> None:
         """Do now what would otherwise be done by the first request."""
         _ = (self.rules_of, self.ran, self.holds_all, self.late_runs, self.left_context)
+        self.screen.hits(_SAMPLE.encode())
         if self.stage in ANSWER_STAGES:
-            _ = (self.span_screen, self.screen_is_exact, self.has_windows)
+            _ = self.has_windows
+            self.span_screen.look(_SAMPLE)
