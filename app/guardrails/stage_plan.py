@@ -65,6 +65,11 @@ class PlannedRule:
         return self.is_enforced and any(step.do in REWRITES | STOPS for step in self.steps)
 
     @property
+    def can_stop(self) -> bool:
+        """Whether a finding may make this rule end the text."""
+        return self.is_enforced and any(step.do in STOPS for step in self.steps)
+
+    @property
     def can_say(self) -> bool:
         """Whether a finding may make this rule do anything at all."""
         return any(step.do is not Action.ALLOW for step in self.steps)
@@ -157,6 +162,23 @@ class StagePlan:
     def has_windows(self) -> bool:
         """Whether a run of ``span_runs`` is shown windows of the text, not only matches."""
         return any(not isinstance(run.detector, MatchDetector) for run in self.span_runs)
+
+    def may_show_mark(self, tail: str, start: int, end: int) -> bool:
+        """Whether ``tail[start:end]``, which is masked, is masked so whatever comes.
+
+        It is where what is open inside it can neither stop the text nor reach beyond it. What only
+        waits for an assertion reaches to the end of the tail.
+        """
+        if self.has_windows or self.sentence_runs or end < len(tail):
+            return False
+        for run, _, shape in self.span_shapes:
+            open_at = shape.scan(tail, start, is_end=False)[1]
+            if open_at < end and (self._can_stop(run) or shape.may_grow(tail, open_at, end)):
+                return False
+        return True
+
+    def _can_stop(self, run: Run) -> bool:
+        return any(rule.can_stop for rule in self.rules_of[run.ref])
 
     @cached_property
     def left_context(self) -> int:
