@@ -275,12 +275,13 @@ class OutputGuard:
         return []
 
     def _context_of(self, choice: Choice, of: str, *, is_call: bool) -> Context:
-        if not is_call:
-            return replace(self._context, stage=Stage.OUTPUT)
         call, _, part = of.rpartition(".")
+        part = part.partition("[")[0]
+        if not is_call:
+            return replace(self._context, stage=Stage.OUTPUT, of=part)
         name = choice.texts.get(f"{call}.name") if part == "arguments" else None
         tool = None if name is None else name.channel.text
-        return replace(self._context, stage=Stage.TOOL_CALL, tool=tool)
+        return replace(self._context, stage=Stage.TOOL_CALL, tool=tool, of=part)
 
     def _leave(self, choice: Choice, texts: Sequence[Text]) -> list[StreamEvent]:
         """What is left of a choice that has ended; where one text stops, only that one's."""
