@@ -4,6 +4,7 @@ The library checks; what it does with the standard library's ``re`` or without a
 here. Draft 2020-12, without ``$dynamicRef`` and ``unevaluated…``.
 """
 
+import json
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
-import orjson
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError
 from jsonschema.validators import extend
@@ -110,12 +110,12 @@ def stated_schema(schema: Mapping[str, Json]) -> Schema:
     Raises:
         DetectorError: As ``Schema`` does.
     """
-    return _stated(orjson.dumps(schema))
+    return _stated(json.dumps(schema))
 
 
 @lru_cache(maxsize=256)
-def _stated(dumped: bytes) -> Schema:
-    return Schema(orjson.loads(dumped), tells_names=False)
+def _stated(dumped: str) -> Schema:
+    return Schema(json.loads(dumped), tells_names=False)
 
 
 def _admit(schema: Json, lookup: Callable[[str], object]) -> None:

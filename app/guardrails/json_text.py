@@ -52,6 +52,11 @@ def read_json(text: str) -> Value | Flaw | Unchecked:
         return TOO_MUCH
 
 
+def read_arguments(text: str) -> Value | Flaw | Unchecked:
+    """As ``read_json``; a call without arguments gives none."""
+    return read_json(text) if text.strip() else Value({})
+
+
 def _members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     members = dict(pairs)
     if len(members) != len(pairs):
@@ -68,9 +73,11 @@ def place_in(text: str, path: Sequence[str | int]) -> Span:
     """Where a value stands in a text that ``read_json`` has read.
 
     Args:
-        text: The whole text.
+        text: The whole text; all of it stands for the arguments of a call without any.
         path: Keys and indexes, from the outside in. What is not there stands for what holds it.
     """
+    if not text.strip():
+        return 0, len(text)
     start = _after_blank(text, 0)
     for step in path:
         inner = _member(text, start, step)

@@ -147,11 +147,6 @@ def _prepare(rule: Rule, kinds: Kinds, builds: Builds) -> _Prepared:
         first = exc.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise DetectorError(f"{kind.name}: {where}: {first['msg']}") from None
-    if elsewhere := sorted(rule.stages - kind.stages):
-        raise DetectorError(
-            f"{kind.name} finds nothing at the stage {elsewhere[0]}; "
-            f"it looks at {', '.join(sorted(kind.stages))}"
-        )
     run = builds.run(builds.detector(kind.name, settings), rule.timeout_ms)
     return _Prepared(rule, run, lambda finding: kind.selects(settings, finding))
 

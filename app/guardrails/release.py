@@ -132,6 +132,7 @@ class OutputGuard:
             return []
         events = self._end_block(choice)
         choice.has_finished = True
+        self._open_arguments(choice)
         texts = list(choice.texts.values())
         await end_all(texts)
         self._asked.update(await ask(tuple(self._plans.values()), texts))
@@ -264,6 +265,14 @@ class OutputGuard:
             else:
                 events.append(replace(like, signed=event.signed))
         return events
+
+    def _open_arguments(self, choice: Choice) -> None:
+        """A call without arguments gives none, and rules may want some."""
+        for of in [of for of in choice.texts if of.endswith("].name")]:
+            name = choice.texts[of]
+            if isinstance(name.like, ToolCallDelta):
+                like = ToolCallDelta(name.like.index, choice=choice.number)
+                self._open(choice, f"tool_calls[{like.index}].arguments", like)
 
     def _annotation(self, choice: Choice, event: Annotation) -> list[StreamEvent]:
         """Held to the end, when the places in the text that it names are known."""

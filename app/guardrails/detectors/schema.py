@@ -12,7 +12,7 @@ from app.domain.persona import FileModel
 from app.domain.policy import Stage
 from app.guardrails.context import Context
 from app.guardrails.detector import DetectorKind, Scope
-from app.guardrails.json_text import Flaw, one_each, place_in, read_json
+from app.guardrails.json_text import Flaw, Value, one_each, place_in, read_arguments, read_json
 from app.guardrails.matches import spec_digest
 from app.guardrails.passage import Passage
 
@@ -65,10 +65,12 @@ class SchemaDetector:
                     schemas.append(self._stated(stated))
                 except DetectorError:
                     return Unchecked("what the client states is no schema that is taken here")
-        return self._fit(_text(passage), schemas)
+        read = read_arguments if context.stage is Stage.TOOL_CALL else read_json
+        return self._fit(passage.original, read(passage.original), schemas)
 
-    def _fit(self, text: str, schemas: "list[Schema]") -> Detection:
-        value = read_json(text)
+    def _fit(
+        self, text: str, value: Value | Flaw | Unchecked, schemas: "list[Schema]"
+    ) -> Detection:
         if isinstance(value, Unchecked):
             return value
         if isinstance(value, Flaw):
@@ -99,12 +101,6 @@ def _is_asked(passage: Passage) -> bool:
     return context.stage is not Stage.OUTPUT or context.of in {"", "text"}
 
 
-def _text(passage: Passage) -> str:
-    """The text; a call without arguments gives none."""
-    is_call = passage.context.stage is Stage.TOOL_CALL
-    return passage.original if passage.original.strip() or not is_call else "{}"
-
-
 def _stated_of(context: Context) -> Mapping[str, Json] | None:
     if context.stage is Stage.OUTPUT:
         return context.answer_schema
@@ -123,7 +119,7 @@ def _build(settings: SchemaSettings) -> SchemaDetector:
         try:
             ours = Schema(settings.json_schema)
         except DetectorError as exc:
-            raise DetectorError(f"schema: json_schema: {exc}") from None
+            raise DetectorError(str(exc), path=("json_schema",)) from None
     return SchemaDetector(settings, ours, stated_schema)
 
 
