@@ -183,10 +183,10 @@ def test_nothing_of_the_text_is_told(kind: str, data: st.DataObject) -> None:
     """A finding is recorded, logged and shown: what a user wrote would be there too."""
     marker = "zq" + data.draw(st.text("bcdfgjkvwxz", min_size=6, max_size=6))
     before, after = data.draw(texts(kind)), data.draw(texts(kind))
-    marked = data.draw(st.sampled_from(MARKED)).replace("#", marker)
-    text = data.draw(st.sampled_from([marked, before + marked + after]))
     context = data.draw(contexts(kind))
-    for _, detector in detectors_of(kind):
+    marked = [each.replace("#", marker) for each in MARKED]
+    marked.append(before + data.draw(st.sampled_from(marked)) + after)
+    for (_, detector), text in itertools.product(detectors_of(kind), marked):
         said = ask(detector, Passage(text, is_json=text[:1] == "{", context=context))
         told = said.reason if isinstance(said, Unchecked) else ""
         told += " ".join(f"{each.category} {each.explanation}" for each in findings(said))
