@@ -269,6 +269,11 @@ def _read_detect(rule: RuleFile, node: Node, siblings: Siblings) -> DetectSpec:
     if kind is None:
         what = unknown("detector", name, siblings.detectors)
         raise ContentError([settings_node.key_problem(what)])
+    if blind := sorted(set(rule.stages) - kind.stages):
+        what = (
+            f"finds nothing at {' and '.join(blind)}, only at {' and '.join(sorted(kind.stages))}"
+        )
+        raise ContentError([settings_node.key_problem(what)])
     settings = read_as(kind.settings, settings_node)
     try:
         siblings.validate(name, settings)
