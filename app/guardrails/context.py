@@ -21,6 +21,8 @@ class Context:
     """What an answer may rely on, as the model gets it: tool results, texts the client gave."""
     tools: tuple[Tool, ...] = ()
     """What the client offers to run."""
+    is_reasoning: bool = False
+    """Whether it is what the model thinks before it answers."""
     tool: str | None = None
     """For the arguments of a tool call: the tool's name as the model gave it."""
 

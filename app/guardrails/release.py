@@ -276,7 +276,8 @@ class OutputGuard:
 
     def _context_of(self, choice: Choice, of: str, *, is_call: bool) -> Context:
         if not is_call:
-            return replace(self._context, stage=Stage.OUTPUT)
+            is_reasoning = of.startswith("reasoning[")
+            return replace(self._context, stage=Stage.OUTPUT, is_reasoning=is_reasoning)
         call, _, part = of.rpartition(".")
         name = choice.texts.get(f"{call}.name") if part == "arguments" else None
         tool = None if name is None else name.channel.text
