@@ -72,7 +72,10 @@ _BYTE = 256
 
 
 def spelled_readings(text: str) -> Iterator[tuple[str, Reading]]:
-    """What runs of numbers, signs and capitals in a text spell, by the name of their spelling."""
+    """What runs of numbers, signs and capitals in a text spell, by the name of their spelling.
+
+    The text is one that can be written as UTF-8.
+    """
     dashed = text if text.isascii() else text.translate(_DASHES)
     if _SCREEN.search(dashed) is None:
         return
