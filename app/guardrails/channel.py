@@ -118,7 +118,7 @@ class Channel:
         if not self._looks:
             return self._put_out(text, self._length)
         self._tail += text
-        if len(self._tail) < self._read_again_at:
+        if len(self._tail) < self._read_again_at or self._is_inside_sentence():
             return ""
         at = self._released - self._base
         ready = self._quick(at)
@@ -130,6 +130,16 @@ class Channel:
         self._put_out(text, self._base + ready)
         self._trim()
         return text
+
+    def _is_inside_sentence(self) -> bool:
+        """Whether a sentence has to be judged whole, and no other has ended since the last look."""
+        if not self.plan.sentence_runs:
+            return False
+        if SENTENCE_END.search(self._tail, self._sentence_read - self._base) is not None:
+            return False
+        # A full stop at the very end is looked at again with what follows it.
+        self._sentence_read = max(self._sentence_at, self._length - 1)
+        return True
 
     def _quick(self, at: int) -> int | None:
         """Up to where the tail is certain, where that is soon said."""
