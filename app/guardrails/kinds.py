@@ -7,15 +7,30 @@ from app.guardrails.detector import DetectorKind
 from app.guardrails.detectors import (
     encoding,
     injection,
+    judge,
     length,
     links,
+    moderation,
     patterns,
     pii,
     secrets,
+    webhook,
     words,
 )
 
-_MODULES = (encoding, injection, length, links, patterns, pii, secrets, words)
+_MODULES = (
+    encoding,
+    injection,
+    judge,
+    length,
+    links,
+    moderation,
+    patterns,
+    pii,
+    secrets,
+    webhook,
+    words,
+)
 
 KINDS: Mapping[str, DetectorKind[Any]] = {module.KIND.name: module.KIND for module in _MODULES}
 """Modules import quickly: what a kind needs beyond the standard library it imports in ``build``."""
