@@ -34,6 +34,7 @@ from app.domain.policy import Stage
 from app.domain.protocols import Backend, PseudonymScope
 from app.evals.run import run_cases
 from app.guardrails.evaluate import History
+from app.guardrails.installed import installed_kinds
 from app.guardrails.kinds import KINDS
 from app.guardrails.plan import Builds, compile_policy
 from app.ledger.keys import KeyStore
@@ -168,7 +169,9 @@ def load_project(
     """
     found = find_root(root).resolve()
     environ = environment() if reads_secrets else _AnyEnvironment()
-    return Project(found, settings_from(read_deployment(found), environ, found), only_backend)
+    settings = settings_from(read_deployment(found), environ, found)
+    kinds = {**KINDS, **installed_kinds(settings.detectors)}
+    return Project(found, settings, only_backend, Builds(kinds))
 
 
 @asynccontextmanager

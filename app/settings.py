@@ -285,6 +285,8 @@ class Settings(FileModel):
     """Models' endpoints by id; routes name them."""
     endpoints: Mapping[str, Endpoint] = {}
     """Where detectors may ask, by id; policies name them."""
+    detectors: tuple[str, ...] = ()
+    """Detectors that other installed packages bring, by name; no other code of theirs is run."""
     storage: Storage = Field(default={}, validate_default=True)
     """Where the ledger lives."""
     server: Server = Server()

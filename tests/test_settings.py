@@ -229,7 +229,7 @@ def test_endpoints_keep_their_secrets(tmp_path: Path) -> None:
     "key", ["c2hvcnQ=", "no base64 at all, and long enough", "c2lnbmVk" * 20, "whsec_"]
 )
 def test_a_signing_key_that_is_none_is_refused(tmp_path: Path, key: str) -> None:
-    """Requests would be signed with a key that can be guessed, or differently from what is meant."""
+    """Requests would be signed with a key that can be guessed, or another than was meant."""
     endpoint = {"type": "webhook", "url": "https://g.example/", "secret": "${SIGNING}"}
     document = {**openai(), "endpoints": {"house": endpoint}}
     said = refusal(tmp_path, document, {"SIGNING": key})
