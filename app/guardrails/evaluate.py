@@ -11,6 +11,7 @@ from datetime import datetime
 from app.domain.conversation import Segment
 from app.domain.decision import Decision, DetectorRef, Outcome, StageTrace, Trace, UncheckedRun
 from app.domain.policy import Action
+from app.domain.protocols import Outside
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.decide import Ruling, Stop, decision, first_stop, outcome_of, rulings
 from app.guardrails.matches import in_order
@@ -92,6 +93,7 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
     now: datetime,
     history: History | None = None,
     context: Context = NO_CONTEXT,
+    outside: Outside | None = None,
 ) -> Inspection:
     """Look at texts that have arrived whole: what a client sends, and what tools gave.
 
@@ -106,6 +108,7 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
         now: Decides which waivers hold.
         history: Where findings are kept: clients send every text again with each later turn.
         context: What the texts belong to.
+        outside: What detectors ask outside through; without it those are unchecked.
     """
     stages = dict.fromkeys(segment.stage for segment in segments)
     looks = [
@@ -121,7 +124,7 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
         await look.look_here(history)
     if not any(look.stop for look in looks):
         for look in looks:
-            await look.ask()
+            await look.ask(outside)
     return _inspection(looks)
 
 
@@ -210,14 +213,14 @@ class _StageLook:
             history.put(key, seen)
         return seen
 
-    async def ask(self) -> None:
+    async def ask(self, outside: Outside | None) -> None:
         """Run the detectors outside, over what would be passed on."""
         if not self._plan.remote:
             return
         self.ran = self._plan.ran
         texts = self.passed_on()
         passages = {path: Passage(text.text, context=self._context) for path, text in texts.items()}
-        said = await ask_all(self._plan.remote, passages)
+        said = await ask_all(self._plan.remote, passages, outside)
         for path, seen in said.items():
             self._seen[path] += in_original(seen, texts[path])
         self._rule()

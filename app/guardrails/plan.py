@@ -67,7 +67,10 @@ class Builds:
         """The detector for these settings."""
         dumped = orjson.dumps(settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
         if (name, dumped) not in self.made:
-            self.made[name, dumped] = self.kinds[name].build(settings)
+            detector = self.kinds[name].build(settings)
+            if detector.name != name:
+                raise DetectorError(f"{name}: the detector calls itself by another name")
+            self.made[name, dumped] = detector
         return self.made[name, dumped]
 
     def run(self, detector: Detector, timeout_ms: int) -> Run:

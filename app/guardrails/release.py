@@ -29,6 +29,7 @@ from app.domain.events import (
     Usage,
 )
 from app.domain.policy import Stage
+from app.domain.protocols import Outside
 from app.guardrails.answer import Choice, Delta, Text
 from app.guardrails.channel import PSEUDONYM, Channel
 from app.guardrails.context import NO_CONTEXT, Context
@@ -43,7 +44,7 @@ from app.guardrails.restore import Restorer
 class OutputGuard:
     """Guards one answer. Feed it every event; at each choice's end await ``finish``."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what guarding an answer depends on, and nothing else
         self,
         plan: PolicyPlan,
         audience: str,
@@ -52,6 +53,7 @@ class OutputGuard:
         now: datetime,
         steers: Sequence[str] = (),
         context: Context = NO_CONTEXT,
+        outside: Outside | None = None,
     ) -> None:
         """Begin an answer.
 
@@ -63,6 +65,7 @@ class OutputGuard:
             now: Decides which waivers hold, for the whole answer.
             steers: What the input's rules add at the end of the answer.
             context: What the answer belongs to.
+            outside: What detectors ask outside through; without it those are unchecked.
         """
         self.stop: Stop | None = None
         self._plans = {
@@ -72,6 +75,7 @@ class OutputGuard:
         self._name = minter.name
         self._steers = tuple(steers)
         self._context = context
+        self._outside = outside
         self._choices: dict[int, Choice] = {}
         self._asked: set[str] = set()
         output = self._plans[Stage.OUTPUT]
@@ -135,7 +139,7 @@ class OutputGuard:
         self._open_arguments(choice)
         texts = list(choice.texts.values())
         await end_all(texts)
-        self._asked.update(await ask(tuple(self._plans.values()), texts))
+        self._asked.update(await ask(tuple(self._plans.values()), texts, self._outside))
         events += self._leave(choice, texts)
         if self.stop is None:
             events += [*self._steered(choice), event]
