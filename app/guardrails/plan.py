@@ -20,9 +20,9 @@ from app.domain.policy import (
     Policy,
     Rule,
     Stage,
-    Step,
     Waiver,
-    is_at_least,
+    outage_under,
+    steps_under,
 )
 from app.guardrails.detector import (
     Detector,
@@ -248,20 +248,13 @@ def _awaited_runs(
 
 def _planned_rule(prepared: _Prepared, audience: str, waivers: Sequence[Waiver]) -> PlannedRule:
     rule = prepared.rule
-    caps = [waiver.to for waiver in waivers if waiver.rule == rule.id]
+    waivers = [waiver for waiver in waivers if waiver.rule == rule.id]
     return PlannedRule(
         id=rule.id,
         ref=prepared.run.ref,
-        steps=tuple(Step(step.at, _lowered(step.do, caps)) for step in rule.then[audience]),
-        on_unchecked=_lowered(rule.on_unchecked, [cap for cap in caps if cap not in REWRITES]),
+        steps=steps_under(rule.then[audience], waivers),
+        on_unchecked=outage_under(rule.on_unchecked, waivers),
         append=rule.append,
         is_enforced=rule.mode is Mode.ENFORCE,
         selects=prepared.selects,
     )
-
-
-def _lowered(action: Action, caps: Sequence[Action]) -> Action:
-    for cap in caps:
-        if is_at_least(action, cap):
-            action = cap
-    return action
