@@ -31,9 +31,13 @@ class Origins:
         index = next(index for index, each in enumerate(rules) if each.id == rule)
         return self._nearest(f"policies/{policy}.yaml", f"rules[{index}]", *keys)
 
-    def says(self, policy: str, rule: str, key: str) -> bool:
-        """Whether a file says this part of a rule, or leaves it to its default."""
-        return self.rule(policy, rule, key).key.endswith(f".{key}")
+    def acts(self, policy: str, rule: str) -> Written:
+        """What says for which share of traffic a rule acts: for all rules, or for this one."""
+        for key in ("mode", "enforce_percent"):
+            for written in (self.policy(policy, key), self.rule(policy, rule, key)):
+                if written.key.endswith(key):
+                    return written
+        return self.rule(policy, rule)
 
     def then(self, policy: str, rule: str, audience: str) -> Written:
         """What a rule does for an audience; where that is not named, the next looser named one."""

@@ -43,7 +43,7 @@ from app.guardrails.restore import Restorer
 class OutputGuard:
     """Guards one answer. Feed it every event; at each choice's end await ``finish``."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what an answer is guarded by, and nothing else
         self,
         plan: PolicyPlan,
         audience: str,
@@ -52,6 +52,7 @@ class OutputGuard:
         now: datetime,
         steers: Sequence[str] = (),
         context: Context = NO_CONTEXT,
+        draw: float = 0.0,
     ) -> None:
         """Begin an answer.
 
@@ -63,15 +64,17 @@ class OutputGuard:
             now: Decides which waivers hold, for the whole answer.
             steers: What the input's rules add at the end of the answer.
             context: What the answer belongs to.
+            draw: Decides which rules act that act for a share of traffic; 0 makes all of them act.
         """
         self.stop: Stop | None = None
         self._plans = {
-            stage: plan.at(stage, audience, now) for stage in (Stage.OUTPUT, Stage.TOOL_CALL)
+            stage: plan.at(stage, audience, now, draw) for stage in (Stage.OUTPUT, Stage.TOOL_CALL)
         }
         self._tokens = KnownTokens(minter.known)
         self._name = minter.name
         self._steers = tuple(steers)
         self._context = context
+        self._draw = draw
         self._choices: dict[int, Choice] = {}
         self._asked: set[str] = set()
         output = self._plans[Stage.OUTPUT]
@@ -366,6 +369,7 @@ class OutputGuard:
                 ran=self._ran(channels),
                 findings=tuple(finding for each in seen for finding in in_order(each.findings)),
                 unchecked=tuple(run for each in seen for run in each.unchecked),
+                draw=self._draw,
             )
 
     def _ran(self, channels: Sequence[Channel]) -> tuple[DetectorRef, ...]:

@@ -27,6 +27,7 @@ from app.guardrails.decide import outcome_of
 from app.guardrails.evaluate import History, Inspection, inspect_segments
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
+from app.guardrails.share import draw_of
 from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Stopped, Summary
 from app.pipeline.loaded import Served
 from app.pipeline.replies import reply_to
@@ -105,6 +106,7 @@ class Exchange:
     def __init__(self, steps: Steps, ask: Ask) -> None:
         self._steps = steps
         self._ask = ask
+        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, ask.scope.session)
         self._started_s = steps.clock.monotonic()
         self._input_ms = 0.0
         self._first_token_ms: float | None = None
@@ -163,6 +165,7 @@ class Exchange:
             now=steps.clock.now(),
             history=steps.history,
             context=Context(system=raw.text, tools=ask.conversation.tools),
+            draw=self._draw,
         )
         conversation = with_texts(ask.conversation, inspection.texts)
         wishes = conversation.wishes
@@ -201,6 +204,7 @@ class Exchange:
             now=steps.clock.now(),
             steers=ready.inspection.steers,
             context=ready.context,
+            draw=self._draw,
         )
         route = ask.served.route
         events = steps.backends[route.backend].stream(ready.asked, route.model)

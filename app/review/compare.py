@@ -134,9 +134,17 @@ def _written(change: Change, policy: str, catalog: Catalog) -> Written | None:
         return origins.policy(policy, *change.keys)
     if change.rule not in {rule.id for rule in said.rules}:
         return None
-    if change.concern == "then":
-        return origins.then(policy, change.rule, change.audiences[0])
-    return origins.rule(policy, change.rule, change.concern)
+    return _written_of_rule(change, policy, origins)
+
+
+def _written_of_rule(change: Change, policy: str, origins: Origins) -> Written:
+    match change.concern:
+        case "then":
+            return origins.then(policy, change.rule, change.audiences[0])
+        case "mode":
+            return origins.acts(policy, change.rule)
+        case key:
+            return origins.rule(policy, change.rule, key)
 
 
 def _of_personas(

@@ -77,6 +77,7 @@ class Explained:
     written: Written
     detect: Written
     then: Written
+    mode: Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,7 @@ class _Look:
                 written=self._origins.rule(policy.id, rule.id),
                 detect=self._origins.rule(policy.id, rule.id, "detect"),
                 then=self._origins.then(policy.id, rule.id, self._audience),
+                mode=self._origins.acts(policy.id, rule.id),
             )
 
     def _waivers(self, rule: Rule) -> tuple[tuple[Waiver, Written], ...]:

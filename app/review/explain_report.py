@@ -44,6 +44,8 @@ def _rule(each: Explained) -> Iterator[str]:
                 yield f"  {name} → {hit.action}{_after_waivers(each, hit)}"
                 yield f"    saw    {_seen(each, hit)}  {_at(each.detect)}"
                 yield f"    then   {_step(each, hit)}  {_at(each.then)}"
+            if share := _share(each):
+                yield f"    acts   {share}  {_at(each.mode)}"
             yield from (f"    waiver {line}" for line in _waivers(each))
             if each.rule.why:
                 yield f"    why    {each.rule.why}  {_at(each.written)}"
@@ -91,6 +93,13 @@ def _after_waivers(each: Explained, hit: Hit) -> str:
     return f" (a waiver lowers '{was}')" if is_lowered else ""
 
 
+def _share(each: Explained) -> str:
+    percent = each.rule.enforced_percent
+    if percent == 100:  # noqa: PLR2004  # always
+        return ""
+    return f"in {percent:g} % of traffic" if percent else "never: it only observes"
+
+
 def _waivers(each: Explained) -> Iterator[str]:
     for waiver, written in each.waivers:
         yield (
@@ -123,6 +132,7 @@ def _rule_json(each: Explained) -> Mapping[str, Any]:
         "detector": each.rule.detect.detector,
         "stages": sorted(each.rule.stages),
         "why": each.rule.why or None,
+        "enforced_percent": each.rule.enforced_percent,
         "score": each.score,
         "first_step": each.first and {"at": each.first.at, "do": each.first.do},
         "hits": [_hit_json(hit) for hit in each.hits],
@@ -139,6 +149,7 @@ def _rule_json(each: Explained) -> Mapping[str, Any]:
         "rule_at": _place_json(each.written),
         "detect_at": _place_json(each.detect),
         "then_at": _place_json(each.then),
+        "mode_at": _place_json(each.mode),
     }
 
 

@@ -59,6 +59,7 @@ def test_what_applied_and_which_lines_say_so(root: Path) -> None:
     watched = made["rules"]["watched"]
     assert (watched["fate"], watched["hits"][0]["action"]) == ("observed", "block")
     assert watched["then_at"]["file"] == "policies/shop.yaml"
+    assert "mode: observe" in place(root, watched["mode_at"])
 
 
 def test_a_waiver_is_named_with_its_line(root: Path) -> None:
