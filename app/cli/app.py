@@ -12,8 +12,10 @@ from app.cli import (
     chat,
     check,
     demo,
+    explain,
     guard,
     keys,
+    plan,
     records,
     reference,
     render,
@@ -56,6 +58,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     render.render,
     guard.guard,
     calibrate.calibrate,
+    explain.explain,
+    plan.plan,
     schemas.schemas,
 )
 for command in COMMANDS:

@@ -54,6 +54,7 @@ class OutputGuard:
         steers: Sequence[str] = (),
         context: Context = NO_CONTEXT,
         outside: Outside | None = None,
+        draw: float = 0.0,
     ) -> None:
         """Begin an answer.
 
@@ -66,16 +67,18 @@ class OutputGuard:
             steers: What the input's rules add at the end of the answer.
             context: What the answer belongs to.
             outside: What detectors ask outside through; without it those are unchecked.
+            draw: Decides which rules act that act for a share of traffic; 0 makes all of them act.
         """
         self.stop: Stop | None = None
         self._plans = {
-            stage: plan.at(stage, audience, now) for stage in (Stage.OUTPUT, Stage.TOOL_CALL)
+            stage: plan.at(stage, audience, now, draw) for stage in (Stage.OUTPUT, Stage.TOOL_CALL)
         }
         self._tokens = KnownTokens(minter.known)
         self._name = minter.name
         self._steers = tuple(steers)
         self._context = context
         self._outside = outside
+        self._draw = draw
         self._choices: dict[int, Choice] = {}
         self._asked: set[str] = set()
         output = self._plans[Stage.OUTPUT]
@@ -380,6 +383,7 @@ class OutputGuard:
                 ran=self._ran(channels),
                 findings=tuple(finding for each in seen for finding in in_order(each.findings)),
                 unchecked=tuple(run for each in seen for run in each.unchecked),
+                draw=self._draw,
             )
 
     def _ran(self, channels: Sequence[Channel]) -> tuple[DetectorRef, ...]:

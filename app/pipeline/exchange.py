@@ -35,6 +35,7 @@ from app.guardrails.decide import outcome_of
 from app.guardrails.evaluate import History, Inspection, inspect_segments
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
+from app.guardrails.share import draw_of
 from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Stopped, Summary
 from app.pipeline.loaded import Served
 from app.pipeline.replies import reply_to
@@ -118,6 +119,7 @@ class Exchange:
     def __init__(self, steps: Steps, ask: Ask) -> None:
         self._steps = steps
         self._ask = ask
+        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, ask.scope.session)
         self._started_s = steps.clock.monotonic()
         self._input_ms = 0.0
         self._first_token_ms: float | None = None
@@ -178,6 +180,7 @@ class Exchange:
             history=steps.history,
             context=Context(system=raw.text, tools=ask.conversation.tools),
             outside=self._outside,
+            draw=self._draw,
         )
         conversation = with_texts(ask.conversation, inspection.texts)
         wishes = conversation.wishes
@@ -217,6 +220,7 @@ class Exchange:
             steers=ready.inspection.steers,
             context=ready.context,
             outside=self._outside,
+            draw=self._draw,
         )
         route = ask.served.route
         events = steps.backends[route.backend].stream(ready.asked, route.model)
