@@ -185,7 +185,7 @@ def _is_as_strict(settings: SecretsSettings, other: SecretsSettings) -> bool:
 
 KIND = DetectorKind(
     name=_NAME,
-    summary="Credentials: keys, tokens, passwords and private keys of some hundred and thirty kinds.",
+    summary="Credentials: keys, tokens, passwords and private keys of some 130 kinds.",
     settings=SecretsSettings,
     build=lambda _settings: SecretsDetector(),
     selects=_selects,
