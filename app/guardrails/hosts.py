@@ -17,7 +17,7 @@ def _shown(label: str) -> str:
     if not label.startswith(_PUNYCODE):
         return label
     try:
-        return label.removeprefix(_PUNYCODE).encode("ascii").decode("punycode")
+        return label.removeprefix(_PUNYCODE).encode("ascii").decode("punycode") or label
     except UnicodeError:
         return label
 

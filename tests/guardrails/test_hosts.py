@@ -1,7 +1,7 @@
 """Hosts that may be taken for others are told from those that may not."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.guardrails.hosts import is_within, readable, resembles
@@ -37,6 +37,7 @@ def test_a_host_is_told_from_its_likes(host: str, domain: str, *, is_alike: bool
 
 @given(HOST, HOST)
 @settings(deadline=None, max_examples=300)
+@example("xn--", "0")
 def test_what_lies_within_a_domain_is_no_look_alike(host: str, domain: str) -> None:
     """A host on the list would be found for looking like the list, or the look would fail."""
     assert readable(host)

@@ -224,7 +224,7 @@ class PromptLeakDetector:
     def _found(self, passage: Passage) -> Iterator[Finding]:
         system = passage.context.system
         prompt = self._prompts.get(system) if system else None
-        kind: Kind = "reasoning" if passage.context.is_reasoning else "prompt"
+        kind: Kind = "reasoning" if passage.context.of == "reasoning" else "prompt"
         for layer in _readings(passage):
             for start, end in self._canaries_in(layer):
                 where = layer.span(start, end)

@@ -51,7 +51,7 @@ def look(text: str, system: str = PROMPT, **given_settings: Any) -> tuple[Findin
 def inspect(row: Row) -> tuple[Finding, ...]:
     """The findings that a rule with the row's settings is about."""
     given_settings = PromptLeakSettings.model_validate(row.get("settings", {}))
-    context = Context(system=row["system"], is_reasoning=row.get("is_reasoning", False))
+    context = Context(system=row["system"], of=row.get("of", ""))
     passage = Passage(row["text"], is_json=row.get("is_json", False), context=context)
     found = findings(build(**row.get("settings", {})).inspect(passage))
     return tuple(finding for finding in found if KIND.selects(given_settings, finding))
@@ -124,7 +124,7 @@ def test_prompts_that_are_kept_are_bounded() -> None:
 
 def test_thoughts_are_told_from_answers() -> None:
     """A model that thinks about its instructions could not be used, or would go unseen."""
-    context = Context(system=PROMPT, is_reasoning=True)
+    context = Context(system=PROMPT, of="reasoning")
     (finding,) = findings(build().inspect(Passage(RECITED, context=context)))
     assert finding.category == "reasoning"
     assert not KIND.selects(PromptLeakSettings(), finding)
