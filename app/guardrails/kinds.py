@@ -7,6 +7,7 @@ from app.guardrails.detector import DetectorKind
 from app.guardrails.detectors import (
     encoding,
     injection,
+    language,
     length,
     links,
     patterns,
@@ -22,6 +23,7 @@ from app.guardrails.detectors import (
 _MODULES = (
     encoding,
     injection,
+    language,
     length,
     links,
     patterns,
