@@ -6,6 +6,7 @@ from typing import Any
 from app.guardrails.detector import DetectorKind
 from app.guardrails.detectors import (
     encoding,
+    grounding,
     injection,
     language,
     length,
@@ -22,6 +23,7 @@ from app.guardrails.detectors import (
 
 _MODULES = (
     encoding,
+    grounding,
     injection,
     language,
     length,
