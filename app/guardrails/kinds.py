@@ -18,6 +18,7 @@ from app.guardrails.detectors import (
     schema,
     secrets,
     tools,
+    topics,
     words,
 )
 
@@ -35,6 +36,7 @@ _MODULES = (
     schema,
     secrets,
     tools,
+    topics,
     words,
 )
 
