@@ -55,6 +55,15 @@ class Judge(FileModel):
 
     question: str
     """The question."""
+    route: str = "judge"
+    """Whom to ask."""
+
+
+class Webhook(FileModel):
+    """Settings of a detector that asks a service."""
+
+    endpoint: str
+    """Whom to ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,7 @@ KINDS = (
     Kind("words", Words, lambda new, old: set(new.words) >= set(old.words)),
     Kind("patterns", Patterns, lambda new, old: set(new.patterns) >= set(old.patterns)),
     Kind("judge", Judge, lambda _new, _old: False),
+    Kind("webhook", Webhook, lambda _new, _old: False),
 )
 
 
