@@ -205,7 +205,7 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
         steps = Steps(
             backends=backends,
             ledger=ledger,
-            vault=Vault(ledger.store),
+            vault=Vault(ledger.store, days=project.settings.storage.pseudonym_days),
             metrics=metrics,
             clock=clock,
             new_id=new_id,
@@ -378,7 +378,7 @@ async def check_text(
         clock=SystemClock(),
         pseudonym_key=secrets.token_bytes(32),
         catalog=loaded.catalog.digest,
-        scope=PseudonymScope("", "", new_id()),
+        scope=PseudonymScope("", "", None, new_id()),
     )
 
 

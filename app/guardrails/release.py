@@ -30,13 +30,14 @@ from app.domain.events import (
 )
 from app.domain.policy import Stage
 from app.guardrails.answer import Choice, Delta, Text
-from app.guardrails.channel import PSEUDONYM, Channel
+from app.guardrails.channel import Channel
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.decide import Stop, decision, outcome_of, rulings
 from app.guardrails.ending import ask, end_all, first_halt
+from app.guardrails.known import PSEUDONYM, KnownPseudonyms
 from app.guardrails.matches import in_order
 from app.guardrails.plan import PolicyPlan
-from app.guardrails.pseudonyms import KnownTokens, Minter
+from app.guardrails.pseudonyms import Minter
 from app.guardrails.restore import Restorer
 
 
@@ -68,7 +69,7 @@ class OutputGuard:
         self._plans = {
             stage: plan.at(stage, audience, now) for stage in (Stage.OUTPUT, Stage.TOOL_CALL)
         }
-        self._tokens = KnownTokens(minter.known)
+        self._known = KnownPseudonyms(minter.known)
         self._name = minter.name
         self._steers = tuple(steers)
         self._context = context
@@ -76,7 +77,7 @@ class OutputGuard:
         self._asked: set[str] = set()
         output = self._plans[Stage.OUTPUT]
         self._holds_reasoning = bool(
-            output.span_shapes or output.sentence_runs or output.holds_all or self._tokens
+            output.span_shapes or output.sentence_runs or output.holds_all or self._known
         )
 
     def feed(self, event: StreamEvent) -> list[StreamEvent]:
@@ -193,14 +194,14 @@ class OutputGuard:
             channel = Channel(
                 self._plans[Stage.TOOL_CALL if is_call else Stage.OUTPUT],
                 choice.path(of),
-                tokens=self._tokens,
+                known=self._known,
                 name=self._name,
                 is_json=is_arguments,
                 is_held=is_held,
                 context=self._context_of(choice, of, is_call=is_call),
             )
             restores = like is not None and (is_arguments or not is_call)
-            restorer = Restorer(self._tokens, is_json=is_arguments) if restores else None
+            restorer = Restorer(self._known, is_json=is_arguments) if restores else None
             text = choice.texts[of] = Text(channel, like, restorer)
         return text
 

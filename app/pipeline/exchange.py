@@ -20,7 +20,14 @@ from app.domain.errors import BackendError, RequestError
 from app.domain.events import Finish, FinishReason, Usage
 from app.domain.policy import KeepContent
 from app.domain.prompt import SystemPrompt
-from app.domain.protocols import Backend, Caller, Ledger, PseudonymScope, PseudonymVault
+from app.domain.protocols import (
+    Backend,
+    Caller,
+    Ledger,
+    Original,
+    PseudonymScope,
+    PseudonymVault,
+)
 from app.domain.record import Closing, Opening, Status, Timings
 from app.guardrails.context import Context
 from app.guardrails.decide import outcome_of
@@ -68,8 +75,8 @@ class Ask:
     def scope(self) -> PseudonymScope:
         """Within which its pseudonyms hold: the session, or this request alone."""
         session = self.conversation.wishes.session
-        where = f"session:{session}" if session is not None else f"request:{self.request_id}"
-        return PseudonymScope(self.caller.tenant, self.caller.key_id, where)
+        request_id = "" if session is not None else self.request_id
+        return PseudonymScope(self.caller.tenant, self.caller.key_id, session, request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +174,6 @@ class Exchange:
         conversation = with_texts(ask.conversation, inspection.texts)
         wishes = conversation.wishes
         prompt = ask.served.prompt.compose(wishes.scenario, wishes.variables)
-        if wishes.session is not None and minter.minted:
-            await steps.vault.save(ask.scope, minter.minted)
         self._note(inspection.trace, inspection.decisions, inspection.outcome)
         self._input_ms = self._elapsed_ms()
         system = Message(Role.SYSTEM, Origin.PERSONA, (TextPart(prompt.text),))
@@ -194,6 +199,7 @@ class Exchange:
     async def _answer(self, ready: _Ready) -> AsyncGenerator[ExchangeEvent, None]:
         """The model's answer as policy lets it through."""
         ask, steps = self._ask, self._steps
+        await self._keep(ready.minter)
         guard = self._guard = OutputGuard(
             ask.served.plan,
             ask.audience,
@@ -226,6 +232,11 @@ class Exchange:
         if self._usage is not None:
             yield self._usage
 
+    async def _keep(self, minter: Minter) -> None:
+        """Keep what was minted: the record says by now whose session it is."""
+        if self._ask.scope.session is not None and minter.minted:
+            await self._steps.vault.save(self._ask.scope, minter.minted)
+
     def _stopped(self, outcome: Outcome) -> tuple[ExchangeEvent, ...]:
         """The end of an answer that policy stopped."""
         persona = self._ask.served.persona
@@ -251,7 +262,7 @@ class Exchange:
 
     async def _minter(self) -> Minter:
         ask = self._ask
-        known: Mapping[str, str] = {}
+        known: Mapping[str, Original] = {}
         if ask.conversation.wishes.session is not None:
             known = await self._steps.vault.load(ask.scope)
         return Minter(self._steps.pseudonym_key, ask.scope, known)

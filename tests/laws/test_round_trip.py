@@ -13,9 +13,10 @@ from app.domain.events import (
     ToolCallDelta,
 )
 from app.domain.policy import Action, Stage
-from app.domain.protocols import PseudonymScope
+from app.domain.protocols import Original, PseudonymScope
 from app.guardrails.evaluate import inspect_segments
-from app.guardrails.pseudonyms import KnownTokens, Minter, token_name, unknown_tokens
+from app.guardrails.known import KnownPseudonyms, Standing
+from app.guardrails.pseudonyms import Minter, is_token, token_name
 from app.guardrails.restore import Restorer
 from tests.guardrails.building import (
     KEY,
@@ -62,7 +63,7 @@ def test_the_model_sees_no_value_and_the_user_sees_all(
     minter = Minter(KEY, SCOPE)
     sent = pseudonymized(text, minter)
     assert not any(value in sent for _, value in parts)
-    assert set(minter.minted.values()) == {value for _, value in parts}
+    assert {original.value for original in minter.minted.values()} == {value for _, value in parts}
     for kind in (TextDelta, RefusalDelta, ReasoningDelta):
         guarding = guard(FREE, minter=minter)
         out = run(stream(guarding, map(kind, pieces(sent, cuts))))
@@ -87,6 +88,94 @@ def test_values_come_back_in_the_arguments_of_tools_as_json(
     assert orjson.loads(got) == {prose: [prose + value] for prose, value in parts}
 
 
+MARKS = st.sampled_from(
+    ["", "", "", "*", "**", "`", "~~", "\u200b", "\u00ad", "\\", "\n", "\r\n> "]
+)
+UNDERSCORES = st.sampled_from(["_", "_", "\\_", " ", "-", "", "&#95;", "&lowbar;", "\uff3f"])
+WAYS = st.sampled_from(["same", "same", "same", "small", "wide", "entity", "escape"])
+
+
+@st.composite
+def altered(draw: st.DrawFn, token: str) -> list[str]:
+    """A token as models write it: each piece is one of its characters and what stands before it."""
+    fills = draw(st.lists(MARKS, min_size=len(token), max_size=len(token)))
+    ways = draw(st.lists(WAYS, min_size=len(token), max_size=len(token)))
+    pieces = []
+    for at, (sign, fill, way) in enumerate(zip(token, fills, ways, strict=True)):
+        written = draw(UNDERSCORES) if sign == "_" else _written(sign, way)
+        pieces.append((fill if at else "") + written)
+    return pieces
+
+
+def _written(sign: str, way: str) -> str:
+    match way:
+        case "small":
+            return sign.lower()
+        case "wide":
+            return chr(ord(sign) + 0xFEE0)
+        case "entity":
+            return f"&#{ord(sign)};"
+        case _:
+            return sign
+
+
+TOKENS = Minter(KEY, SCOPE)
+MAIL = TOKENS.mint("EMAIL_ADDRESS", 'some "one"@here.example')
+PHONE = TOKENS.mint("PHONE", "+49 30 1234")
+KNOWN = KnownPseudonyms(TOKENS.known)
+
+
+def restored(text: str, cuts: set[int], *, is_json: bool = False) -> str:
+    """What a user sees of it."""
+    restorer = Restorer(KNOWN, is_json=is_json)
+    return "".join(map(restorer.feed, pieces(text, cuts))) + restorer.feed("", is_end=True)
+
+
+AROUND = st.text("ab ,;:-_EP0'中。\n*&\\", max_size=8)
+
+
+@LAW
+@given(AROUND, altered(MAIL), st.sampled_from(["", "'s", "**", "s", " "]), AROUND, CUTS)
+def test_what_models_add_to_a_pseudonym_does_not_keep_it(
+    before: str, token: list[str], ending: str, after: str, cuts: set[int]
+) -> None:
+    """A user reads a token because the model escaped, wrapped or emphasised it."""
+    text = f"{before}{''.join(token)}{ending}{after}{PHONE}"
+    value = TOKENS.known[MAIL].value
+    assert restored(text, cuts) == f"{before}{value}{ending}{after}+49 30 1234"
+
+
+@LAW
+@given(altered(MAIL), st.lists(st.booleans(), min_size=60, max_size=60), CUTS)
+def test_nor_do_the_escapes_of_json(token: list[str], escapes: list[bool], cuts: set[int]) -> None:
+    """A tool gets a token because the model escaped a part of it."""
+    inside = "".join(
+        f"\\u{ord(piece):04x}" if escape and len(piece) == 1 else orjson.dumps(piece).decode()[1:-1]
+        for piece, escape in zip(token, escapes, strict=False)
+    )
+    got = restored(f'{{"to": "{inside}", "n": "\\n{MAIL}"}}', cuts, is_json=True)
+    value = TOKENS.known[MAIL].value
+    assert orjson.loads(got) == {"to": value, "n": f"\n{value}"}
+
+
+@LAW
+@given(altered(MAIL), st.integers(14, 23), st.sampled_from("0123456789ABCDEFGHX.&"), CUTS)
+def test_what_is_not_all_there_is_not_restored(
+    token: list[str], at: int, other: str, cuts: set[int]
+) -> None:
+    """A value is shown for what only begins like its pseudonym, or differs in one character."""
+    changed = [*token[:at], other, *token[at + 1 :]] if other != MAIL[at] else token[:at]
+    text = "".join(changed)
+    assert restored(text + " ", cuts) == text + " "
+
+
+def test_what_cannot_become_a_pseudonym_does_not_wait() -> None:
+    """Text waits for the next delta that has nothing to do with any pseudonym."""
+    restorer = Restorer(KNOWN)
+    came = ["Hi pal", " em", "u ", "email a", "nd", " e"]
+    assert list(map(restorer.feed, came)) == ["Hi pal", " ", "emu ", "", "email and", " "]
+
+
 BEFORE = [
     "https://e.com/?q=",
     "see http://e.com/a/",
@@ -107,6 +196,12 @@ BEFORE = [
     "https://user@e.com/it's/",
     "data:text/html,",
     '<form action="/',
+    "[x]: /p/",
+    "> [note]: <a/",
+    "<any+thing:",
+    "go?to=https%3A%2F%2Fe.com%2F",
+    "@import 'a/",
+    "<img data-src=a/",
 ]
 AFTER = [".evil.com/", ".a.b.co", "@evil.com", "-x.evil.org"]
 
@@ -118,23 +213,21 @@ AFTER = [".evil.com/", ".a.b.co", "@evil.com", "-x.evil.org"]
         st.tuples(st.just(""), st.sampled_from(AFTER)),
     ),
     st.sampled_from(["", "a", "(", "**"]),
+    st.one_of(st.just([MAIL]), altered(MAIL)),
     st.booleans(),
     CUTS,
 )
 def test_values_never_come_back_inside_urls(
     around: tuple[str, str],
     filler: str,
+    token: list[str],
     as_json: bool,  # noqa: FBT001  # drawn
     cuts: set[int],
 ) -> None:
     """A link or an image that the model was talked into carries a value out."""
-    minter = Minter(KEY, SCOPE)
-    token = minter.mint("EMAIL_ADDRESS", "someone@here.example")
-    sent = f"hi {around[0]}{filler if around[0] else ''}{token}{around[1]} end"
+    sent = f"hi\n{around[0]}{filler if around[0] else ''}{''.join(token)}{around[1]} end"
     sent = orjson.dumps(sent).decode() if as_json else sent
-    restorer = Restorer(KnownTokens(minter.known), is_json=as_json)
-    got = "".join(map(restorer.feed, pieces(sent, cuts))) + restorer.feed("", is_end=True)
-    assert got == sent
+    assert restored(sent, cuts, is_json=as_json) == sent
 
 
 def test_a_restored_value_that_is_a_link_carries_no_other_value() -> None:
@@ -142,7 +235,7 @@ def test_a_restored_value_that_is_a_link_carries_no_other_value() -> None:
     minter = Minter(KEY, SCOPE)
     link = minter.mint("URL", "https://mine.example/?q=")
     mail = minter.mint("EMAIL_ADDRESS", "a@b.example")
-    restorer = Restorer(KnownTokens(minter.known))
+    restorer = Restorer(KnownPseudonyms(minter.known))
     assert restorer.feed(f"{link}{mail} {mail} ", is_end=True) == (
         f"https://mine.example/?q={mail} a@b.example "
     )
@@ -181,10 +274,11 @@ def test_names_are_the_same_in_every_turn_and_in_no_other_scope() -> None:
 def test_a_name_that_is_taken_is_not_given_twice() -> None:
     """Two values share a name, and the user gets the wrong one back."""
     token = Minter(KEY, SCOPE).mint("ID", "one")
-    minter = Minter(KEY, SCOPE, {token: "another value, by chance"})
+    taken = Original("ID", "another value, by chance")
+    minter = Minter(KEY, SCOPE, {token: taken})
     other = minter.mint("ID", "one")
     assert other != token
-    assert minter.known == {token: "another value, by chance", other: "one"}
+    assert minter.known == {token: taken, other: Original("ID", "one")}
 
 
 def test_what_the_model_brings_up_is_named_and_not_restored() -> None:
@@ -195,7 +289,7 @@ def test_what_the_model_brings_up_is_named_and_not_restored() -> None:
     guarding = guard(compiled, minter=minter)
     out = text_of(run(stream(guarding, [TextDelta(f"<new> <mine> {mine}")])))
     assert out == f"{minter.name('p0', '<new>')} <mine> <mine>"
-    assert "<new>" not in minter.known.values()
+    assert {original.value for original in minter.known.values()} == {"<mine>"}
 
 
 def test_unknown_tokens_of_our_shape_are_told_and_passed_on() -> None:
@@ -209,7 +303,7 @@ def test_unknown_tokens_of_our_shape_are_told_and_passed_on() -> None:
     assert text_of(run(stream(guarding, [TextDelta(text)]))) == text
     found = [(f.detector, f.category, f.start, f.end) for t in guarding.trace for f in t.findings]
     assert found == [("pseudonym", "unknown_token", 0, len(foreign))]
-    assert list(unknown_tokens(foreign, {foreign: "known"})) == []
+    assert KnownPseudonyms({foreign: Original("EMAIL_ADDRESS", "known")}).unknown_in(foreign) == []
 
 
 def test_categories_make_names_of_one_form() -> None:
@@ -225,7 +319,8 @@ def test_categories_make_names_of_one_form() -> None:
     for category in expected:
         minter = Minter(KEY, SCOPE)
         token = minter.mint(category, "v")
-        assert KnownTokens(minter.known).scan(f"x{token}y", 0, is_end=True) == (
-            [(1, 1 + len(token))],
+        assert is_token(token)
+        assert KnownPseudonyms(minter.known).scan(f"x{token}y", 0, is_end=True) == (
+            [Standing(1, 1 + len(token), token)],
             len(token) + 2,
         )
