@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema
 
@@ -15,12 +15,16 @@ from app.domain.conversation import Json
 from app.domain.errors import ContentError, DetectorError, Problem
 from app.domain.persona import FileModel
 from app.domain.policy import (
+    ANY_TOOL,
     Action,
+    Categories,
     DetectSpec,
     Keep,
     KeepContent,
     Mode,
     Policy,
+    PseudonymForm,
+    Restore,
     Rule,
     Stage,
     Step,
@@ -46,6 +50,17 @@ def _id(value: str) -> str:
 
 
 Days = Annotated[str, BeforeValidator(_days), WithJsonSchema({"type": "string", "pattern": _DAYS})]
+
+
+def _grant(value: object) -> object:
+    if value in ("all", "none"):
+        return value
+    if isinstance(value, list) and value and all(isinstance(kind, str) for kind in value):
+        return tuple(value)
+    raise ValueError("must be all, none, or a list of kinds such as [EMAIL_ADDRESS]")
+
+
+Grant = Annotated[Literal["all", "none"] | tuple[str, ...], BeforeValidator(_grant)]
 Id = Annotated[str, AfterValidator(_id), WithJsonSchema({"type": "string", "pattern": _ID})]
 NonEmpty = Annotated[str, Field(min_length=1)]
 
@@ -82,6 +97,9 @@ class RuleFile(FileModel):
     audience that is not named takes the next looser named one's; where none is, allow."""
     append: str = ""
     """What ``steer`` adds at the end of the answer."""
+    as_: Annotated[PseudonymForm, Field(alias="as")] = PseudonymForm.TOKEN
+    """What ``pseudonymize`` puts in the place of a value: a ``token`` such as
+    ``EMAIL_ADDRESS_7F3K2M9QXT``, or a ``surrogate``, an invented value of the same kind."""
     mode: Mode = Mode.ENFORCE
     """``observe`` decides and records, and does not act."""
     timeout_ms: Annotated[int, Field(ge=1, le=600_000)] = 1500
@@ -120,6 +138,15 @@ class KeepFile(FileModel):
     """For how many days findings and decisions may be kept."""
 
 
+class RestoreFile(FileModel):
+    """Which values come back in place of their pseudonyms: ``all``, ``none``, or these kinds."""
+
+    user: Grant = "all"
+    """In the answer, its refusals and its reasoning."""
+    tools: Mapping[str, Grant] = {ANY_TOOL: "all"}
+    """In the arguments of a tool's calls, by the tool's name; ``'*'`` is every other tool."""
+
+
 class PolicyFile(FileModel):
     """A set of rules, with inheritance; the root policy declares the audiences."""
 
@@ -135,6 +162,8 @@ class PolicyFile(FileModel):
     """Where this policy may be weaker than its rules say, each until a date."""
     keep: KeepFile = KeepFile()
     """What the ledger may keep."""
+    restore: RestoreFile = RestoreFile()
+    """Which values the user and tools get in place of their pseudonyms; records get none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +263,9 @@ def build_policy(
             rules.append(_build_rule(rule, node, file.audiences.strictest_first, detect))
         except ContentError as exc:
             problems += exc.problems
+    if ANY_TOOL not in file.restore.tools:
+        what = "does not say what every other tool gets: '*': all, none or a list of kinds"
+        raise ContentError([tree.nearest("restore", "tools").problem(what)])
     policy = Policy(
         id=policy_id,
         audiences=file.audiences.strictest_first,
@@ -241,9 +273,23 @@ def build_policy(
         rules=tuple(rules),
         waivers=tuple(Waiver(**dict(waiver)) for waiver in file.waivers),
         keep=Keep(file.keep.content, _count(file.keep.content_for), _count(file.keep.findings)),
+        restore=Restore(
+            _categories(file.restore.user),
+            {name: _categories(grant) for name, grant in file.restore.tools.items()},
+        ),
         extends=file.extends,
     )
     return ReadPolicy(policy, tree, is_whole=not problems), problems
+
+
+def _categories(grant: Literal["all", "none"] | tuple[str, ...]) -> Categories:
+    match grant:
+        case "all":
+            return None
+        case "none":
+            return frozenset()
+        case kinds:
+            return frozenset(kinds)
 
 
 def _count(text: str) -> int:
@@ -304,6 +350,7 @@ def _build_rule(rule: RuleFile, node: Node, audiences: Sequence[str], detect: De
         detect=detect,
         then=_for_every_audience(rule.then, audiences),
         append=rule.append,
+        pseudonym=rule.as_,
         mode=rule.mode,
         timeout_ms=rule.timeout_ms,
         on_unchecked=rule.on_unchecked,

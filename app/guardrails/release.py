@@ -70,6 +70,7 @@ class OutputGuard:
             stage: plan.at(stage, audience, now) for stage in (Stage.OUTPUT, Stage.TOOL_CALL)
         }
         self._known = KnownPseudonyms(minter.known)
+        self._restore = plan.policy.restore
         self._name = minter.name
         self._steers = tuple(steers)
         self._context = context
@@ -191,6 +192,7 @@ class OutputGuard:
         if text is None:
             is_call = isinstance(like, ToolCallDelta)
             is_arguments = isinstance(like, ToolCallDelta) and like.name is None
+            context = self._context_of(choice, of, is_call=is_call)
             channel = Channel(
                 self._plans[Stage.TOOL_CALL if is_call else Stage.OUTPUT],
                 choice.path(of),
@@ -198,10 +200,13 @@ class OutputGuard:
                 name=self._name,
                 is_json=is_arguments,
                 is_held=is_held,
-                context=self._context_of(choice, of, is_call=is_call),
+                context=context,
             )
-            restores = like is not None and (is_arguments or not is_call)
-            restorer = Restorer(self._known, is_json=is_arguments) if restores else None
+            restorer = None
+            if like is not None and (is_arguments or not is_call):
+                restore = self._restore
+                sees = restore.for_tool(context.tool) if is_call else restore.user
+                restorer = Restorer(self._known, sees, is_json=is_arguments)
             text = choice.texts[of] = Text(channel, like, restorer)
         return text
 

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 import re2
 
+from app.domain.policy import Categories
 from app.guardrails.known import KnownPseudonyms
 from app.guardrails.rewrite import Edit, json_unescaped
 
@@ -55,14 +56,18 @@ _MAY_BE_HOST = re.compile(r"[A-Za-z0-9_.@-]{0,300}(?:\\(?:u[0-9A-Fa-f]{0,3})?)?\
 class Restorer:
     """Reads a channel's rewritten text as it comes, and gives what the user sees."""
 
-    def __init__(self, known: KnownPseudonyms, *, is_json: bool = False) -> None:
+    def __init__(
+        self, known: KnownPseudonyms, sees: Categories = None, *, is_json: bool = False
+    ) -> None:
         """Begin a channel.
 
         Args:
-            known: What may be restored; fixed while the channel lasts.
+            known: The pseudonyms of the scope; fixed while the channel lasts.
+            sees: Which kinds of values the sink gets.
             is_json: The text is JSON, so that values are escaped as its strings need it.
         """
         self._known = known
+        self._sees = sees
         self._is_json = is_json
         self._held = ""
         self._before = ""
@@ -81,6 +86,9 @@ class Restorer:
         at = 0
         for standing in found:
             start, end = standing.span
+            original = self._known.originals[standing.pseudonym]
+            if self._sees is not None and original.category not in self._sees:
+                continue
             self._give(text[at:start], parts)
             at = start
             is_in_url = self._is_in_url(text[end:], is_end=is_end)
@@ -90,7 +98,7 @@ class Restorer:
             if is_in_url:
                 self._give(text[start:end], parts)
             else:
-                self._put(self._known.originals[standing.pseudonym].value, end - start, parts)
+                self._put(original.value, end - start, parts)
             at = end
         self._give(text[at:ready], parts)
         self._held = text[ready:]

@@ -1,5 +1,7 @@
 """The Round trip law: the model sees pseudonyms, the user sees values, and URLs stay closed."""
 
+from dataclasses import replace
+
 import orjson
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -12,10 +14,12 @@ from app.domain.events import (
     TextDelta,
     ToolCallDelta,
 )
-from app.domain.policy import Action, Stage
+from app.domain.policy import ANY_TOOL, Action, Restore, Stage
 from app.domain.protocols import Original, PseudonymScope
 from app.guardrails.evaluate import inspect_segments
+from app.guardrails.kinds import KINDS
 from app.guardrails.known import KnownPseudonyms, Standing
+from app.guardrails.plan import compile_policy
 from app.guardrails.pseudonyms import Minter, is_token, token_name
 from app.guardrails.restore import Restorer
 from tests.guardrails.building import (
@@ -26,6 +30,7 @@ from tests.guardrails.building import (
     patterns,
     pieces,
     plan,
+    policy,
     rule,
     run,
     stream,
@@ -120,8 +125,8 @@ def _written(sign: str, way: str) -> str:
 
 
 TOKENS = Minter(KEY, SCOPE)
-MAIL = TOKENS.mint("EMAIL_ADDRESS", 'some "one"@here.example')
-PHONE = TOKENS.mint("PHONE", "+49 30 1234")
+MAIL = TOKENS.mint("EMAIL_ADDRESS", 'some"one"@here.example')
+PHONE = TOKENS.mint("PHONE", "+49301234")
 KNOWN = KnownPseudonyms(TOKENS.known)
 
 
@@ -142,7 +147,7 @@ def test_what_models_add_to_a_pseudonym_does_not_keep_it(
     """A user reads a token because the model escaped, wrapped or emphasised it."""
     text = f"{before}{''.join(token)}{ending}{after}{PHONE}"
     value = TOKENS.known[MAIL].value
-    assert restored(text, cuts) == f"{before}{value}{ending}{after}+49 30 1234"
+    assert restored(text, cuts) == f"{before}{value}{ending}{after}+49301234"
 
 
 @LAW
@@ -324,3 +329,32 @@ def test_categories_make_names_of_one_form() -> None:
             [Standing(1, 1 + len(token), token)],
             len(token) + 2,
         )
+
+
+@LAW
+@given(
+    st.none() | st.frozensets(st.sampled_from(["EMAIL_ADDRESS", "PHONE"])),
+    st.none() | st.frozensets(st.sampled_from(["EMAIL_ADDRESS", "PHONE"])),
+    st.sampled_from(["crm", "other", ""]),
+    CUTS,
+)
+def test_each_sink_gets_what_policy_lets_it_see(
+    user: frozenset[str] | None, crm: frozenset[str] | None, called: str, cuts: set[int]
+) -> None:
+    """A tool or the user gets a value that policy keeps from them, or none that it does not."""
+    restore = Restore(user, {"crm": crm, ANY_TOOL: frozenset({"PHONE"})})
+    compiled = compile_policy(replace(policy(), restore=restore), KINDS)
+    guarding = guard(compiled, minter=TOKENS)
+    events: list[StreamEvent] = list(map(TextDelta, pieces(f"{MAIL} {PHONE}", cuts)))
+    events.append(ToolCallDelta(0, "", "id", called))
+    events += [ToolCallDelta(0, piece) for piece in pieces(f'["{MAIL}","{PHONE}"]', cuts)]
+    out = run(stream(guarding, events))
+    arguments = "".join(event.arguments for event in out if isinstance(event, ToolCallDelta))
+    for sees, got in (
+        (user, text_of(out).split()),
+        (crm if called == "crm" else frozenset({"PHONE"}), orjson.loads(arguments)),
+    ):
+        assert [token != shown for token, shown in zip((MAIL, PHONE), got, strict=False)] == [
+            sees is None or kind in sees for kind in ("EMAIL_ADDRESS", "PHONE")
+        ]
+    assert dict(guarding.content)["choices[0].text"] == f"{MAIL} {PHONE}"
