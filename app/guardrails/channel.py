@@ -94,6 +94,11 @@ class Channel:
         return "".join(self._parts)
 
     @property
+    def released(self) -> int:
+        """Up to where the text was released."""
+        return self._released
+
+    @property
     def has_ended(self) -> bool:
         """Whether all local detectors have looked at all of it."""
         return self._end is not None

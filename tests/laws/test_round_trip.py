@@ -1,12 +1,16 @@
 """The Round trip law: the model sees pseudonyms, the user sees values, and URLs stay closed."""
 
+import re
 from dataclasses import replace
+from typing import Any
 
 import orjson
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.conversation import Segment
+from app.domain.errors import ContentError
 from app.domain.events import (
     ReasoningDelta,
     RefusalDelta,
@@ -14,8 +18,10 @@ from app.domain.events import (
     TextDelta,
     ToolCallDelta,
 )
+from app.domain.finding import CLEAN, Detection
 from app.domain.policy import ANY_TOOL, Action, Restore, Stage
 from app.domain.protocols import Original, PseudonymScope
+from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.evaluate import inspect_segments
 from app.guardrails.kinds import KINDS
 from app.guardrails.known import KnownPseudonyms, Standing
@@ -26,7 +32,10 @@ from tests.guardrails.building import (
     KEY,
     NOW,
     SCOPE,
+    Local,
+    Remote,
     guard,
+    kind,
     patterns,
     pieces,
     plan,
@@ -69,9 +78,9 @@ def test_the_model_sees_no_value_and_the_user_sees_all(
     sent = pseudonymized(text, minter)
     assert not any(value in sent for _, value in parts)
     assert {original.value for original in minter.minted.values()} == {value for _, value in parts}
-    for kind in (TextDelta, RefusalDelta, ReasoningDelta):
+    for delta in (TextDelta, RefusalDelta, ReasoningDelta):
         guarding = guard(FREE, minter=minter)
-        out = run(stream(guarding, map(kind, pieces(sent, cuts))))
+        out = run(stream(guarding, map(delta, pieces(sent, cuts))))
         assert "".join(getattr(event, "text", "") for event in out) == text
         assert dict(guarding.content)[next(iter(dict(guarding.content)))] == sent
 
@@ -358,3 +367,104 @@ def test_each_sink_gets_what_policy_lets_it_see(
             sees is None or kind in sees for kind in ("EMAIL_ADDRESS", "PHONE")
         ]
     assert dict(guarding.content)["choices[0].text"] == f"{MAIL} {PHONE}"
+
+
+def at_exit(detector: Local) -> DetectorKind[Any]:
+    """A kind that looks at restored text."""
+    return replace(kind(detector), looks_at_restored=True)
+
+
+EXITS = [
+    at_exit(
+        Local(
+            lambda text: [match.span() for match in re.finditer("ab{1,3}", text)],
+            Scope.SPAN,
+            ("ab{1,3}",),
+            name="span",
+        )
+    ),
+    at_exit(Local(lambda text: [(0, len(text))] if len(text) > 9 else [], name="whole")),
+]
+ABS = Minter(KEY, SCOPE)
+PARTS = [ABS.mint("K", "bXb"), ABS.mint("N", "Xa"), *"abc ,"]
+EXIT_ACTS = st.sampled_from([Action.FLAG, Action.MASK, Action.BLOCK, None])
+
+
+@LAW
+@given(
+    st.lists(st.sampled_from(PARTS), max_size=8),
+    st.sampled_from([Action.MASK, Action.BLOCK, Action.FLAG]),
+    st.tuples(EXIT_ACTS, EXIT_ACTS),
+    st.sampled_from([Stage.OUTPUT, Stage.TOOL_CALL]),
+    CUTS,
+)
+@example(["a", PARTS[0], "c"], Action.BLOCK, (Action.MASK, Action.BLOCK), Stage.OUTPUT, {1})
+def test_what_leaves_is_looked_at_as_it_leaves(
+    parts: list[str],
+    inner: Action,
+    acts: tuple[Action | None, Action | None],
+    stage: Stage,
+    cuts: set[int],
+) -> None:
+    """A restored value makes what a rule forbids, for some way to cut the answer; or is recorded.
+
+    The oracle runs one answer through the rules that see pseudonyms, and what comes of it through
+    those that see values.
+    """
+    is_call = stage is Stage.TOOL_CALL
+    before = [rule("c", words("c"), inner, stage)]
+    after = [
+        rule(each.name, {each.name: {}}, act, stage)
+        for each, act in zip(EXITS, acts, strict=True)
+        if act is not None
+    ]
+    compiled = [plan(*rules, extra=EXITS) for rules in (before, after, before + after)]
+    text = f'["{"".join(parts)}"]' if is_call else "".join(parts)
+
+    def said(events: list[StreamEvent]) -> str:
+        calls = [event.arguments for event in events if isinstance(event, ToolCallDelta)]
+        return "".join(calls) if is_call else text_of(events)
+
+    def told(pieces_: list[str]) -> list[StreamEvent]:
+        return [ToolCallDelta(0, piece) if is_call else TextDelta(piece) for piece in pieces_]
+
+    first = guard(compiled[0], minter=ABS)
+    restored_ = said(run(stream(first, told([text]))))
+    second = guard(compiled[1])
+    want = said(run(stream(second, told([restored_]))))
+    guarding = guard(compiled[2], minter=ABS)
+    got = said(run(stream(guarding, told(pieces(text, cuts)))))
+    assert got == want
+    assert guarding.stop == (second.stop or first.stop)
+    (recorded,) = [text for _, text in guarding.content] or [""]
+    assert "X" not in recorded
+    found = [f for trace in guarding.trace for f in trace.findings]
+    assert all(f.start <= f.end <= len(text) for f in found)
+    assert {f.detector for f in found} >= {f.detector for t in second.trace for f in t.findings}
+
+
+def test_a_value_that_is_a_link_is_judged_as_a_link() -> None:
+    """A link to a host that is not allowed leaves, because the model wrote a pseudonym."""
+    strict = {"links": {"allow": ["ours.example"], "kinds": ["host"]}}
+    compiled = plan(rule("hosts", strict, Action.MASK))
+    minter = Minter(KEY, SCOPE)
+    theirs = minter.mint("URL", "https://theirs.example/a")
+    ours = minter.mint("URL", "https://ours.example/a")
+    guarding = guard(compiled, minter=minter)
+    out = run(stream(guarding, map(TextDelta, pieces(f"See {theirs} or {ours}.", range(1, 60)))))
+    assert text_of(out) == "See [removed] or https://ours.example/a."
+    assert dict(guarding.content)["choices[0].text"] == f"See [removed] or {ours}."
+    (trace,) = guarding.trace
+    hosts = [(f.start, f.end) for f in trace.findings if f.category == "host"]
+    assert hosts == [(4, 4 + len(theirs))]
+
+
+def test_only_detectors_here_may_see_values() -> None:
+    """A value is sent to a judge or a webhook."""
+
+    async def clean(_text: str) -> Detection:
+        return CLEAN
+
+    remote = replace(kind(Remote(clean)), looks_at_restored=True)
+    with pytest.raises(ContentError, match="local detectors only"):
+        plan(rule("r", {"remote": {}}, Action.FLAG), extra=[remote])
