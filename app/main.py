@@ -43,6 +43,7 @@ from app.evals.run import run_cases
 from app.guardrails.evaluate import History
 from app.guardrails.kinds import KINDS
 from app.guardrails.plan import Builds, compile_policy
+from app.guardrails.surrogates import SURROGATES
 from app.ledger.keys import KeyStore
 from app.ledger.ledger import Ledger
 from app.ledger.pseudonyms import Vault
@@ -100,6 +101,7 @@ class Project:
             detectors=self.builds.kinds.values(),
             inspect_prompt=prompt_variables,
             validate=self.builds.detector,
+            surrogates=SURROGATES,
         )
 
     def compile(self, catalog: Catalog) -> Loaded:

@@ -110,6 +110,7 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
     """
     stages = dict.fromkeys(segment.stage for segment in segments)
     known = KnownPseudonyms(minter.known)
+    minter.avoid((context.system, *(segment.text for segment in segments)))
     looks = [
         _StageLook(
             plan.at(stage, audience, now),
@@ -286,4 +287,4 @@ def _rewrite(ruling: Ruling, length: int) -> Rewrite:
     if ruling.withholds or isinstance(about, UncheckedRun):
         return Rewrite(0, length, Action.MASK, "")
     start, end = place_of(about, length)
-    return Rewrite(start, end, ruling.action, about.category, about.score)
+    return Rewrite(start, end, ruling.action, about.category, about.score, ruling.rule.pseudonym)

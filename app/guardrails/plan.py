@@ -259,6 +259,7 @@ def _planned_rule(prepared: _Prepared, audience: str, waivers: Sequence[Waiver])
         steps=tuple(Step(step.at, _lowered(step.do, caps)) for step in rule.then[audience]),
         on_unchecked=_lowered(rule.on_unchecked, [cap for cap in caps if cap not in REWRITES]),
         append=rule.append,
+        pseudonym=rule.pseudonym,
         is_enforced=rule.mode is Mode.ENFORCE,
         selects=prepared.selects,
     )

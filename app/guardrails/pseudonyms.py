@@ -2,25 +2,31 @@
 
 A token is ``EMAIL_ADDRESS_7F3K2M9QXT``: the category, nine characters of an HMAC over the value and
 the scope, and a check character, so that a token that nobody minted can be told from a constant in
-code (one in 32 of those fits by chance).
+code (one in 32 of those fits by chance). A surrogate is an invented value of the same kind.
 """
 
 import hmac
 import re
+import unicodedata
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import orjson
 
+from app.domain.policy import PseudonymForm
 from app.domain.protocols import Original, PseudonymScope
 from app.guardrails.places import Span
+from app.guardrails.surrogates import Draw, surrogate
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base32: no I, L, O, U
 _DIGITS = 9
 _TAIL = _DIGITS + 2
 """The underscore, the digits and the check character."""
 _LONGEST_NAME = 40
+_ATTEMPTS = 64
+"""How many surrogates are tried that something in the scope could be taken for."""
 
+_NOT_COUNTED = re.compile(r"[\W_]+")
 _NOT_IN_NAME = re.compile(r"[^A-Z0-9]+")
 _STANDS_ALONE = re.compile(
     rf"(?<![A-Z0-9_])[A-Z](?:[A-Z0-9]|\\{{0,2}}_){{0,{_LONGEST_NAME - 1}}}"
@@ -39,18 +45,21 @@ class Minter:
         """Begin a request.
 
         Args:
-            key: Secret; whoever has it can test guesses of a value against its token.
+            key: Secret; whoever has it can test guesses of a value against its pseudonym.
             scope: Within which a pseudonym means one value.
             known: What the vault has for the scope, by pseudonym.
         """
         self.scope = scope
         self._key = key
         self._known = dict(known or {})
-        self._tokens = {
-            (token_name(original.category), original.value): token
-            for token, original in self._known.items()
+        self._pseudonyms = {
+            (token_name(original.category), original.value, _form(pseudonym)): pseudonym
+            for pseudonym, original in self._known.items()
         }
         self._minted: dict[str, Original] = {}
+        self._avoided: list[str] = []
+        self._taken: list[str] | None = None
+        """What surrogates must not be, as they are found: avoided texts, pseudonyms, values."""
 
     @property
     def known(self) -> Mapping[str, Original]:
@@ -62,19 +71,50 @@ class Minter:
         """What the vault has not got yet."""
         return self._minted
 
-    def mint(self, category: str, value: str) -> str:
-        """The token for a value that came from the client: it will be restored."""
-        token = self.name(category, value)
-        if token not in self._known:
-            self._known[token] = self._minted[token] = Original(category, value)
-            self._tokens[token_name(category), value] = token
-        return token
+    def avoid(self, texts: Iterable[str]) -> None:
+        """Make no surrogate that already stands in one of these."""
+        self._avoided += texts
+        self._taken = None
 
-    def name(self, category: str, value: str) -> str:
+    def mint(self, category: str, value: str, form: PseudonymForm = PseudonymForm.TOKEN) -> str:
+        """The pseudonym for a value that came from the client: it will be restored.
+
+        Where there is no surrogate for a value, it gets a token.
+        """
+        key = (token_name(category), value, form)
+        pseudonym = self._pseudonyms.get(key)
+        if pseudonym is None and form is PseudonymForm.SURROGATE:
+            pseudonym = self._surrogate(category, value)
+        if pseudonym is None:
+            pseudonym = self.name(category, value)
+        if pseudonym not in self._known:
+            self._known[pseudonym] = self._minted[pseudonym] = Original(category, value)
+            self._pseudonyms[(*key[:2], _form(pseudonym))] = pseudonym
+            if self._taken is not None:
+                self._taken += _bare(pseudonym), _bare(value)
+        return pseudonym
+
+    def name(self, category: str, value: str, _form: PseudonymForm = PseudonymForm.TOKEN) -> str:
         """The token for a value that the model brought up: restored only where it was minted."""
         name = token_name(category)
-        token = self._tokens.get((name, value))
+        token = self._pseudonyms.get((name, value, PseudonymForm.TOKEN))
         return token if token is not None else self._new(name, value)
+
+    def _surrogate(self, category: str, value: str) -> str | None:
+        """One that nothing said in the scope could be taken for; none where there is none."""
+        if self._taken is None:
+            known = (text for one in self._known.items() for text in (one[0], one[1].value))
+            self._taken = [_bare(text) for text in (*self._avoided, *known)]
+        made = {_bare(pseudonym) for pseudonym in self._known}
+        for attempt in range(_ATTEMPTS):
+            draw = Draw(self._digest("surrogate", token_name(category), value, attempt))
+            pseudonym = surrogate(category, value, draw)
+            if pseudonym is None:
+                return None
+            bare = _bare(pseudonym)
+            if not any(bare in text for text in self._taken) and not any(m in bare for m in made):
+                return pseudonym
+        return None
 
     def _new(self, name: str, value: str) -> str:
         attempt = 0
@@ -85,19 +125,25 @@ class Minter:
             attempt += 1
 
     def _derived(self, name: str, value: str, attempt: int) -> str:
-        scope = self.scope
-        of = [
-            scope.tenant,
-            scope.key_id,
-            scope.session,
-            scope.request_id,
-            name,
-            value.encode("utf-8", "replace").hex(),
-        ]
-        digest = hmac.digest(self._key, orjson.dumps([*of, attempt]), "sha256")
-        number = int.from_bytes(digest[:8], "big")
+        number = int.from_bytes(self._digest("token", name, value, attempt)[:8], "big")
         digits = "".join(_ALPHABET[number >> (5 * place) & 31] for place in range(_DIGITS))
         return f"{name}_{digits}{_check(f'{name}_{digits}')}"
+
+    def _digest(self, what: str, name: str, value: str, attempt: int) -> bytes:
+        scope = self.scope
+        of = [scope.tenant, scope.key_id, scope.session, scope.request_id, what, name]
+        told = [*of, value.encode("utf-8", "replace").hex(), attempt]
+        return hmac.digest(self._key, orjson.dumps(told), "sha256")
+
+
+def _form(pseudonym: str) -> PseudonymForm:
+    return PseudonymForm.TOKEN if is_token(pseudonym) else PseudonymForm.SURROGATE
+
+
+def _bare(text: str) -> str:
+    """A text by what pseudonyms are found by: its letters and digits, without case and width."""
+    folded = unicodedata.normalize("NFKC", text).upper()
+    return _NOT_COUNTED.sub("", folded)
 
 
 def token_name(category: str) -> str:

@@ -71,6 +71,7 @@ class Restorer:
         self._is_json = is_json
         self._held = ""
         self._before = ""
+        self._last = ""  # the code point before what is held, as what it stands for
         self._read = 0
         self._written = 0
         self.edits: list[Edit] = []
@@ -81,7 +82,9 @@ class Restorer:
         if not self._known:
             return text
         text = self._held + text
-        found, ready = self._known.scan(text, 0, is_end=is_end, is_json=self._is_json)
+        found, ready = self._known.scan(
+            text, 0, is_end=is_end, is_json=self._is_json, before=self._last
+        )
         parts: list[str] = []
         at = 0
         for standing in found:
@@ -102,6 +105,9 @@ class Restorer:
             at = end
         self._give(text[at:ready], parts)
         self._held = text[ready:]
+        if ready:
+            read = json_unescaped(text[:ready]) if self._is_json else text[:ready]
+            self._last = read[-1:]
         return "".join(parts)
 
     def _give(self, text: str, parts: list[str]) -> None:

@@ -7,7 +7,7 @@ from itertools import chain
 
 from app.domain.decision import DetectorRef
 from app.domain.finding import Finding
-from app.domain.policy import REWRITES, STOPS, Action, Stage, Steps, action_at
+from app.domain.policy import REWRITES, STOPS, Action, PseudonymForm, Stage, Steps, action_at
 from app.guardrails.detector import LocalDetector, RemoteDetector, Scope, SlowDetector
 from app.guardrails.matches import MatchDetector
 from app.guardrails.regex import RegexSet, regex_set
@@ -55,6 +55,7 @@ class PlannedRule:
     steps: Steps
     on_unchecked: Action
     append: str
+    pseudonym: PseudonymForm
     is_enforced: bool
     selects: Callable[[Finding], bool]
 
