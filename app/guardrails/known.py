@@ -19,7 +19,7 @@ from app.domain.finding import Finding
 from app.domain.protocols import Original
 from app.guardrails.places import Span
 from app.guardrails.pseudonyms import is_token, token_like
-from app.guardrails.rewrite import json_unescaped
+from app.guardrails.rewrite import joins, json_unescaped
 from app.guardrails.surrogates import is_number, ways_to_write
 
 PSEUDONYM = DetectorRef("pseudonym", "2")
@@ -259,13 +259,6 @@ def _following(node: Node, sign: str, kind: _Kind) -> Node | None:
     return following
 
 
-def _joins(sign: str) -> bool:
-    """Whether a code point beside a word would be a part of it. Chinese puts no blanks there."""
-    return sign.isalnum() and not (
-        "\u2e80" <= sign <= "\u9fff" or "\uf900" <= sign <= "\ufaff" or sign >= "\U00020000"
-    )
-
-
 class _Reader:
     """Reads a text code point by code point: escapes and entities as what they stand for."""
 
@@ -285,14 +278,14 @@ class _Reader:
             before = json_unescaped(self.text[:at])[-1:]
         else:
             before = self.text[at - 1]
-        return not (before and _joins(before) and _joins(sign))
+        return not (before and joins(before) and joins(sign))
 
     def may_end(self, at: int, sign: str) -> bool | None:
         """Whether a word that ends here with this is whole; none where that is not known."""
         if at == len(self.text):
             return True if self.is_end else None
         unit = self.unit(at)
-        return None if unit is None else not (_joins(unit.sign) and _joins(sign))
+        return None if unit is None else not (joins(unit.sign) and joins(sign))
 
     def unit(self, at: int) -> _Unit | None:
         """What stands here; none where the end of the text cuts it off."""

@@ -197,7 +197,14 @@ def _stands_alone(
     touches = (number > 0 and not before) or any(
         each.start == here.end for each in rewrites[number + 1 : number + 2]
     )
-    return not (touches or before[-1:].isalnum() or after[:1].isalnum())
+    return not (touches or joins(before[-1:]) or joins(after[:1]))
+
+
+def joins(sign: str) -> bool:
+    """Whether a code point beside a word would be a part of it. Chinese puts no blanks there."""
+    return sign.isalnum() and not (
+        "\u2e80" <= sign <= "\u9fff" or "\uf900" <= sign <= "\ufaff" or sign >= "\U00020000"
+    )
 
 
 _JSON_ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
