@@ -39,6 +39,15 @@ async def end_all(channels: Iterable[Channel | None]) -> None:
                 channel.end()
 
 
+async def close_all(texts: Sequence[Text]) -> None:
+    """Put values back in what is left of texts; in long ones in a thread."""
+    for text in texts:
+        if len(text.channel.text) > LONG:
+            await asyncio.to_thread(text.close)
+        else:
+            text.close()
+
+
 async def ask(texts: Sequence[Text]) -> set[str]:
     """Wait for the detectors that take long: first those here, then those outside.
 

@@ -189,7 +189,11 @@ class _StageLook:
         digest = b"" if history is None else self._context.digest()
         for segment in self._segments:
             seen = await self._look(segment, history, digest)
-            self._seen[segment.path] = at_path(self._beside_pseudonyms(seen, segment), segment.path)
+            if len(segment.text) > LONG:
+                seen = await asyncio.to_thread(self._beside_pseudonyms, seen, segment)
+            else:
+                seen = self._beside_pseudonyms(seen, segment)
+            self._seen[segment.path] = at_path(seen, segment.path)
         self._rule()
 
     def _beside_pseudonyms(self, seen: Seen, segment: Segment) -> Seen:

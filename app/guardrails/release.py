@@ -34,7 +34,7 @@ from app.guardrails.answer import Choice, Delta, Text
 from app.guardrails.channel import Channel
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.decide import Stop, decision, outcome_of, rulings
-from app.guardrails.ending import ask, end_all, first_halt
+from app.guardrails.ending import ask, close_all, end_all, first_halt
 from app.guardrails.known import PSEUDONYM, KnownPseudonyms
 from app.guardrails.matches import in_order
 from app.guardrails.plan import PolicyPlan
@@ -305,8 +305,7 @@ class OutputGuard:
         halted = first_halt(texts)
         if halted is not None:
             texts = [halted[1]]
-        for text in texts:
-            text.close()
+        await close_all(texts)
         await end_all(text.exit for text in texts)
         halted = first_halt(texts, at_exit=True) or halted
         if halted is not None:
