@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from app.domain.catalog import Prompt
 from app.domain.persona import FileModel
+from app.domain.policy import Stage
 
 
 class DetectorKind(Protocol):
@@ -34,6 +35,11 @@ class DetectorKind(Protocol):
     @property
     def categories(self) -> Callable[[Any], Collection[str]] | None:
         """Every category that findings for these settings may have; none where not known."""
+        ...
+
+    @property
+    def stages(self) -> frozenset[Stage]:
+        """Where it has something to look at."""
         ...
 
 

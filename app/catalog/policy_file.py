@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema
 
+from app.catalog.budget_file import BudgetFile, budget_problems, build_budget
 from app.catalog.contracts import Siblings
 from app.catalog.document import Node
 from app.catalog.wording import read_as, unknown
@@ -62,6 +63,7 @@ def _grant(value: object) -> object:
 
 Grant = Annotated[Literal["all", "none"] | tuple[str, ...], BeforeValidator(_grant)]
 Id = Annotated[str, AfterValidator(_id), WithJsonSchema({"type": "string", "pattern": _ID})]
+Percent = Annotated[float, Field(ge=0.01, le=100)]
 NonEmpty = Annotated[str, Field(min_length=1)]
 
 
@@ -102,6 +104,8 @@ class RuleFile(FileModel):
     ``EMAIL_ADDRESS_7F3K2M9QXT``, or a ``surrogate``, an invented value of the same kind."""
     mode: Mode = Mode.ENFORCE
     """``observe`` decides and records, and does not act."""
+    enforce_percent: Percent = 100
+    """For which share of traffic the rule acts, sticky by session; for the rest it observes."""
     timeout_ms: Annotated[int, Field(ge=1, le=600_000)] = 1500
     """How long a detector outside the process may take."""
     on_unchecked: Action = Action.BLOCK
@@ -164,6 +168,12 @@ class PolicyFile(FileModel):
     """What the ledger may keep."""
     restore: RestoreFile = RestoreFile()
     """Which values the user and tools get in place of their pseudonyms; records get none."""
+    budget: BudgetFile | None = None
+    """How often a rule may stop a harmless text."""
+    mode: Mode = Mode.ENFORCE
+    """``observe`` makes all rules decide and record, and not act."""
+    enforce_percent: Percent = 100
+    """For which share of traffic rules act at most; for the rest they observe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +270,8 @@ def build_policy(
         node = tree.nearest("rules", index)
         try:
             detect = _read_detect(rule, node.nearest("detect"), siblings)
-            rules.append(_build_rule(rule, node, file.audiences.strictest_first, detect))
+            built = _build_rule(rule, node, file.audiences.strictest_first, detect)
+            rules.append(_within(built, file))
         except ContentError as exc:
             problems += exc.problems
     if ANY_TOOL not in file.restore.tools:
@@ -277,8 +288,11 @@ def build_policy(
             _categories(file.restore.user),
             {name: _categories(grant) for name, grant in file.restore.tools.items()},
         ),
+        budget=build_budget(file.budget, file.audiences.strictest_first) if file.budget else None,
         extends=file.extends,
     )
+    if file.budget is not None:
+        problems += budget_problems(file.budget, file.audiences.strictest_first, tree)
     return ReadPolicy(policy, tree, is_whole=not problems), problems
 
 
@@ -290,6 +304,15 @@ def _categories(grant: Literal["all", "none"] | tuple[str, ...]) -> Categories:
             return frozenset()
         case kinds:
             return frozenset(kinds)
+
+
+def _within(rule: Rule, file: PolicyFile) -> Rule:
+    """The rule as far as its policy lets it act."""
+    return replace(
+        rule,
+        mode=Mode.OBSERVE if Mode.OBSERVE in {rule.mode, file.mode} else Mode.ENFORCE,
+        enforce_percent=min(rule.enforce_percent, file.enforce_percent),
+    )
 
 
 def _count(text: str) -> int:
@@ -308,6 +331,11 @@ def _read_detect(rule: RuleFile, node: Node, siblings: Siblings) -> DetectSpec:
     settings_node = node.nearest(name)
     if kind is None:
         what = unknown("detector", name, siblings.detectors)
+        raise ContentError([settings_node.key_problem(what)])
+    if blind := sorted(set(rule.stages) - kind.stages):
+        what = (
+            f"finds nothing at {' and '.join(blind)}, only at {' and '.join(sorted(kind.stages))}"
+        )
         raise ContentError([settings_node.key_problem(what)])
     settings = read_as(kind.settings, settings_node)
     try:
@@ -352,6 +380,7 @@ def _build_rule(rule: RuleFile, node: Node, audiences: Sequence[str], detect: De
         append=rule.append,
         pseudonym=rule.as_,
         mode=rule.mode,
+        enforce_percent=rule.enforce_percent,
         timeout_ms=rule.timeout_ms,
         on_unchecked=rule.on_unchecked,
         why=rule.why,

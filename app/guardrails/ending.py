@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
+from app.domain.protocols import Outside
 from app.guardrails.answer import Text
 from app.guardrails.channel import Channel
 from app.guardrails.cut import Halt
@@ -48,7 +49,7 @@ async def close_all(texts: Sequence[Text]) -> None:
             text.close()
 
 
-async def ask(texts: Sequence[Text]) -> set[str]:
+async def ask(texts: Sequence[Text], outside: Outside | None) -> set[str]:
     """Wait for the detectors that take long: first those here, then those outside.
 
     Those here are shown the text as it came, those outside what would be passed on, with its
@@ -71,6 +72,6 @@ async def ask(texts: Sequence[Text]) -> set[str]:
         rewritten = {
             path: Passage(text.text, context=here[path].context) for path, text in passing.items()
         }
-        for path, seen in (await ask_all(plan.remote, rewritten)).items():
+        for path, seen in (await ask_all(plan.remote, rewritten, outside)).items():
             here[path].add(in_original(seen, passing[path]))
     return asked

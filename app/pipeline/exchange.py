@@ -1,10 +1,11 @@
 """The order of the steps: guard in, compose, record, backend, guard out, record."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from app.domain.catalog import Route
 from app.domain.clock import Clock, NewId
 from app.domain.conversation import (
     Conversation,
@@ -25,6 +26,7 @@ from app.domain.protocols import (
     Caller,
     Ledger,
     Original,
+    Outside,
     PseudonymScope,
     PseudonymVault,
 )
@@ -34,6 +36,7 @@ from app.guardrails.decide import outcome_of
 from app.guardrails.evaluate import History, Inspection, inspect_segments
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
+from app.guardrails.share import draw_of
 from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Stopped, Summary
 from app.pipeline.loaded import Served
 from app.pipeline.replies import reply_to
@@ -52,6 +55,8 @@ class Steps:
     metrics: Metrics
     clock: Clock
     new_id: NewId
+    outside: Callable[[str, Mapping[str, Route]], Outside]
+    """Makes what one exchange's detectors ask outside through, for a tenant, by these routes."""
     pseudonym_key: bytes
     history: History
     max_messages: int
@@ -69,6 +74,7 @@ class Ask:
     caller: Caller
     audience: str
     dialect: str
+    routes: Mapping[str, Route]
     request_id: str
 
     @property
@@ -93,6 +99,7 @@ class _Ready:
     def context(self) -> Context:
         """What the answer belongs to, as the model gets it."""
         said = [(m.role, part) for m in self.asked.messages for part in m.parts]
+        wanted = self.asked.response_format
         questions = (
             part.text
             for role, part in reversed(said)
@@ -103,6 +110,7 @@ class _Ready:
             question=next(questions, ""),
             documents=tuple(part.text for _, part in said if isinstance(part, ToolResultPart)),
             tools=self.asked.tools,
+            answer_schema=None if wanted is None else wanted.schema,
         )
 
 
@@ -112,6 +120,8 @@ class Exchange:
     def __init__(self, steps: Steps, ask: Ask) -> None:
         self._steps = steps
         self._ask = ask
+        unit = ask.scope.session if ask.scope.session is not None else ask.request_id
+        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, unit)
         self._started_s = steps.clock.monotonic()
         self._input_ms = 0.0
         self._first_token_ms: float | None = None
@@ -120,6 +130,7 @@ class Exchange:
         self._outcome = Outcome.ALLOW
         self._findings = Findings()
         self._guard: OutputGuard | None = None
+        self._outside = steps.outside(ask.caller.tenant, ask.routes)
 
     async def run(self) -> AsyncGenerator[ExchangeEvent, None]:
         """All of it. Closing the generator early closes the record as cancelled.
@@ -170,6 +181,8 @@ class Exchange:
             now=steps.clock.now(),
             history=steps.history,
             context=Context(system=raw.text, tools=ask.conversation.tools),
+            outside=self._outside,
+            draw=self._draw,
         )
         conversation = with_texts(ask.conversation, inspection.texts)
         wishes = conversation.wishes
@@ -207,6 +220,8 @@ class Exchange:
             now=steps.clock.now(),
             steers=ready.inspection.steers,
             context=ready.context,
+            outside=self._outside,
+            draw=self._draw,
         )
         route = ask.served.route
         events = steps.backends[route.backend].stream(ready.asked, route.model)
@@ -330,6 +345,7 @@ class Exchange:
             finish=self._finish.value if self._finish is not None else None,
             error=error,
             usage=self._usage,
+            detector_usage=self._outside.usage,
             timings=timings,
             content=guard.content if guard is not None else (),
         )
@@ -344,6 +360,8 @@ class Exchange:
             metrics.first_token_came(persona, self._first_token_ms / 1000)
         if self._usage is not None:
             metrics.tokens_used(self._usage)
+        if self._outside.usage is not None:
+            metrics.detectors_used(self._outside.usage)
         for run in self._findings.unchecked:
             metrics.detector_unchecked(run.detector)
 

@@ -15,6 +15,7 @@ from app.catalog.read import read_catalog
 from app.domain.catalog import Catalog, Prompt
 from app.domain.errors import ContentError, DetectorError, Problem
 from app.domain.persona import FileModel
+from app.domain.policy import Stage
 
 CASES = Path(__file__).parent.parent / "cases" / "bad_catalogs"
 GOOD = CASES / "_good"
@@ -54,6 +55,15 @@ class Judge(FileModel):
 
     question: str
     """The question."""
+    route: str = "judge"
+    """Whom to ask."""
+
+
+class Webhook(FileModel):
+    """Settings of a detector that asks a service."""
+
+    endpoint: str
+    """Whom to ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,7 @@ class Kind:
     is_as_strict: Callable[[Any, Any], bool]
     categories: Callable[[Any], Collection[str]] | None = None
     summary: str = "Finds things."
+    stages: frozenset[Stage] = frozenset(Stage)
 
 
 KINDS = (
@@ -77,6 +88,7 @@ KINDS = (
         lambda settings: [pattern.id for pattern in settings.patterns],
     ),
     Kind("judge", Judge, lambda _new, _old: False),
+    Kind("webhook", Webhook, lambda _new, _old: False),
 )
 
 
