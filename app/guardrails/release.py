@@ -13,7 +13,6 @@ each block is held until then.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import assert_never
 
 from app.domain.decision import Decision, DetectorRef, Outcome, StageTrace, Trace
@@ -38,12 +37,10 @@ from app.guardrails.decide import Stop, decision, outcome_of, rulings
 from app.guardrails.ending import ask, close_all, end_all, first_halt
 from app.guardrails.known import PSEUDONYM, KnownPseudonyms
 from app.guardrails.matches import in_order
+from app.guardrails.opener import Opener
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import Minter
-from app.guardrails.restore import Restorer
 from app.guardrails.stage_plan import StagePlan
-
-_NOTHING_KNOWN = KnownPseudonyms({})
 
 
 class OutputGuard:
@@ -79,10 +76,8 @@ class OutputGuard:
             stage: plan.at(stage, audience, now, draw) for stage in (Stage.OUTPUT, Stage.TOOL_CALL)
         }
         self._known = KnownPseudonyms(minter.known)
-        self._restore = plan.policy.restore
-        self._name = minter.name
+        self._opener = Opener(self._plans, plan.policy.restore, self._known, minter.name, context)
         self._steers = tuple(steers)
-        self._context = context
         self._outside = outside
         self._draw = draw
         self._choices: dict[int, Choice] = {}
@@ -202,26 +197,8 @@ class OutputGuard:
         """The text of that name, begun where there is none yet."""
         text = choice.texts.get(of)
         if text is None:
-            text = choice.texts[of] = self._text(choice, of, like, is_held=is_held)
+            text = choice.texts[of] = self._opener.text(choice, of, like, is_held=is_held)
         return text
-
-    def _text(self, choice: Choice, of: str, like: Delta | None, *, is_held: bool) -> Text:
-        is_call = isinstance(like, ToolCallDelta)
-        is_json = isinstance(like, ToolCallDelta) and like.name is None
-        context = self._context_of(choice, of, is_call=is_call)
-        plan = self._plans[Stage.TOOL_CALL if is_call else Stage.OUTPUT]
-        restorer, at_exit = None, None
-        if self._known and like is not None and (is_json or not is_call):
-            sees = self._restore.for_tool(context.tool) if is_call else self._restore.user
-            restorer = Restorer(self._known, sees, is_json=is_json)
-            at_exit = plan.after_restoring
-        make = partial(
-            Channel, path=choice.path(of), name=self._name, is_json=is_json, context=context
-        )
-        if at_exit is None:
-            return Text(make(plan, known=self._known, is_held=is_held), like, restorer)
-        channel = make(plan.before_restoring, known=self._known, is_held=is_held)
-        return Text(channel, like, restorer, make(at_exit, known=_NOTHING_KNOWN))
 
     def _more(self, text: Text, more: str) -> list[StreamEvent]:
         """More of a text that is released as it becomes certain."""
@@ -307,15 +284,6 @@ class OutputGuard:
             held = self._open(choice, f"annotations[{number}].{of}", None, is_held=True)
             held.channel.feed(text)
         return []
-
-    def _context_of(self, choice: Choice, of: str, *, is_call: bool) -> Context:
-        call, _, part = of.rpartition(".")
-        part = part.partition("[")[0]
-        if not is_call:
-            return replace(self._context, stage=Stage.OUTPUT, of=part)
-        name = choice.texts.get(f"{call}.name") if part == "arguments" else None
-        tool = None if name is None else name.channel.text
-        return replace(self._context, stage=Stage.TOOL_CALL, tool=tool, of=part)
 
     async def _leave(self, choice: Choice, texts: Sequence[Text]) -> list[StreamEvent]:
         """What is left of a choice that has ended; where one text stops, only that one's."""
