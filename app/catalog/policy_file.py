@@ -4,28 +4,26 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema
 
 from app.catalog.budget_file import BudgetFile, budget_problems, build_budget
 from app.catalog.contracts import Siblings
 from app.catalog.document import Node
+from app.catalog.restore_file import RestoreFile, build_restore
 from app.catalog.wording import read_as, unknown
 from app.domain.conversation import Json
 from app.domain.errors import ContentError, DetectorError, Problem
 from app.domain.persona import FileModel
 from app.domain.policy import (
-    ANY_TOOL,
     Action,
-    Categories,
     DetectSpec,
     Keep,
     KeepContent,
     Mode,
     Policy,
     PseudonymForm,
-    Restore,
     Rule,
     Stage,
     Step,
@@ -51,17 +49,6 @@ def _id(value: str) -> str:
 
 
 Days = Annotated[str, BeforeValidator(_days), WithJsonSchema({"type": "string", "pattern": _DAYS})]
-
-
-def _grant(value: object) -> object:
-    if value in ("all", "none"):
-        return value
-    if isinstance(value, list) and value and all(isinstance(kind, str) for kind in value):
-        return tuple(value)
-    raise ValueError("must be all, none, or a list of kinds such as [EMAIL_ADDRESS]")
-
-
-Grant = Annotated[Literal["all", "none"] | tuple[str, ...], BeforeValidator(_grant)]
 Id = Annotated[str, AfterValidator(_id), WithJsonSchema({"type": "string", "pattern": _ID})]
 Percent = Annotated[float, Field(ge=0.01, le=100)]
 NonEmpty = Annotated[str, Field(min_length=1)]
@@ -140,15 +127,6 @@ class KeepFile(FileModel):
     """For how many days text may be kept."""
     findings: Days = "400d"
     """For how many days findings and decisions may be kept."""
-
-
-class RestoreFile(FileModel):
-    """Which values come back in place of their pseudonyms: ``all``, ``none``, or these kinds."""
-
-    user: Grant = "all"
-    """In the answer, its refusals and its reasoning."""
-    tools: Mapping[str, Grant] = {ANY_TOOL: "all"}
-    """In the arguments of a tool's calls, by the tool's name; ``'*'`` is every other tool."""
 
 
 class PolicyFile(FileModel):
@@ -274,9 +252,6 @@ def build_policy(
             rules.append(_within(built, file))
         except ContentError as exc:
             problems += exc.problems
-    if ANY_TOOL not in file.restore.tools:
-        what = "does not say what every other tool gets: '*': all, none or a list of kinds"
-        raise ContentError([tree.nearest("restore", "tools").problem(what)])
     policy = Policy(
         id=policy_id,
         audiences=file.audiences.strictest_first,
@@ -284,26 +259,13 @@ def build_policy(
         rules=tuple(rules),
         waivers=tuple(Waiver(**dict(waiver)) for waiver in file.waivers),
         keep=Keep(file.keep.content, _count(file.keep.content_for), _count(file.keep.findings)),
-        restore=Restore(
-            _categories(file.restore.user),
-            {name: _categories(grant) for name, grant in file.restore.tools.items()},
-        ),
+        restore=build_restore(file.restore, tree.nearest("restore")),
         budget=build_budget(file.budget, file.audiences.strictest_first) if file.budget else None,
         extends=file.extends,
     )
     if file.budget is not None:
         problems += budget_problems(file.budget, file.audiences.strictest_first, tree)
     return ReadPolicy(policy, tree, is_whole=not problems), problems
-
-
-def _categories(grant: Literal["all", "none"] | tuple[str, ...]) -> Categories:
-    match grant:
-        case "all":
-            return None
-        case "none":
-            return frozenset()
-        case kinds:
-            return frozenset(kinds)
 
 
 def _within(rule: Rule, file: PolicyFile) -> Rule:

@@ -127,7 +127,7 @@ def _written(sign: str, way: str) -> str:
     match way:
         case "small":
             return sign.lower()
-        case "wide":
+        case "wide" if "!" <= sign <= "~":
             return chr(ord(sign) + 0xFEE0)
         case "entity":
             return f"&#{ord(sign)};"
@@ -560,3 +560,36 @@ def test_surrogates_go_and_come_back_as_tokens_do(
         assert orjson.loads(got) == {"said": text}
     else:
         assert text_of(run(stream(guarding, map(TextDelta, pieces(sent, cuts))))) == text
+
+
+INVENTED = Minter(KEY, SCOPE)
+MADE = [
+    INVENTED.mint(category, value, PseudonymForm.SURROGATE)
+    for category, value in (
+        ("EMAIL_ADDRESS", "ann@here.example"),
+        ("PERSON", "Ann Lee"),
+        ("PERSON", "王芳"),
+        ("PHONE_NUMBER", "+1 212 555 7788"),
+        ("CREDIT_CARD", "4111111111111111"),
+        ("DATE_OF_BIRTH", "1990-05-14"),
+    )
+]
+
+
+@LAW
+@given(
+    st.sampled_from(MADE).flatmap(lambda made: st.tuples(st.just(made), altered(made))),
+    st.sampled_from(["", "so ", "(", "é ", "中", "**"]),
+    st.sampled_from(["", " is", "'s", ")", "中", "**", ".", " "]),
+    CUTS,
+)
+def test_surrogates_come_back_as_models_write_them(
+    drawn: tuple[str, list[str]], before: str, after: str, cuts: set[int]
+) -> None:
+    """A user reads an invented name because the model escaped, wrapped or emphasised it."""
+    made, pieces_ = drawn
+    written = "".join(pieces_).replace("\r\n> ", "").replace("\n", "")
+    text = f"{before}{written}{after}"
+    restorer = Restorer(KnownPseudonyms(INVENTED.known))
+    got = "".join(map(restorer.feed, pieces(text, cuts))) + restorer.feed("", is_end=True)
+    assert got == f"{before}{INVENTED.known[made].value}{after}"
