@@ -25,6 +25,7 @@ from app.domain.protocols import (
     Backend,
     Caller,
     Ledger,
+    Original,
     Outside,
     PseudonymScope,
     PseudonymVault,
@@ -80,8 +81,8 @@ class Ask:
     def scope(self) -> PseudonymScope:
         """Within which its pseudonyms hold: the session, or this request alone."""
         session = self.conversation.wishes.session
-        where = f"session:{session}" if session is not None else f"request:{self.request_id}"
-        return PseudonymScope(self.caller.tenant, self.caller.key_id, where)
+        request_id = "" if session is not None else self.request_id
+        return PseudonymScope(self.caller.tenant, self.caller.key_id, session, request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,8 @@ class Exchange:
     def __init__(self, steps: Steps, ask: Ask) -> None:
         self._steps = steps
         self._ask = ask
-        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, ask.scope.session)
+        unit = ask.scope.session if ask.scope.session is not None else ask.request_id
+        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, unit)
         self._started_s = steps.clock.monotonic()
         self._input_ms = 0.0
         self._first_token_ms: float | None = None
@@ -185,8 +187,6 @@ class Exchange:
         conversation = with_texts(ask.conversation, inspection.texts)
         wishes = conversation.wishes
         prompt = ask.served.prompt.compose(wishes.scenario, wishes.variables)
-        if wishes.session is not None and minter.minted:
-            await steps.vault.save(ask.scope, minter.minted)
         self._note(inspection.trace, inspection.decisions, inspection.outcome)
         self._input_ms = self._elapsed_ms()
         system = Message(Role.SYSTEM, Origin.PERSONA, (TextPart(prompt.text),))
@@ -212,6 +212,7 @@ class Exchange:
     async def _answer(self, ready: _Ready) -> AsyncGenerator[ExchangeEvent, None]:
         """The model's answer as policy lets it through."""
         ask, steps = self._ask, self._steps
+        await self._keep(ready.minter)
         guard = self._guard = OutputGuard(
             ask.served.plan,
             ask.audience,
@@ -246,6 +247,11 @@ class Exchange:
         if self._usage is not None:
             yield self._usage
 
+    async def _keep(self, minter: Minter) -> None:
+        """Keep what was minted: the record says by now whose session it is."""
+        if self._ask.scope.session is not None and minter.minted:
+            await self._steps.vault.save(self._ask.scope, minter.minted)
+
     def _stopped(self, outcome: Outcome) -> tuple[ExchangeEvent, ...]:
         """The end of an answer that policy stopped."""
         persona = self._ask.served.persona
@@ -271,7 +277,7 @@ class Exchange:
 
     async def _minter(self) -> Minter:
         ask = self._ask
-        known: Mapping[str, str] = {}
+        known: Mapping[str, Original] = {}
         if ask.conversation.wishes.session is not None:
             known = await self._steps.vault.load(ask.scope)
         return Minter(self._steps.pseudonym_key, ask.scope, known)

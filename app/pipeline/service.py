@@ -115,7 +115,7 @@ class Pipeline:
             clock=self._steps.clock,
             pseudonym_key=self._steps.pseudonym_key,
             catalog=loaded.catalog.digest,
-            scope=PseudonymScope(caller.tenant, caller.key_id, f"check:{self._steps.new_id()}"),
+            scope=PseudonymScope(caller.tenant, caller.key_id, None, self._steps.new_id()),
             context=Context(system=request.system or ""),
             outside=self._steps.outside(caller.tenant, loaded.routes),
         )

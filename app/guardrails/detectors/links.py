@@ -300,4 +300,5 @@ KIND = DetectorKind(
     build=LinksDetector,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    looks_at_restored=True,
 )
