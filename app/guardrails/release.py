@@ -10,7 +10,7 @@ signature, or where the choice goes on to something else. So where a rule could 
 each block is held until then.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
@@ -145,6 +145,11 @@ class OutputGuard:
         for text in texts:
             text.channel.conclude()
         return events
+
+    @property
+    def choices(self) -> Mapping[int, Choice]:
+        """The answer so far, by choice."""
+        return self._choices
 
     async def conclude(self) -> None:
         """Complete the trace where the answer did not come to its end. Call it in any case."""

@@ -50,7 +50,10 @@ def test_check_of_a_good_project(root: Path) -> None:
     ended = run("check", "--root", root)
     assert ended.status == 0
     assert ended.out.startswith("all well: 0 cases, 6 personas, 2 policies, sha256:")
-    assert json.loads(run("check", "--root", root, "--format", "json").out) == {"problems": []}
+    assert json.loads(run("check", "--root", root, "--format", "json").out) == {
+        "problems": [],
+        "warnings": [],
+    }
 
 
 def test_check_runs_cases(root: Path) -> None:
