@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from fastapi import FastAPI
-from typing_extensions import override
 
 from app import __version__
 from app.access.keys import Authenticator, KeyWish, NewKey, create_key
@@ -32,12 +31,14 @@ from app.domain.errors import ContentError, LedgerError, Problem, RequestError
 from app.domain.persona import Persona
 from app.domain.policy import Stage
 from app.domain.protocols import Backend, PseudonymScope
+from app.evals.budget import check_budgets
 from app.evals.run import run_cases
 from app.guardrails.behaviours import plan_behaviours
 from app.guardrails.evaluate import History
 from app.guardrails.installed import installed_kinds
 from app.guardrails.kinds import KINDS
 from app.guardrails.plan import Builds, compile_policy
+from app.guardrails.pseudonyms import Minter
 from app.ledger.keys import KeyStore
 from app.ledger.ledger import Ledger
 from app.ledger.pseudonyms import Vault
@@ -47,7 +48,8 @@ from app.pipeline.exchange import Steps
 from app.pipeline.gateway import CheckResult, Readiness
 from app.pipeline.loaded import Loaded, Served
 from app.pipeline.service import Pipeline
-from app.settings import Settings, environment, settings_from
+from app.review.explain import Explanation, explain
+from app.settings import AnyEnvironment, Settings, environment, settings_from
 from app.telemetry.metrics import Metrics
 
 T = TypeVar("T")
@@ -134,22 +136,6 @@ class Project:
         return self.compile(self.read())
 
 
-class _AnyEnvironment(Mapping[str, str]):
-    """Answers to every name, so that files can be checked where no secret is at hand."""
-
-    @override
-    def __getitem__(self, name: str) -> str:
-        return "unset" * 8  # long enough, and of the right letters, for a signing key too
-
-    @override
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    @override
-    def __len__(self) -> int:
-        return 0
-
-
 def find_root(given: Path | None) -> Path:
     """The project's folder: the one given, the current one, or the shipped content."""
     if given is not None:
@@ -170,7 +156,7 @@ def load_project(
         ContentError: It is wrong.
     """
     found = find_root(root).resolve()
-    environ = environment() if reads_secrets else _AnyEnvironment()
+    environ = environment() if reads_secrets else AnyEnvironment()
     settings = settings_from(read_deployment(found), environ, found)
     kinds = {**KINDS, **installed_kinds(settings.detectors)}
     return Project(found, settings, only_backend, Builds(kinds))
@@ -328,6 +314,28 @@ async def check_text(
     )
 
 
+async def explain_text(
+    loaded: Loaded, policy: str, audience: str | None, stage: Stage, text: str
+) -> Explanation:
+    """Why a policy does to a text what it does; without an audience, for the policy's default."""
+    plan = loaded.plan(policy)
+    minter = Minter(secrets.token_bytes(32), PseudonymScope("", "", new_id()))
+    return await explain(
+        loaded.catalog,
+        plan,
+        audience or plan.policy.default_audience,
+        Segment("text", text, stage),
+        minter=minter,
+        now=SystemClock().now(),
+    )
+
+
 async def check_cases(project: Project, loaded: Loaded) -> tuple[int, tuple[Problem, ...]]:
-    """Run all cases of a project: how many expectations there are, and those that do not hold."""
-    return await run_cases(loaded, read_cases(project.root, loaded.catalog), SystemClock())
+    """Run all cases of a project: how many expectations there are, and those that do not hold.
+
+    Budgets of false alarms are among them.
+    """
+    cases = read_cases(project.root, loaded.catalog)
+    count, problems = await run_cases(loaded, cases, SystemClock())
+    budgets, broken = await check_budgets(project.root, loaded, SystemClock())
+    return count + budgets, (*problems, *broken)

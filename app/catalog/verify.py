@@ -10,6 +10,7 @@ from app.catalog.wording import choices, unknown
 from app.domain.conversation import Json
 from app.domain.errors import ContentError
 from app.domain.persona import Verify
+from app.domain.policy import Stage
 
 _BESIDE = ("expect", "min_score")
 _SHORT = ("pattern", "words", "judge")
@@ -34,6 +35,8 @@ def read_verify(node: Node, siblings: Siblings) -> Verify:
     if way != "pattern" and way not in siblings.detectors:
         known = sorted({*_SHORT, *siblings.detectors})
         raise ContentError([said.key_problem(unknown("way to verify", way, known))])
+    if way != "pattern" and Stage.OUTPUT not in siblings.detectors[way].stages:
+        raise ContentError([said.key_problem("finds nothing in answers, so it cannot verify one")])
     min_score = _min_score(node)
     if way == "judge" and said.text is not None:
         answer = _expect(node, ("yes", "no"))

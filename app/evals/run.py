@@ -63,6 +63,7 @@ async def _wrong_about_text(  # one case for one audience, and what it runs on
         pseudonym_key=_KEY,
         catalog=loaded.catalog.digest,
         scope=_SCOPE,
+        context=Context(system=case.system),
     )
     wrong = []
     applied = {each.rule for each in result.applied}

@@ -6,7 +6,6 @@ end of *x* where nothing does), and *T* the rewrites. Whatever the pieces in whi
 comes out is *T(x[:b])*, and no part of it before it is certain.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -22,13 +21,13 @@ from app.guardrails.places import Places, Span
 from app.guardrails.pseudonyms import KnownTokens, unknown_tokens
 from app.guardrails.rewrite import MARK, Edit, JsonStrings, Name, Rewritten, escapes, rewritten
 from app.guardrails.seen import Seen, inspect_run, inspect_with, outage, place_of
+from app.guardrails.sentences import SENTENCE_END
 from app.guardrails.settle import Said, Settled, Tail, certain_up_to, settle
 from app.guardrails.stage_plan import Run, StagePlan
 
 PSEUDONYM = DetectorRef("pseudonym", "1")
 """Sees tokens of our shape that nobody minted: they are told and passed on, never guessed."""
 
-_SENTENCE_END = re.compile("[。！？｡\uff0e\n]|[.!?](?=\\s)")
 _LONG_HOLD = 2048
 """From this many held code points on, the tail is read again only when it has grown by an eighth,
 so that the time stays linear in the text; then what is held waits up to that much longer."""
@@ -119,7 +118,7 @@ class Channel:
         if not self._looks:
             return self._put_out(text, self._length)
         self._tail += text
-        if len(self._tail) < self._read_again_at:
+        if len(self._tail) < self._read_again_at or self._is_inside_sentence():
             return ""
         at = self._released - self._base
         ready = self._quick(at)
@@ -131,6 +130,16 @@ class Channel:
         self._put_out(text, self._base + ready)
         self._trim()
         return text
+
+    def _is_inside_sentence(self) -> bool:
+        """Whether a sentence has to be judged whole, and no other has ended since the last look."""
+        if not self.plan.sentence_runs:
+            return False
+        if SENTENCE_END.search(self._tail, self._sentence_read - self._base) is not None:
+            return False
+        # A full stop at the very end is looked at again with what follows it.
+        self._sentence_read = max(self._sentence_at, self._length - 1)
+        return True
 
     def _quick(self, at: int) -> int | None:
         """Up to where the tail is certain, where that is soon said."""
@@ -223,7 +232,7 @@ class Channel:
         """Ask the detectors that judge a sentence at a time about those that have ended."""
         ends = [
             match.end() + self._base
-            for match in _SENTENCE_END.finditer(self._tail, self._sentence_read - self._base)
+            for match in SENTENCE_END.finditer(self._tail, self._sentence_read - self._base)
         ]
         if is_end and self._length > (ends[-1] if ends else self._sentence_at):
             ends.append(self._length)

@@ -94,6 +94,7 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
     history: History | None = None,
     context: Context = NO_CONTEXT,
     outside: Outside | None = None,
+    draw: float = 0.0,
 ) -> Inspection:
     """Look at texts that have arrived whole: what a client sends, and what tools gave.
 
@@ -109,14 +110,16 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
         history: Where findings are kept: clients send every text again with each later turn.
         context: What the texts belong to.
         outside: What detectors ask outside through; without it those are unchecked.
+        draw: Decides which rules act that act for a share of traffic; 0 makes all of them act.
     """
     stages = dict.fromkeys(segment.stage for segment in segments)
     looks = [
         _StageLook(
-            plan.at(stage, audience, now),
+            plan.at(stage, audience, now, draw),
             [segment for segment in segments if segment.stage is stage],
             minter,
             context,
+            draw,
         )
         for stage in stages
     ]
@@ -163,10 +166,15 @@ class _StageLook:
     """The texts of one stage while they are looked at."""
 
     def __init__(
-        self, plan: StagePlan, segments: Sequence[Segment], minter: Minter, context: Context
+        self,
+        plan: StagePlan,
+        segments: Sequence[Segment],
+        minter: Minter,
+        context: Context,
+        draw: float,
     ) -> None:
         self.ran: tuple[DetectorRef, ...] = plan.ran_here
-        self.trace = StageTrace(plan.stage, ())
+        self.trace = StageTrace(plan.stage, (), draw=draw)
         self.rulings: list[Ruling] = []
         self.stop: Stop | None = None
         self._plan = plan
@@ -234,6 +242,7 @@ class _StageLook:
             findings=tuple(finding for each in seen for finding in in_order(each.findings)),
             unchecked=tuple(run for each in seen for run in each.unchecked),
             earlier=frozenset(s.path for s in self._segments if s.is_earlier),
+            draw=self.trace.draw,
         )
         self.rulings = rulings(self._plan, self.trace)
         self.stop = first_stop(

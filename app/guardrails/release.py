@@ -10,7 +10,7 @@ signature, or where the choice goes on to something else. So where a rule could 
 each block is held until then.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
@@ -54,6 +54,7 @@ class OutputGuard:
         steers: Sequence[str] = (),
         context: Context = NO_CONTEXT,
         outside: Outside | None = None,
+        draw: float = 0.0,
     ) -> None:
         """Begin an answer.
 
@@ -66,17 +67,19 @@ class OutputGuard:
             steers: What the input's rules add at the end of the answer.
             context: What the answer belongs to.
             outside: What detectors ask outside through; without it those are unchecked.
+            draw: Decides which rules act that act for a share of traffic; 0 makes all of them act.
         """
         self.stop: Stop | None = None
         self._plans = {
-            stage: plan.at(stage, audience, now) for stage in (Stage.OUTPUT, Stage.TOOL_CALL)
+            stage: plan.at(stage, audience, now, draw) for stage in (Stage.OUTPUT, Stage.TOOL_CALL)
         }
         self._tokens = KnownTokens(minter.known)
         self._name = minter.name
         self._steers = tuple(steers)
         self._context = context
         self._outside = outside
-        self._choices: dict[int, Choice] = {}
+        self._draw = draw
+        self.choices: dict[int, Choice] = {}
         self._asked: set[str] = set()
         output = self._plans[Stage.OUTPUT]
         self._holds_reasoning = bool(
@@ -136,6 +139,7 @@ class OutputGuard:
             return []
         events = self._end_block(choice)
         choice.has_finished = True
+        self._open_arguments(choice)
         texts = list(choice.texts.values())
         await end_all(texts)
         self._asked.update(await ask(tuple(self._plans.values()), texts, self._outside))
@@ -146,14 +150,9 @@ class OutputGuard:
             text.channel.conclude()
         return events
 
-    @property
-    def choices(self) -> Mapping[int, Choice]:
-        """The answer so far, by choice."""
-        return self._choices
-
     async def conclude(self) -> None:
         """Complete the trace where the answer did not come to its end. Call it in any case."""
-        texts = [text for choice in self._choices.values() for text in choice.texts.values()]
+        texts = [text for choice in self.choices.values() for text in choice.texts.values()]
         await end_all(texts)
         for text in texts:
             text.channel.conclude()
@@ -180,7 +179,7 @@ class OutputGuard:
         """Path and text of all that was released, before pseudonyms were restored."""
         return tuple(
             (text.channel.path, "".join(text.passed))
-            for choice in self._choices.values()
+            for choice in self.choices.values()
             for text in choice.texts.values()
         )
 
@@ -188,9 +187,9 @@ class OutputGuard:
         return self.stop is not None
 
     def _choice(self, number: int) -> Choice:
-        choice = self._choices.get(number)
+        choice = self.choices.get(number)
         if choice is None:
-            choice = self._choices[number] = Choice(number)
+            choice = self.choices[number] = Choice(number)
         return choice
 
     def _open(self, choice: Choice, of: str, like: Delta | None, *, is_held: bool = False) -> Text:
@@ -274,6 +273,14 @@ class OutputGuard:
                 events.append(replace(like, signed=event.signed))
         return events
 
+    def _open_arguments(self, choice: Choice) -> None:
+        """A call without arguments gives none, and rules may want some."""
+        for of in [of for of in choice.texts if of.endswith("].name")]:
+            name = choice.texts[of]
+            if isinstance(name.like, ToolCallDelta):
+                like = ToolCallDelta(name.like.index, choice=choice.number)
+                self._open(choice, f"tool_calls[{like.index}].arguments", like)
+
     def _annotation(self, choice: Choice, event: Annotation) -> list[StreamEvent]:
         """Held to the end, when the places in the text that it names are known."""
         number = len(choice.annotations)
@@ -284,12 +291,13 @@ class OutputGuard:
         return []
 
     def _context_of(self, choice: Choice, of: str, *, is_call: bool) -> Context:
-        if not is_call:
-            return replace(self._context, stage=Stage.OUTPUT)
         call, _, part = of.rpartition(".")
+        part = part.partition("[")[0]
+        if not is_call:
+            return replace(self._context, stage=Stage.OUTPUT, of=part)
         name = choice.texts.get(f"{call}.name") if part == "arguments" else None
         tool = None if name is None else name.channel.text
-        return replace(self._context, stage=Stage.TOOL_CALL, tool=tool)
+        return replace(self._context, stage=Stage.TOOL_CALL, tool=tool, of=part)
 
     def _leave(self, choice: Choice, texts: Sequence[Text]) -> list[StreamEvent]:
         """What is left of a choice that has ended; where one text stops, only that one's."""
@@ -363,7 +371,7 @@ class OutputGuard:
         for stage, plan in self._plans.items():
             channels = [
                 text.channel
-                for choice in self._choices.values()
+                for choice in self.choices.values()
                 for text in choice.texts.values()
                 if text.channel.plan is plan
             ]
@@ -375,6 +383,7 @@ class OutputGuard:
                 ran=self._ran(channels),
                 findings=tuple(finding for each in seen for finding in in_order(each.findings)),
                 unchecked=tuple(run for each in seen for run in each.unchecked),
+                draw=self._draw,
             )
 
     def _ran(self, channels: Sequence[Channel]) -> tuple[DetectorRef, ...]:

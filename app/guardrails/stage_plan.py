@@ -1,7 +1,7 @@
 """What is done at one stage for one audience, ready to run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from app.domain.decision import DetectorRef
@@ -52,8 +52,15 @@ class PlannedRule:
     steps: Steps
     on_unchecked: Action
     append: str
+    percent: float
+    """For which share of traffic the rule acts."""
     is_enforced: bool
+    """Whether it acts in this exchange."""
     selects: Callable[[Finding], bool]
+
+    def observing(self) -> "PlannedRule":
+        """The same rule, where it decides and does not act."""
+        return replace(self, is_enforced=False)
 
     def action(self, finding: Finding) -> Action:
         """What this rule does about a finding of its detector."""

@@ -1,7 +1,5 @@
 """The behaviours of one exchange: which are measured, what came of it, what is done."""
 
-import hashlib
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -115,12 +113,6 @@ def refuse_overriding(conversation: Conversation, behaviours: Sequence[Behaviour
                         f"goes against '{each.id}', a behaviour of the persona that stands above it"
                     )
                     raise RequestError(f"{part.path}: {what}", param=part.path, code="overrides")
-
-
-def draw(key: bytes, request_id: str) -> float:
-    """A number from 0 to 100, always the same for a request, that nobody outside can know."""
-    digest = hmac.digest(key, f"measure\0{request_id}".encode(), hashlib.sha256)
-    return int.from_bytes(digest[:8], "big") / 2**64 * 100
 
 
 def asked_again(asked: Conversation, behaviours: Sequence[Behaviour]) -> Conversation:

@@ -36,9 +36,10 @@ from app.guardrails.decide import outcome_of
 from app.guardrails.evaluate import History, Inspection, inspect_segments
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
+from app.guardrails.share import draw_of
 from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Stopped, Summary
 from app.pipeline.answering import Answering
-from app.pipeline.conduct import Measuring, draw, refuse_overriding
+from app.pipeline.conduct import Measuring, refuse_overriding
 from app.pipeline.loaded import Served
 from app.pipeline.replies import reply_to
 from app.pipeline.sampling import bounded
@@ -100,6 +101,7 @@ class _Ready:
     def context(self) -> Context:
         """What the answer belongs to, as the model gets it."""
         said = [(m.role, part) for m in self.asked.messages for part in m.parts]
+        wanted = self.asked.response_format
         questions = (
             part.text
             for role, part in reversed(said)
@@ -110,6 +112,7 @@ class _Ready:
             question=next(questions, ""),
             documents=tuple(part.text for _, part in said if isinstance(part, ToolResultPart)),
             tools=self.asked.tools,
+            answer_schema=None if wanted is None else wanted.schema,
         )
 
 
@@ -119,6 +122,7 @@ class Exchange:
     def __init__(self, steps: Steps, ask: Ask) -> None:
         self._steps = steps
         self._ask = ask
+        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, ask.scope.session)
         self._started_s = steps.clock.monotonic()
         self._input_ms = 0.0
         self._first_token_ms: float | None = None
@@ -130,7 +134,7 @@ class Exchange:
         self._measuring = Measuring(
             ask.served.behaviours,
             ask.conversation.wishes.scenario,
-            draw(steps.pseudonym_key, ask.request_id),
+            draw_of(steps.pseudonym_key, ask.caller.tenant, f"measured:{ask.request_id}"),
         )
         self._outside = steps.outside(ask.caller.tenant, ask.routes)
 
@@ -185,6 +189,7 @@ class Exchange:
             history=steps.history,
             context=Context(system=raw.text, tools=ask.conversation.tools),
             outside=self._outside,
+            draw=self._draw,
         )
         conversation = with_texts(ask.conversation, inspection.texts)
         wishes = conversation.wishes
@@ -226,6 +231,7 @@ class Exchange:
                 steers=ready.inspection.steers,
                 context=context,
                 outside=self._outside,
+                draw=self._draw,
             )
 
         answering = self._answering = Answering(new_guard, self._asked, self._measuring)

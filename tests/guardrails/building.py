@@ -86,10 +86,13 @@ def guard(
     minter: Minter | None = None,
     now: datetime = NOW,
     steers: Sequence[str] = (),
+    draw: float = 0.0,
 ) -> OutputGuard:
     """A guard over one answer."""
     minter = minter or Minter(KEY, SCOPE)
-    return OutputGuard(compiled, audience, minter=minter, now=now, steers=steers, outside=OUTSIDE)
+    return OutputGuard(
+        compiled, audience, minter=minter, now=now, steers=steers, outside=OUTSIDE, draw=draw
+    )
 
 
 def observed(rule_: Rule) -> Rule:

@@ -17,7 +17,6 @@ from app.domain.errors import BackendError, BackendProblem, RequestError
 from app.domain.events import Finish, FinishReason, StreamEvent, TextDelta, Usage
 from app.domain.record import Status
 from app.pipeline.answer import Closed, ExchangeEvent, Stopped
-from app.pipeline.conduct import draw
 from tests.guardrails.building import text_of
 from tests.pipeline.exchanging import Kitchen, PlayedBackend, conversation, kitchen
 
@@ -269,13 +268,15 @@ behaviours:
         assert len(backend.asked) == 1
 
 
-def test_the_draw_is_the_same_for_a_request_and_even_over_many() -> None:
-    """A retried request would be measured by chance, or a tenth mean a half."""
-    drawn = [draw(b"key", f"request-{n}") for n in range(4000)]
-    assert drawn == [draw(b"key", f"request-{n}") for n in range(4000)]
-    assert drawn[0] != draw(b"another key", "request-0")
-    assert all(0 <= each < 100 for each in drawn)
-    assert 340 < sum(each < 10 for each in drawn) < 460
+async def test_a_share_of_answers_is_measured(root: Path) -> None:
+    """A share would mean all answers or none."""
+    async with kitchen(write(root, KEPT + "measure_percent: 50\n"), Turns()) as at:
+        for _ in range(40):
+            await play(at)
+        records = await at.records()
+    drawn = [{each[2] for each in conducts(record)} - {"held", "failed"} for record in records]
+    assert all(each in (set(), {"not_drawn"}) for each in drawn)
+    assert 5 < drawn.count({"not_drawn"}) < 35
 
 
 @pytest.mark.parametrize(
