@@ -71,13 +71,19 @@ def _persona(detectors: list[DetectorKind]) -> Schema:
         kind.name: {"description": kind.summary, **reference}
         for kind, reference in zip(detectors, settings, strict=True)
     }
-    shorthands = {
-        "words": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-        "judge": {"type": "string"},
+    shorthands: dict[str, tuple[str, Schema]] = {
+        "words": (
+            "Words of which the answer must hold one; or the detector's settings.",
+            {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        ),
+        "judge": (
+            "A question about the answer, for a model; or the detector's settings.",
+            {"type": "string"},
+        ),
     }
-    for name, short in shorthands.items():
+    for name, (what, short) in shorthands.items():
         if name in ways:
-            ways[name] = {"anyOf": [short, ways[name]]}
+            ways[name] = {"description": what, "anyOf": [short, ways[name]]}
     pattern = {"type": "string", "description": "What the answer must match, in RE2 syntax."}
     expect = {
         "enum": ["present", "absent", "yes", "no"],

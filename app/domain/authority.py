@@ -21,8 +21,8 @@ _LITTLE = frozenset(
     """.split()  # noqa: SIM905  # a list of words is read more easily without quotation marks
 )
 _LEAST_LETTERS = 4
-_STEM = 5
-"""So many letters make two forms of a word the same: quote, quoting."""
+_ENDING = re.compile(r"(?<=...)(?:ing|es|ed|s|e)$")
+"""Without it, forms of a word are the same: quote, quotes, quoting."""
 _SHARED = 2
 """So many words a sentence must share with a behaviour to speak of it."""
 
@@ -51,4 +51,5 @@ def _is_against(said: str, told: str) -> bool:
 
 def _stems(text: str) -> set[str]:
     words = (word.lower() for word in _WORD.findall(text))
-    return {word[:_STEM] for word in words if len(word) >= _LEAST_LETTERS and word not in _LITTLE}
+    listed = (word for word in words if len(word) >= _LEAST_LETTERS and word not in _LITTLE)
+    return {_ENDING.sub("", word) for word in listed}
