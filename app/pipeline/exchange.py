@@ -103,11 +103,8 @@ class _Ready:
         """What the answer belongs to, as the model gets it."""
         said = [(m.role, part) for m in self.asked.messages for part in m.parts]
         wanted = self.asked.response_format
-        questions = (
-            part.text
-            for role, part in reversed(said)
-            if role is Role.USER and isinstance(part, TextPart)
-        )
+        asked = (part for role, part in reversed(said) if role is Role.USER)
+        questions = (part.text for part in asked if isinstance(part, TextPart))
         return Context(
             system=self.prompt.text,
             question=next(questions, ""),
@@ -219,24 +216,8 @@ class Exchange:
         return type(error).__name__
 
     async def _answer(self, ready: _Ready) -> AsyncGenerator[ExchangeEvent, None]:
-<<<<<<< HEAD
-        """The model's answer as policy lets it through."""
-        ask, steps = self._ask, self._steps
-        await self._keep(ready.minter)
-        guard = self._guard = OutputGuard(
-            ask.served.plan,
-            ask.audience,
-            minter=ready.minter,
-            now=steps.clock.now(),
-            steers=ready.inspection.steers,
-            context=ready.context,
-            outside=self._outside,
-            draw=self._draw,
-        )
-        route = ask.served.route
-        events = steps.backends[route.backend].stream(ready.asked, route.model)
-=======
         """The model's answer as policy and behaviours let it through."""
+        await self._keep(ready.minter)
         ask, now, context = self._ask, self._steps.clock.now(), ready.context
 
         def new_guard() -> OutputGuard:
@@ -266,7 +247,6 @@ class Exchange:
         """The events of one attempt at an answer, but for its usage, which is summed up."""
         route = self._ask.served.route
         events = self._steps.backends[route.backend].stream(asked, route.model)
->>>>>>> remote
         async with aclosing(events) as stream:
             async for event in stream:
                 if self._first_token_ms is None:

@@ -24,7 +24,9 @@ from app.domain.policy import Action
 from app.domain.prompt import LineSource, SystemPrompt
 from app.domain.protocols import Caller
 from app.domain.record import Status
+from app.ledger.appeals import AppealState
 from app.pipeline.answer import Closed, ExchangeEvent, Opened, Stopped, Summary
+from app.pipeline.appeals import Feedback
 from app.pipeline.gateway import (
     CheckRequest,
     CheckResult,
@@ -216,6 +218,11 @@ class ScriptedGateway(Gateway):
             catalog=CATALOG,
             latency_ms=0.4,
         )
+
+    @override
+    async def feedback(self, feedback: Feedback, caller: Caller) -> AppealState:
+        self._surprise()
+        return AppealState.OPEN
 
     @override
     async def render(self, request: RenderRequest, caller: Caller) -> SystemPrompt:
