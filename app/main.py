@@ -7,9 +7,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar, assert_never
 
@@ -17,13 +16,15 @@ import aiohttp
 from fastapi import FastAPI
 
 from app import __version__
-from app.access.keys import Authenticator, KeyWish, NewKey, create_key
+from app.access.keys import KeyWish, NewKey, create_key
+from app.admit import admission_for
 from app.api.asgi import create_api
 from app.api.transport import Limits
 from app.backends.local import LocalBackend
 from app.backends.openai import OpenAIBackend
 from app.backends.scripted import Script, ScriptedBackend
 from app.backends.timeouts import Timeouts
+from app.catalog.approvals import unowned_waivers, unsigned_waivers
 from app.catalog.cases import read_cases
 from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
@@ -36,7 +37,7 @@ from app.domain.clock import Clock
 from app.domain.conversation import Segment
 from app.domain.errors import ContentError, LedgerError, Problem, RequestError
 from app.domain.persona import Persona
-from app.domain.policy import Stage
+from app.domain.policy import Approval, Stage
 from app.domain.protocols import Backend, PseudonymScope
 from app.evals.run import run_cases
 from app.guardrails.evaluate import History
@@ -131,6 +132,23 @@ class Project:
             )
         return Loaded(catalog, served, plans)
 
+    def unapproved(self, catalog: Catalog, today: date, *, is_checkout: bool) -> list[Problem]:
+        """Waivers of which it cannot be verified who approved them.
+
+        Args:
+            catalog: Holds the waivers.
+            today: Waivers that have expired need nobody any more.
+            is_checkout: Whether the project lies in its repository, where CODEOWNERS is.
+        """
+        wanted = self.settings.waivers
+        match wanted.approval:
+            case Approval.NAMED:
+                return []
+            case Approval.CODEOWNERS:
+                return list(unowned_waivers(catalog, self.root, today)) if is_checkout else []
+            case Approval.SIGNATURE:
+                return list(unsigned_waivers(catalog, wanted.approvers, today))
+
     def load(self) -> Loaded:
         """Read and compile."""
         return self.compile(self.read())
@@ -161,21 +179,27 @@ def load_project(
 
 
 @asynccontextmanager
-async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
+async def running_app(
+    project: Project, *, host: str, clock: Clock | None = None
+) -> AsyncIterator[FastAPI]:
     """The app with everything behind it started; stops it all at the end.
 
     Args:
         project: What to serve.
         host: Where it will listen; without keys it must be a loopback address.
+        clock: Says what time it is; without one, this machine's.
 
     Raises:
         ContentError: The files are wrong.
         BannetonError: Something did not start, or may not be served so.
     """
-    clock, metrics = SystemClock(), Metrics()
+    metrics = Metrics()
+    clock = clock or SystemClock()
     backends: dict[str, Backend] = {}
 
     def compile_catalog(catalog: Catalog) -> Loaded:
+        if problems := project.unapproved(catalog, clock.now().date(), is_checkout=False):
+            raise ContentError(problems)
         loaded = project.compile(catalog)
         _refuse_stopped_backends(loaded, backends)
         metrics.catalog_loaded(catalog.digest, clock.now())
@@ -185,7 +209,9 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
     async with AsyncExitStack() as stack:
         ledger = await open_ledger(project)
         stack.push_async_callback(ledger.stop)
-        authenticator = await _authenticator(KeyStore(ledger.store), clock, host)
+        admission = await admission_for(
+            project.settings.access, KeyStore(ledger.store), clock, host=host, stack=stack
+        )
         backends.update(await _backends(project, reloader.revision.compiled, stack))
         steps = Steps(
             backends=backends,
@@ -204,7 +230,7 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
             loaded=lambda: reloader.revision.compiled,
             readiness=partial(_readiness, reloader),
             ledger=ledger,
-            authenticator=authenticator,
+            admission=admission,
             shows_metrics=project.settings.telemetry.metrics,
         )
         limits = Limits(max_body_bytes=project.settings.limits.max_body_bytes)
@@ -256,30 +282,6 @@ def _readiness(reloader: Reloader[Loaded]) -> Readiness:
         reloader.revision.catalog.digest,
         tuple(str(problem) for problem in state.problems),
     )
-
-
-async def _authenticator(store: KeyStore, clock: Clock, host: str) -> Authenticator | None:
-    """Who checks keys; nobody where there are none and only this machine can ask.
-
-    Raises:
-        ContentError: There are no keys, and other machines could ask.
-    """
-    if any(key.revoked_at is None for key in await store.list(None)):
-        return Authenticator(store, clock)
-    if is_loopback(host):
-        return None
-    what = f"would listen on {host} without a key; make one: banneton keys create --name NAME"
-    raise ContentError([Problem("banneton.yaml", 0, 0, "server.host", what)])
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def _backends(project: Project, loaded: Loaded, stack: AsyncExitStack) -> dict[str, Backend]:

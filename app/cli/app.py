@@ -20,6 +20,7 @@ from app.cli import (
     render,
     schemas,
     serve,
+    waivers,
 )
 from app.domain.errors import BannetonError
 
@@ -58,6 +59,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     guard.guard,
     explain.explain,
     plan.plan,
+    waivers.waivers,
     schemas.schemas,
 )
 for command in COMMANDS:
