@@ -1,7 +1,7 @@
 """What review calls weaker is what is less strict for somebody, somewhere, at some time."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import combinations, product
 
@@ -193,3 +193,27 @@ def test_a_smaller_share_of_traffic_is_weaker(
     was, now = (Policy("p", AUDIENCES, "public", (rule,)) for rule in rules)
     (change,) = changes_of_policy(Pair(was, now, lambda *_: True, TODAY))
     assert (change.effect, change.concern) == (effect, "mode")
+
+
+@dataclass(frozen=True, slots=True)
+class Later(Rule):
+    """A rule as it may be one day, with a key of which no comparison knows."""
+
+    sieve: str = "fine"
+
+
+def test_what_nobody_compares_is_weaker() -> None:
+    """A key that comes later would pass review unseen until somebody thinks of it."""
+    rules = [
+        Later(
+            "r1",
+            frozenset({Stage.INPUT}),
+            DetectSpec("words", {"words": ["a"]}),
+            dict.fromkeys(AUDIENCES, (Step(0, Action.BLOCK),)),
+            sieve=sieve,
+        )
+        for sieve in ("fine", "coarse")
+    ]
+    was, now = (Policy("p", AUDIENCES, "public", (rule,)) for rule in rules)
+    (change,) = changes_of_policy(Pair(was, now, lambda *_: True, TODAY))
+    assert (change.effect, change.concern) == (Effect.WEAKER, "sieve")
