@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from jwt.algorithms import OKPAlgorithm
 
 from app.access.admission import Admission
 from app.access.claims import ALGORITHMS, subject_of
@@ -253,7 +254,7 @@ SHORT = rsa.generate_private_key(65537, 1024)  # noqa: S505  # what must not cou
         jwk(RSA, "k", alg="RS512"),
         jwk(SHORT, "k"),
         {"kty": "oct", "kid": "k", "k": "c2VjcmV0", "alg": "HS256"},
-        {**jwk(ED, "k"), "d": "AAAA"},
+        {**OKPAlgorithm.to_jwk(ED, as_dict=True), "kid": "k"},
         {**jwk(EC, "k"), "crv": "P-521"},
         {**jwk(ED, "k"), "x": "not a point"},
         {name: value for name, value in jwk(ED, "k").items() if name != "kid"},

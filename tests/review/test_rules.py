@@ -105,9 +105,17 @@ def changed_policies(draw: st.DrawFn) -> tuple[Policy, Policy]:
     ]
     waivers = tuple(draw(WAIVERS))
     before = Policy("p", AUDIENCES, "public", tuple(rules), waivers)
-    match draw(
-        st.sampled_from(["then", "stages", "on_unchecked", "waivers", "gone", "new", "any"])
-    ):
+    kinds = ["then", "hidden", "stages", "on_unchecked", "waivers", "gone", "new", "any"]
+    match draw(st.sampled_from(kinds)):
+        case "hidden":  # a waiver lowers what changes, today and perhaps on other days
+            audience = draw(st.sampled_from(AUDIENCES))
+            days = draw(st.tuples(st.sampled_from(DAYS[:3]), st.sampled_from(DAYS[:3])))
+            to = draw(st.sampled_from([Action.ALLOW, Action.FLAG]))
+            hide, waivers = (
+                (Waiver("r1", audience, to, "a study", "ann@example.org", day),) for day in days
+            )
+            before = replace(before, waivers=hide)
+            rules[0] = replace(rules[0], then={**rules[0].then, audience: draw(STEPS)})
         case "then":
             then = {**rules[0].then, draw(st.sampled_from(AUDIENCES)): draw(STEPS)}
             rules[0] = replace(rules[0], then=then)
