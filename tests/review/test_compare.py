@@ -68,16 +68,15 @@ def test_what_a_change_means(row: Row, tmp_path: Path) -> None:
 
 
 def test_what_a_child_stops_changing_is_told_where_it_is_written_now(tmp_path: Path) -> None:
-    """A file from which an override went would be called the same, since its parent says the rest."""
+    """A file from which an override went would be called the same: its parent says the rest."""
     base = tmp_path / "base"
     shutil.copytree(BASE, base)
     override = "extends: house\nrules:\n  - {id: slurs, on_unchecked: block}\n"
     changed(base, {"policies/kiosk.yaml": override})
     review = review_of(tmp_path, {"policies/kiosk.yaml": "extends: house\n"}, base=base)
-    assert said(review) == [
-        "weaker: policies/house.yaml:10 rule slurs: where the detector cannot run, 'block' becomes "
-        "'escalate', for minor, public, professional (policy kiosk)"
-    ]
+    what = "where the detector cannot run, 'block' becomes 'escalate'"
+    whom = "for minor, public, professional (policy kiosk)"
+    assert said(review) == [f"weaker: policies/house.yaml:10 rule slurs: {what}, {whom}"]
 
 
 def test_the_table_has_every_effect() -> None:
