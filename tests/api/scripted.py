@@ -152,6 +152,7 @@ class ScriptedGateway(Gateway):
     checked: list[CheckRequest] = field(default_factory=list)
     rendered: list[RenderRequest] = field(default_factory=list)
     queries: list[Mapping[str, str]] = field(default_factory=list)
+    claims: list[str | None] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
     """Set when an exchange's generator has ended, in whatever way."""
     ended_by: str = ""
@@ -161,7 +162,8 @@ class ScriptedGateway(Gateway):
             raise self.surprise
 
     @override
-    async def authenticate(self, authorization: str | None) -> Caller:
+    async def authenticate(self, authorization: str | None, claims: str | None = None) -> Caller:
+        self.claims.append(claims)
         if self.auth is not None:
             return self.auth(authorization)
         return Caller("acme", "key_1", None, None, may_read_records=True)
