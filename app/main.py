@@ -4,15 +4,14 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, assert_never
+from typing import TypeVar
 
-import aiohttp
 from fastapi import FastAPI
 
 from app import __version__
@@ -20,16 +19,10 @@ from app.access.keys import KeyWish, NewKey, create_key
 from app.admit import admission_for
 from app.api.asgi import create_api
 from app.api.transport import Limits
-from app.backends.local import LocalBackend
-from app.backends.openai import OpenAIBackend
-from app.backends.scripted import Script, ScriptedBackend
-from app.backends.timeouts import Timeouts
 from app.catalog.approvals import unowned_waivers, unsigned_waivers
 from app.catalog.cases import read_cases
 from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
-from app.catalog.wording import read_as
-from app.catalog.yaml_source import read_document
 from app.compose.check import prompt_variables
 from app.compose.compose import compile_prompt
 from app.domain.catalog import Catalog
@@ -39,14 +32,18 @@ from app.domain.errors import ContentError, LedgerError, Problem, RequestError
 from app.domain.persona import Persona
 from app.domain.policy import Approval, Stage
 from app.domain.protocols import Backend, PseudonymScope
+from app.evals.budget import check_budgets
 from app.evals.run import run_cases
 from app.guardrails.evaluate import History
+from app.guardrails.installed import installed_kinds
 from app.guardrails.kinds import KINDS
 from app.guardrails.plan import Builds, compile_policy
 from app.guardrails.pseudonyms import Minter
+from app.guardrails.surrogates import SURROGATES
 from app.ledger.keys import KeyStore
 from app.ledger.ledger import Ledger
 from app.ledger.pseudonyms import Vault
+from app.outgoing import open_reach, refuse_stopped_backends, start_backends, unmet_needs
 from app.pipeline.check import check_segments
 from app.pipeline.exchange import Steps
 from app.pipeline.gateway import CheckResult, Readiness
@@ -54,9 +51,6 @@ from app.pipeline.loaded import Loaded, Served
 from app.pipeline.service import Pipeline
 from app.review.explain import Explanation, explain
 from app.settings import AnyEnvironment, Settings, environment, settings_from
-from app.settings import LocalBackend as LocalSettings
-from app.settings import OpenAIBackend as OpenAISettings
-from app.settings import ScriptedBackend as ScriptedSettings
 from app.telemetry.metrics import Metrics
 
 T = TypeVar("T")
@@ -102,6 +96,7 @@ class Project:
             detectors=self.builds.kinds.values(),
             inspect_prompt=prompt_variables,
             validate=self.builds.detector,
+            surrogates=SURROGATES,
         )
 
     def compile(self, catalog: Catalog) -> Loaded:
@@ -120,17 +115,22 @@ class Project:
         versions.update(
             {(name, variant): each for (name, variant), each in catalog.variants.items()}
         )
+        if unmet := [*unmet_needs(catalog, self.settings, self.builds.kinds)]:
+            raise ContentError(unmet)
+        routes = {
+            name: replace(route, backend=self.only_backend or route.backend)
+            for name, route in catalog.routes.items()
+        }
         served: dict[tuple[str, str | None], Served] = {}
         for (name, variant), persona in versions.items():
-            route = catalog.routes[persona.route]
             served[name, variant] = Served(
                 persona=persona,
                 variant=variant,
                 prompt=compile_prompt(catalog.personas[name], catalog, variant=variant),
                 plan=plans[persona.policy],
-                route=replace(route, backend=self.only_backend or route.backend),
+                route=routes[persona.route],
             )
-        return Loaded(catalog, served, plans)
+        return Loaded(catalog, served, plans, routes)
 
     def unapproved(self, catalog: Catalog, today: date, *, is_checkout: bool) -> list[Problem]:
         """Waivers of which it cannot be verified who approved them.
@@ -175,7 +175,9 @@ def load_project(
     """
     found = find_root(root).resolve()
     environ = environment() if reads_secrets else AnyEnvironment()
-    return Project(found, settings_from(read_deployment(found), environ, found), only_backend)
+    settings = settings_from(read_deployment(found), environ, found)
+    kinds = {**KINDS, **installed_kinds(settings.detectors)}
+    return Project(found, settings, only_backend, Builds(kinds))
 
 
 @asynccontextmanager
@@ -196,12 +198,13 @@ async def running_app(
     metrics = Metrics()
     clock = clock or SystemClock()
     backends: dict[str, Backend] = {}
+    settings, kinds = project.settings, project.builds.kinds
 
     def compile_catalog(catalog: Catalog) -> Loaded:
         if problems := project.unapproved(catalog, clock.now().date(), is_checkout=False):
             raise ContentError(problems)
         loaded = project.compile(catalog)
-        _refuse_stopped_backends(loaded, backends)
+        refuse_stopped_backends(loaded, kinds, backends)
         metrics.catalog_loaded(catalog.digest, clock.now())
         return loaded
 
@@ -210,20 +213,24 @@ async def running_app(
         ledger = await open_ledger(project)
         stack.push_async_callback(ledger.stop)
         admission = await admission_for(
-            project.settings.access, KeyStore(ledger.store), clock, host=host, stack=stack
+            settings.access, KeyStore(ledger.store), clock, host=host, stack=stack
         )
-        backends.update(await _backends(project, reloader.revision.compiled, stack))
+        backends.update(
+            await start_backends(settings, project.root, reloader.revision.compiled, kinds, stack)
+        )
+        reach = await open_reach(settings, backends, clock, new_id, stack)
         steps = Steps(
             backends=backends,
             ledger=ledger,
-            vault=Vault(ledger.store),
+            vault=Vault(ledger.store, days=project.settings.storage.pseudonym_days),
             metrics=metrics,
             clock=clock,
             new_id=new_id,
+            outside=reach.asking,
             pseudonym_key=ledger.store.keyring.pseudonym_key,
             history=History(secrets.token_bytes(32)),
-            max_messages=project.settings.limits.max_messages,
-            max_text_chars=project.settings.limits.max_text_chars,
+            max_messages=settings.limits.max_messages,
+            max_text_chars=settings.limits.max_text_chars,
         )
         pipeline = Pipeline(
             steps,
@@ -231,9 +238,9 @@ async def running_app(
             readiness=partial(_readiness, reloader),
             ledger=ledger,
             admission=admission,
-            shows_metrics=project.settings.telemetry.metrics,
+            shows_metrics=settings.telemetry.metrics,
         )
-        limits = Limits(max_body_bytes=project.settings.limits.max_body_bytes)
+        limits = Limits(max_body_bytes=settings.limits.max_body_bytes)
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(reloader.watch(stop))
@@ -260,14 +267,6 @@ async def _purge(ledger: Ledger, stop: asyncio.Event) -> None:
             await asyncio.wait_for(stop.wait(), _PURGE_EVERY_S)
 
 
-def _refuse_stopped_backends(loaded: Loaded, running: Mapping[str, Backend]) -> None:
-    """Refuse a reload that needs a backend which was not started; at the start none is running."""
-    stopped = sorted({each.route.backend for each in loaded.served.values()} - set(running))
-    if running and stopped:
-        what = f"is new; restart the gateway to start it ({', '.join(stopped)})"
-        raise ContentError([Problem("banneton.yaml", 0, 0, "backends", what)])
-
-
 async def open_ledger(project: Project) -> Ledger:
     """Start the ledger of a project; whoever asks stops it."""
     storage = project.settings.storage
@@ -282,58 +281,6 @@ def _readiness(reloader: Reloader[Loaded]) -> Readiness:
         reloader.revision.catalog.digest,
         tuple(str(problem) for problem in state.problems),
     )
-
-
-async def _backends(project: Project, loaded: Loaded, stack: AsyncExitStack) -> dict[str, Backend]:
-    """The backends that routes use; those that none uses are not loaded."""
-    used = {served.route.backend for served in loaded.served.values()}
-    session = await stack.enter_async_context(
-        aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-    )
-    backends: dict[str, Backend] = {}
-    for name in sorted(used):
-        backends[name] = backend = _backend(project, name, session)
-        stack.push_async_callback(backend.close)
-    return backends
-
-
-def _backend(project: Project, name: str, session: aiohttp.ClientSession) -> Backend:
-    settings = project.settings.backends[name]
-    match settings:
-        case OpenAISettings():
-            waits = settings.timeouts
-            return OpenAIBackend(
-                session,
-                base_url=settings.base_url,
-                api_key=settings.api_key.get_secret_value() if settings.api_key else None,
-                timeouts=Timeouts(
-                    connect_s=waits.connect_ms / 1000,
-                    first_token_s=waits.first_token_ms / 1000,
-                    between_tokens_s=waits.between_tokens_ms / 1000,
-                    total_s=waits.total_ms / 1000,
-                ),
-                headers={key: value.get_secret_value() for key, value in settings.headers.items()},
-            )
-        case LocalSettings():
-            return LocalBackend(
-                settings.gguf, context_tokens=settings.context_tokens, threads=settings.threads
-            )
-        case ScriptedSettings():
-            return ScriptedBackend(read_script(settings.script, project.root))
-        case _:
-            assert_never(settings)
-
-
-def read_script(path: Path, root: Path) -> Script:
-    """A script of answers.
-
-    Raises:
-        ContentError: Every mistake with its line and column.
-    """
-    return read_as(Script, read_document(path, root))
 
 
 async def make_key(project: Project, wish: KeyWish) -> NewKey:
@@ -365,7 +312,7 @@ async def check_text(
         clock=SystemClock(),
         pseudonym_key=secrets.token_bytes(32),
         catalog=loaded.catalog.digest,
-        scope=PseudonymScope("", "", new_id()),
+        scope=PseudonymScope("", "", None, new_id()),
     )
 
 
@@ -386,5 +333,11 @@ async def explain_text(
 
 
 async def check_cases(project: Project, loaded: Loaded) -> tuple[int, tuple[Problem, ...]]:
-    """Run all cases of a project: how many expectations there are, and those that do not hold."""
-    return await run_cases(loaded, read_cases(project.root, loaded.catalog), SystemClock())
+    """Run all cases of a project: how many expectations there are, and those that do not hold.
+
+    Budgets of false alarms are among them.
+    """
+    cases = read_cases(project.root, loaded.catalog)
+    count, problems = await run_cases(loaded, cases, SystemClock())
+    budgets, broken = await check_budgets(project.root, loaded, SystemClock())
+    return count + budgets, (*problems, *broken)

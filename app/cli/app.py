@@ -8,6 +8,8 @@ import typer
 
 from app import __version__
 from app.cli import (
+    appeals,
+    calibrate,
     chat,
     check,
     demo,
@@ -57,6 +59,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     check.check,
     render.render,
     guard.guard,
+    calibrate.calibrate,
     explain.explain,
     plan.plan,
     waivers.waivers,
@@ -66,6 +69,7 @@ for command in COMMANDS:
     cli.command()(command)
 cli.command(hidden=True)(reference.reference)
 cli.add_typer(records.cli, name="records")
+cli.add_typer(appeals.cli, name="appeals")
 cli.add_typer(keys.cli, name="keys")
 
 

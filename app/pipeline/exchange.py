@@ -1,10 +1,11 @@
 """The order of the steps: guard in, compose, record, backend, guard out, record."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from app.domain.catalog import Route
 from app.domain.clock import Clock, NewId
 from app.domain.conversation import (
     Conversation,
@@ -20,7 +21,15 @@ from app.domain.errors import BackendError, RequestError
 from app.domain.events import Finish, FinishReason, Usage
 from app.domain.policy import KeepContent
 from app.domain.prompt import SystemPrompt
-from app.domain.protocols import Backend, Caller, Ledger, PseudonymScope, PseudonymVault
+from app.domain.protocols import (
+    Backend,
+    Caller,
+    Ledger,
+    Original,
+    Outside,
+    PseudonymScope,
+    PseudonymVault,
+)
 from app.domain.record import Closing, Opening, Status, Timings
 from app.guardrails.context import Context
 from app.guardrails.decide import outcome_of
@@ -46,6 +55,8 @@ class Steps:
     metrics: Metrics
     clock: Clock
     new_id: NewId
+    outside: Callable[[str, Mapping[str, Route]], Outside]
+    """Makes what one exchange's detectors ask outside through, for a tenant, by these routes."""
     pseudonym_key: bytes
     history: History
     max_messages: int
@@ -63,14 +74,15 @@ class Ask:
     caller: Caller
     audience: str
     dialect: str
+    routes: Mapping[str, Route]
     request_id: str
 
     @property
     def scope(self) -> PseudonymScope:
         """Within which its pseudonyms hold: the session, or this request alone."""
         session = self.conversation.wishes.session
-        where = f"session:{session}" if session is not None else f"request:{self.request_id}"
-        return PseudonymScope(self.caller.tenant, self.caller.key_id, where)
+        request_id = "" if session is not None else self.request_id
+        return PseudonymScope(self.caller.tenant, self.caller.key_id, session, request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,7 @@ class _Ready:
     def context(self) -> Context:
         """What the answer belongs to, as the model gets it."""
         said = [(m.role, part) for m in self.asked.messages for part in m.parts]
+        wanted = self.asked.response_format
         questions = (
             part.text
             for role, part in reversed(said)
@@ -97,6 +110,7 @@ class _Ready:
             question=next(questions, ""),
             documents=tuple(part.text for _, part in said if isinstance(part, ToolResultPart)),
             tools=self.asked.tools,
+            answer_schema=None if wanted is None else wanted.schema,
         )
 
 
@@ -106,7 +120,8 @@ class Exchange:
     def __init__(self, steps: Steps, ask: Ask) -> None:
         self._steps = steps
         self._ask = ask
-        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, ask.scope.session)
+        unit = ask.scope.session if ask.scope.session is not None else ask.request_id
+        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, unit)
         self._started_s = steps.clock.monotonic()
         self._input_ms = 0.0
         self._first_token_ms: float | None = None
@@ -115,6 +130,7 @@ class Exchange:
         self._outcome = Outcome.ALLOW
         self._findings = Findings()
         self._guard: OutputGuard | None = None
+        self._outside = steps.outside(ask.caller.tenant, ask.routes)
 
     async def run(self) -> AsyncGenerator[ExchangeEvent, None]:
         """All of it. Closing the generator early closes the record as cancelled.
@@ -165,13 +181,12 @@ class Exchange:
             now=steps.clock.now(),
             history=steps.history,
             context=Context(system=raw.text, tools=ask.conversation.tools),
+            outside=self._outside,
             draw=self._draw,
         )
         conversation = with_texts(ask.conversation, inspection.texts)
         wishes = conversation.wishes
         prompt = ask.served.prompt.compose(wishes.scenario, wishes.variables)
-        if wishes.session is not None and minter.minted:
-            await steps.vault.save(ask.scope, minter.minted)
         self._note(inspection.trace, inspection.decisions, inspection.outcome)
         self._input_ms = self._elapsed_ms()
         system = Message(Role.SYSTEM, Origin.PERSONA, (TextPart(prompt.text),))
@@ -197,6 +212,7 @@ class Exchange:
     async def _answer(self, ready: _Ready) -> AsyncGenerator[ExchangeEvent, None]:
         """The model's answer as policy lets it through."""
         ask, steps = self._ask, self._steps
+        await self._keep(ready.minter)
         guard = self._guard = OutputGuard(
             ask.served.plan,
             ask.audience,
@@ -204,6 +220,7 @@ class Exchange:
             now=steps.clock.now(),
             steers=ready.inspection.steers,
             context=ready.context,
+            outside=self._outside,
             draw=self._draw,
         )
         route = ask.served.route
@@ -230,6 +247,11 @@ class Exchange:
         if self._usage is not None:
             yield self._usage
 
+    async def _keep(self, minter: Minter) -> None:
+        """Keep what was minted: the record says by now whose session it is."""
+        if self._ask.scope.session is not None and minter.minted:
+            await self._steps.vault.save(self._ask.scope, minter.minted)
+
     def _stopped(self, outcome: Outcome) -> tuple[ExchangeEvent, ...]:
         """The end of an answer that policy stopped."""
         persona = self._ask.served.persona
@@ -255,7 +277,7 @@ class Exchange:
 
     async def _minter(self) -> Minter:
         ask = self._ask
-        known: Mapping[str, str] = {}
+        known: Mapping[str, Original] = {}
         if ask.conversation.wishes.session is not None:
             known = await self._steps.vault.load(ask.scope)
         return Minter(self._steps.pseudonym_key, ask.scope, known)
@@ -323,6 +345,7 @@ class Exchange:
             finish=self._finish.value if self._finish is not None else None,
             error=error,
             usage=self._usage,
+            detector_usage=self._outside.usage,
             timings=timings,
             content=guard.content if guard is not None else (),
         )
@@ -337,6 +360,8 @@ class Exchange:
             metrics.first_token_came(persona, self._first_token_ms / 1000)
         if self._usage is not None:
             metrics.tokens_used(self._usage)
+        if self._outside.usage is not None:
+            metrics.detectors_used(self._outside.usage)
         for run in self._findings.unchecked:
             metrics.detector_unchecked(run.detector)
 

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from app.catalog.read import read_catalog
 from app.domain.catalog import Catalog, Prompt
 from app.domain.errors import ContentError, DetectorError, Problem
 from app.domain.persona import FileModel
+from app.domain.policy import Stage
 
 CASES = Path(__file__).parent.parent / "cases" / "bad_catalogs"
 GOOD = CASES / "_good"
@@ -54,6 +55,15 @@ class Judge(FileModel):
 
     question: str
     """The question."""
+    route: str = "judge"
+    """Whom to ask."""
+
+
+class Webhook(FileModel):
+    """Settings of a detector that asks a service."""
+
+    endpoint: str
+    """Whom to ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +73,22 @@ class Kind:
     name: str
     settings: type[FileModel]
     is_as_strict: Callable[[Any, Any], bool]
+    categories: Callable[[Any], Collection[str]] | None = None
     summary: str = "Finds things."
+    stages: frozenset[Stage] = frozenset(Stage)
 
 
 KINDS = (
     Kind("injection", Injection, lambda _new, _old: True),
     Kind("words", Words, lambda new, old: set(new.words) >= set(old.words)),
-    Kind("patterns", Patterns, lambda new, old: set(new.patterns) >= set(old.patterns)),
+    Kind(
+        "patterns",
+        Patterns,
+        lambda new, old: set(new.patterns) >= set(old.patterns),
+        lambda settings: [pattern.id for pattern in settings.patterns],
+    ),
     Kind("judge", Judge, lambda _new, _old: False),
+    Kind("webhook", Webhook, lambda _new, _old: False),
 )
 
 
@@ -98,7 +116,13 @@ def inspect_prompt(prompt_id: str, prompts: Mapping[str, Prompt]) -> frozenset[s
 
 def read(root: Path) -> Catalog:
     """Read a catalog with the detectors above."""
-    return read_catalog(root, detectors=KINDS, inspect_prompt=inspect_prompt, validate=build)
+    return read_catalog(
+        root,
+        detectors=KINDS,
+        inspect_prompt=inspect_prompt,
+        validate=build,
+        surrogates={"EMAIL_ADDRESS", "PERSON"},
+    )
 
 
 @pytest.fixture

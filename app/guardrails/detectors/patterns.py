@@ -9,7 +9,7 @@ from app.domain.finding import Finding
 from app.domain.persona import FileModel
 from app.guardrails.detector import DetectorKind
 from app.guardrails.matches import MatchDetector, Term, spec_digest
-from app.guardrails.unfinished import Shape
+from app.guardrails.shapes import Shape
 
 _REVISION = "1"
 
@@ -74,4 +74,5 @@ KIND = DetectorKind(
     build=_build,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    categories=lambda settings: [pattern.id for pattern in settings.patterns],
 )

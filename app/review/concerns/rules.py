@@ -12,6 +12,7 @@ from app.domain.policy import (
     Action,
     DetectSpec,
     Policy,
+    PseudonymForm,
     Rule,
     Stage,
     Steps,
@@ -25,7 +26,17 @@ from app.domain.policy import (
 from app.review.change import Change, Effect, listed, way
 
 _COMPARED = frozenset(
-    {"id", "stages", "detect", "then", "mode", "enforce_percent", "timeout_ms", "on_unchecked"}
+    {
+        "id",
+        "stages",
+        "detect",
+        "then",
+        "mode",
+        "enforce_percent",
+        "timeout_ms",
+        "on_unchecked",
+        "pseudonym",
+    }
 )
 _WORDS = {"append": Effect.CHANGED, "why": Effect.COSMETIC}
 IsAsStrict = Callable[[DetectSpec, DetectSpec], bool]
@@ -106,6 +117,10 @@ def _changes(ours: Rule, theirs: Rule, pair: Pair) -> Iterator[Change]:
         effect = Effect.WEAKER if share < other else Effect.STRICTER
         what = f"{_share_in_words(share)}; before it {_share_in_words(other, was=True)}"
         yield Change(effect, "mode", what, ours.id)
+    if ours.pseudonym is not theirs.pseudonym:
+        is_token = ours.pseudonym is PseudonymForm.TOKEN
+        what = f"a pseudonym is a {ours.pseudonym} instead of a {theirs.pseudonym}"
+        yield Change(Effect.STRICTER if is_token else Effect.WEAKER, "as", what, ours.id)
     for each in fields(ours):
         key = each.name
         if key not in _COMPARED and getattr(ours, key) != getattr(theirs, key):
