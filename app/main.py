@@ -33,6 +33,7 @@ from app.domain.policy import Stage
 from app.domain.protocols import Backend, PseudonymScope
 from app.evals.budget import check_budgets
 from app.evals.run import run_cases
+from app.guardrails.behaviours import plan_behaviours
 from app.guardrails.evaluate import History
 from app.guardrails.installed import installed_kinds
 from app.guardrails.kinds import KINDS
@@ -127,6 +128,7 @@ class Project:
                 variant=variant,
                 prompt=compile_prompt(catalog.personas[name], catalog, variant=variant),
                 plan=plans[persona.policy],
+                behaviours=plan_behaviours(persona, self.builds),
                 route=routes[persona.route],
             )
         return Loaded(catalog, served, plans, routes)

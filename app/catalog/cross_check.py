@@ -4,16 +4,21 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+<<<<<<< HEAD
 import re2
 
 from app.catalog.contracts import DetectorKind, Siblings
+=======
+from app.catalog.behaviours import check_behaviour
+from app.catalog.contracts import DetectorKind
+>>>>>>> remote
 from app.catalog.document import Node
 from app.catalog.persona_file import ReadPersona
 from app.catalog.policy_file import ReadPolicy
 from app.catalog.tier import comparator, weaknesses_of_child, weaknesses_of_ladder, wider_sinks
 from app.catalog.wording import choices, unknown
 from app.domain.errors import Problem
-from app.domain.persona import Behaviour, FloatBound, IntBound, Scalar, Variable, Verify
+from app.domain.persona import FloatBound, IntBound, Scalar, Variable
 from app.domain.policy import (
     Action,
     Mode,
@@ -238,7 +243,7 @@ def check_persona(read: ReadPersona, names: Names) -> Iterator[Problem]:
         yield tree.nearest("prompt").problem(what + choices(name, persona.variables))
     for index, behaviour in enumerate(persona.behaviours):
         node = tree.nearest("behaviours", index)
-        yield from _check_behaviour(behaviour, node, persona.scenarios)
+        yield from check_behaviour(behaviour, node, persona.scenarios)
     for name, variable in persona.variables.items():
         yield from _check_variable(name, variable, tree.nearest("variables", name))
     for outcome in _REPLIES:
@@ -250,45 +255,6 @@ def check_persona(read: ReadPersona, names: Names) -> Iterator[Problem]:
     yield from _check_variants(read)
     for varied in read.variants.values():
         yield from check_persona(varied, names)
-
-
-def _check_behaviour(
-    behaviour: Behaviour, node: Node, scenarios: Collection[str]
-) -> Iterator[Problem]:
-    for index, scenario in enumerate(behaviour.scenarios):
-        if scenario not in scenarios:
-            what = unknown("scenario", scenario, scenarios)
-            yield node.nearest("scenarios", index).problem(what)
-    if behaviour.on_fail in NOT_YET:
-        yield node.nearest("on_fail").problem(
-            f"is '{behaviour.on_fail}', which is not available yet"
-        )
-    if behaviour.verify is not None:
-        yield from _check_verify(behaviour.verify, node.nearest("verify"))
-    elif (on_fail := node.child("on_fail")) is not None:
-        yield on_fail.problem("does nothing without 'verify'")
-
-
-def _check_verify(verify: Verify, node: Node) -> Iterator[Problem]:
-    if sum(way is not None for way in (verify.pattern, verify.words, verify.judge)) != 1:
-        yield node.problem("must have exactly one of 'pattern', 'words' and 'judge'")
-        return
-    if verify.judge is not None and verify.expect is None:
-        yield node.problem("must have 'expect', what the judge should say")
-    if verify.judge is None and verify.expect not in {None, "present", "absent"}:
-        yield node.nearest("expect").problem(
-            f"is '{verify.expect}'; a pattern or words are 'present' or 'absent'"
-        )
-    if verify.words == ():
-        yield node.nearest("words").problem("must name at least one word")
-    if verify.pattern is not None:
-        quiet = re2.Options()
-        quiet.log_errors = False
-        try:
-            re2.compile(verify.pattern, quiet)
-        except re2.error:
-            what = "is not a pattern that RE2 can run (no look-around, no back-references)"
-            yield node.nearest("pattern").problem(what)
 
 
 def _check_variable(name: str, variable: Variable, node: Node) -> Iterator[Problem]:

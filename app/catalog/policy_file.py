@@ -299,7 +299,16 @@ def _read_detect(rule: RuleFile, node: Node, siblings: Siblings) -> DetectSpec:
             f"finds nothing at {' and '.join(blind)}, only at {' and '.join(sorted(kind.stages))}"
         )
         raise ContentError([settings_node.key_problem(what)])
-    settings = read_as(kind.settings, settings_node)
+    return detect_spec(name, settings_node, siblings)
+
+
+def detect_spec(name: str, settings_node: Node, siblings: Siblings) -> DetectSpec:
+    """A detector with its settings, validated.
+
+    Raises:
+        ContentError: The settings are not the detector's, or it could not be built from them.
+    """
+    settings = read_as(siblings.detectors[name].settings, settings_node)
     try:
         siblings.validate(name, settings)
     except DetectorError as exc:

@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field
 
+from app.catalog.behaviours import check_authority
 from app.catalog.contracts import DetectorKind, PromptInspector, Siblings, accept_settings
 from app.catalog.cross_check import (
     Names,
@@ -89,7 +90,7 @@ def read_catalog(
     persona_trees = _read_trees(root, "personas", notes)
     if not persona_trees:
         notes.problems.append(file_problem("personas", "holds no persona"))
-    personas = _read_personas(persona_trees, notes)
+    personas = _read_personas(persona_trees, siblings, notes)
     names = Names(
         prompts=prompts,
         policies=policy_trees,
@@ -98,6 +99,11 @@ def read_catalog(
     )
     for read in personas.values():
         notes.problems += check_persona(read, names)
+        parent = personas.get(read.extends or "")
+        if parent is not None:
+            notes.problems += check_authority(read, parent.persona)
+        for varied in read.variants.values():
+            notes.problems += check_authority(varied, read.persona)
     knowledge = _read_knowledge(root, personas.values(), notes)
     if notes.problems or deployment is None:
         raise ContentError(notes.problems)
@@ -157,11 +163,14 @@ def _wrong_place_of_audiences(tree: Node) -> Problem | None:
     return None
 
 
-def _read_personas(trees: Mapping[str, Node | None], notes: _Notes) -> dict[str, ReadPersona]:
+def _read_personas(
+    trees: Mapping[str, Node | None], siblings: Siblings, notes: _Notes
+) -> dict[str, ReadPersona]:
     merged, problems = resolve_extends("persona", trees)
     notes.problems += problems
     found = {
-        name: notes.attempt(partial(read_persona, name, tree)) for name, tree in merged.items()
+        name: notes.attempt(partial(read_persona, name, tree, siblings))
+        for name, tree in merged.items()
     }
     return {name: read for name, read in found.items() if read is not None}
 

@@ -19,22 +19,25 @@ def check(
 ) -> None:
     """Say everything that is wrong in a project's files, and run their cases.
 
-    Ends with 0 where all is well, 1 where something is wrong.
+    Ends with 0 where all is well, 1 where something is wrong. Warnings change nothing about that.
 
     Example: banneton check
     """
     import asyncio
     import json
 
+    from app.catalog.behaviours import contradictions
     from app.domain.errors import ContentError
     from app.main import check_cases, load_project
 
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     summary = ""
     try:
         project = load_project(root, reads_secrets=False)
         loaded = project.load()
         catalog = loaded.catalog
+        warnings = contradictions(catalog)
         summary = (
             f"{len(catalog.personas)} personas, {len(catalog.policies)} policies, {catalog.digest}"
         )
@@ -45,9 +48,14 @@ def check(
         problems = error.problems
     if output is Format.JSON:
         fields = ("file", "line", "column", "path", "what")
-        found = [{name: getattr(problem, name) for name in fields} for problem in problems]
-        typer.echo(json.dumps({"problems": found}, ensure_ascii=False, indent=2))
+        found = {
+            kind: [{name: getattr(each, name) for name in fields} for each in listed]
+            for kind, listed in (("problems", problems), ("warnings", warnings))
+        }
+        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
     else:
+        for warning in warnings:
+            typer.echo(f"warning: {warning}")
         for problem in problems:
             typer.echo(str(problem))
         typer.echo(f"{len(problems)} problems" if problems else f"all well: {summary}")

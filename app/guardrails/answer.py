@@ -175,3 +175,17 @@ class Choice:
     def path(self, of: str) -> str:
         """What findings and records call a text of this choice."""
         return f"choices[{self.number}].{of}"
+
+    @property
+    def answer(self) -> str:
+        """The text as it is passed on, without what is added at its end."""
+        text = self.texts.get("text")
+        return "" if text is None else text.channel.passing().text
+
+    def append(self, added: str) -> list[StreamEvent]:
+        """Add an author's words at the end of the text, where there is one."""
+        text = self.texts.get("text")
+        if text is None or not added:
+            return []
+        text.passed.append(added)
+        return [TextDelta(added, self.number)]

@@ -24,7 +24,7 @@ from app.guardrails.rewrite import JsonStrings, Rewrite, Rewritten, escapes, mer
 from app.guardrails.seen import Seen, ask_all, at_path, in_original, inspect_here, place_of
 from app.guardrails.stage_plan import StagePlan
 
-LONG = 20_000
+LONG = 4_000
 """From this many code points on, local detectors run in a thread so that others are not kept."""
 
 

@@ -80,7 +80,7 @@ class OutputGuard:
         self._steers = tuple(steers)
         self._outside = outside
         self._draw = draw
-        self._choices: dict[int, Choice] = {}
+        self.choices: dict[int, Choice] = {}
         self._asked: set[str] = set()
         output = self._plans[Stage.OUTPUT]
         self._holds_reasoning = bool(
@@ -153,7 +153,12 @@ class OutputGuard:
 
     async def conclude(self) -> None:
         """Complete the trace where the answer did not come to its end. Call it in any case."""
+<<<<<<< HEAD
         texts = [text for choice in self._choices.values() for text in choice.texts.values()]
+=======
+        texts = [text for choice in self.choices.values() for text in choice.texts.values()]
+        await end_all(texts)
+>>>>>>> remote
         for text in texts:
             await end_all((text.channel, text.exit))
             text.conclude()
@@ -179,8 +184,13 @@ class OutputGuard:
     def content(self) -> tuple[tuple[str, str], ...]:
         """Path and text of all that was released, before pseudonyms were restored."""
         return tuple(
+<<<<<<< HEAD
             (text.channel.path, text.content)
             for choice in self._choices.values()
+=======
+            (text.channel.path, "".join(text.passed))
+            for choice in self.choices.values()
+>>>>>>> remote
             for text in choice.texts.values()
         )
 
@@ -188,9 +198,9 @@ class OutputGuard:
         return self.stop is not None
 
     def _choice(self, number: int) -> Choice:
-        choice = self._choices.get(number)
+        choice = self.choices.get(number)
         if choice is None:
-            choice = self._choices[number] = Choice(number)
+            choice = self.choices[number] = Choice(number)
         return choice
 
     def _open(self, choice: Choice, of: str, like: Delta | None, *, is_held: bool = False) -> Text:
@@ -350,9 +360,15 @@ class OutputGuard:
 
     def _stage_traces(self) -> Iterator[StageTrace]:
         for stage, plan in self._plans.items():
+<<<<<<< HEAD
             texts = [
                 text
                 for choice in self._choices.values()
+=======
+            channels = [
+                text.channel
+                for choice in self.choices.values()
+>>>>>>> remote
                 for text in choice.texts.values()
                 if text.channel.plan.stage is stage
             ]

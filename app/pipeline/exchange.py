@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from app.domain.catalog import Route
 from app.domain.clock import Clock, NewId
+from app.domain.conduct import Measured
 from app.domain.conversation import (
     Conversation,
     Message,
@@ -18,7 +19,7 @@ from app.domain.conversation import (
 )
 from app.domain.decision import Decision, Outcome, Trace, severest
 from app.domain.errors import BackendError, RequestError
-from app.domain.events import Finish, FinishReason, Usage
+from app.domain.events import Finish, FinishReason, StreamEvent, Usage
 from app.domain.policy import KeepContent
 from app.domain.prompt import SystemPrompt
 from app.domain.protocols import (
@@ -38,6 +39,8 @@ from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
 from app.guardrails.share import draw_of
 from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Stopped, Summary
+from app.pipeline.answering import Answering
+from app.pipeline.conduct import Measuring, refuse_overriding
 from app.pipeline.loaded import Served
 from app.pipeline.replies import reply_to
 from app.pipeline.sampling import bounded
@@ -129,7 +132,12 @@ class Exchange:
         self._finish: FinishReason | None = None
         self._outcome = Outcome.ALLOW
         self._findings = Findings()
-        self._guard: OutputGuard | None = None
+        self._answering: Answering | None = None
+        self._measuring = Measuring(
+            ask.served.behaviours,
+            ask.conversation.wishes.scenario,
+            draw_of(steps.pseudonym_key, ask.caller.tenant, f"measured:{ask.request_id}"),
+        )
         self._outside = steps.outside(ask.caller.tenant, ask.routes)
 
     async def run(self) -> AsyncGenerator[ExchangeEvent, None]:
@@ -172,6 +180,7 @@ class Exchange:
         raw = ask.served.prompt.compose(wishes.scenario, wishes.variables)
         texts = segments(ask.conversation)
         self._bound(texts)
+        refuse_overriding(ask.conversation, ask.served.persona.behaviours)
         minter = await self._minter()
         inspection = await inspect_segments(
             ask.served.plan,
@@ -210,6 +219,7 @@ class Exchange:
         return type(error).__name__
 
     async def _answer(self, ready: _Ready) -> AsyncGenerator[ExchangeEvent, None]:
+<<<<<<< HEAD
         """The model's answer as policy lets it through."""
         ask, steps = self._ask, self._steps
         await self._keep(ready.minter)
@@ -225,27 +235,46 @@ class Exchange:
         )
         route = ask.served.route
         events = steps.backends[route.backend].stream(ready.asked, route.model)
+=======
+        """The model's answer as policy and behaviours let it through."""
+        ask, now, context = self._ask, self._steps.clock.now(), ready.context
+
+        def new_guard() -> OutputGuard:
+            return OutputGuard(
+                ask.served.plan,
+                ask.audience,
+                minter=ready.minter,
+                now=now,
+                steers=ready.inspection.steers,
+                context=context,
+                outside=self._outside,
+                draw=self._draw,
+            )
+
+        answering = self._answering = Answering(new_guard, self._asked, self._measuring)
+        async with aclosing(answering.run(ready.asked, context, self._outside)) as answer:
+            async for event in answer:
+                yield event
+        self._finish = answering.finish
+        if answering.stop is not None:
+            for end in self._stopped(answering.stop):
+                yield end
+        if self._usage is not None:
+            yield self._usage
+
+    async def _asked(self, asked: Conversation) -> AsyncGenerator[StreamEvent, None]:
+        """The events of one attempt at an answer, but for its usage, which is summed up."""
+        route = self._ask.served.route
+        events = self._steps.backends[route.backend].stream(asked, route.model)
+>>>>>>> remote
         async with aclosing(events) as stream:
             async for event in stream:
                 if self._first_token_ms is None:
                     self._first_token_ms = self._elapsed_ms()
                 if isinstance(event, Usage):
-                    self._usage = event
-                    continue
-                if isinstance(event, Finish):
-                    self._finish = event.reason
-                    released = await guard.finish(event)
+                    self._usage = event if self._usage is None else self._usage + event
                 else:
-                    released = guard.feed(event)
-                for out in released:
-                    yield out
-                if guard.stop is not None:
-                    break
-        if guard.stop is not None:
-            for end in self._stopped(guard.stop.outcome):
-                yield end
-        if self._usage is not None:
-            yield self._usage
+                    yield event
 
     async def _keep(self, minter: Minter) -> None:
         """Keep what was minted: the record says by now whose session it is."""
@@ -327,13 +356,15 @@ class Exchange:
         )
 
     async def _close(self, status: Status, error: str | None) -> None:
-        guard = self._guard
+        answering = self._answering
         trace: Trace = ()
         decisions: tuple[Decision, ...] = ()
-        if guard is not None:
-            await guard.conclude()
-            trace, decisions = guard.trace, guard.decisions
+        if answering is not None:
+            await answering.conclude()
+            self._finish = self._finish or answering.finish
+            trace, decisions = answering.trace, answering.decisions
             self._note(trace, decisions, outcome_of(decisions))
+            self._outcome = severest(self._outcome, self._measuring.outcome)
         timings = Timings(self._input_ms, self._first_token_ms, self._elapsed_ms())
         closing = Closing(
             request_id=self._ask.request_id,
@@ -347,7 +378,8 @@ class Exchange:
             usage=self._usage,
             detector_usage=self._outside.usage,
             timings=timings,
-            content=guard.content if guard is not None else (),
+            behaviours=self._measured,
+            content=answering.content if answering is not None else (),
         )
         await self._steps.ledger.close(closing)
         self._count(status)
@@ -362,6 +394,8 @@ class Exchange:
             metrics.tokens_used(self._usage)
         if self._outside.usage is not None:
             metrics.detectors_used(self._outside.usage)
+        for measured in self._measured:
+            metrics.behaviour_measured(persona, measured)
         for run in self._findings.unchecked:
             metrics.detector_unchecked(run.detector)
 
@@ -377,4 +411,9 @@ class Exchange:
             applied=tuple(self._findings.applied),
             findings=tuple(self._findings.findings),
             unchecked=tuple(self._findings.unchecked),
+            behaviours=self._measured,
         )
+
+    @property
+    def _measured(self) -> tuple[Measured, ...]:
+        return self._measuring.results("there is no whole answer")

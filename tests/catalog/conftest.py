@@ -57,6 +57,8 @@ class Judge(FileModel):
     """The question."""
     route: str = "judge"
     """Whom to ask."""
+    expect: str = "no"
+    """What the answer should be."""
 
 
 class Webhook(FileModel):
