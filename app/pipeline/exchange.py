@@ -219,23 +219,6 @@ class Exchange:
         return type(error).__name__
 
     async def _answer(self, ready: _Ready) -> AsyncGenerator[ExchangeEvent, None]:
-<<<<<<< HEAD
-        """The model's answer as policy lets it through."""
-        ask, steps = self._ask, self._steps
-        await self._keep(ready.minter)
-        guard = self._guard = OutputGuard(
-            ask.served.plan,
-            ask.audience,
-            minter=ready.minter,
-            now=steps.clock.now(),
-            steers=ready.inspection.steers,
-            context=ready.context,
-            outside=self._outside,
-            draw=self._draw,
-        )
-        route = ask.served.route
-        events = steps.backends[route.backend].stream(ready.asked, route.model)
-=======
         """The model's answer as policy and behaviours let it through."""
         ask, now, context = self._ask, self._steps.clock.now(), ready.context
 
@@ -251,6 +234,7 @@ class Exchange:
                 draw=self._draw,
             )
 
+        await self._keep(ready.minter)
         answering = self._answering = Answering(new_guard, self._asked, self._measuring)
         async with aclosing(answering.run(ready.asked, context, self._outside)) as answer:
             async for event in answer:
@@ -266,7 +250,6 @@ class Exchange:
         """The events of one attempt at an answer, but for its usage, which is summed up."""
         route = self._ask.served.route
         events = self._steps.backends[route.backend].stream(asked, route.model)
->>>>>>> remote
         async with aclosing(events) as stream:
             async for event in stream:
                 if self._first_token_ms is None:
