@@ -187,5 +187,5 @@ class Choice:
         text = self.texts.get("text")
         if text is None or not added:
             return []
-        text.passed.append(added)
+        text.added += added
         return [TextDelta(added, self.number)]

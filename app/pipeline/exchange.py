@@ -232,6 +232,7 @@ class Exchange:
                 draw=self._draw,
             )
 
+        await self._keep(ready.minter)
         answering = self._answering = Answering(new_guard, self._asked, self._measuring)
         async with aclosing(answering.run(ready.asked, context, self._outside)) as answer:
             async for event in answer:
