@@ -39,6 +39,7 @@ from app.guardrails.installed import installed_kinds
 from app.guardrails.kinds import KINDS
 from app.guardrails.plan import Builds, compile_policy
 from app.guardrails.pseudonyms import Minter
+from app.guardrails.surrogates import SURROGATES
 from app.ledger.keys import KeyStore
 from app.ledger.ledger import Ledger
 from app.ledger.pseudonyms import Vault
@@ -95,6 +96,7 @@ class Project:
             detectors=self.builds.kinds.values(),
             inspect_prompt=prompt_variables,
             validate=self.builds.detector,
+            surrogates=SURROGATES,
         )
 
     def compile(self, catalog: Catalog) -> Loaded:
@@ -196,7 +198,7 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
         steps = Steps(
             backends=backends,
             ledger=ledger,
-            vault=Vault(ledger.store),
+            vault=Vault(ledger.store, days=project.settings.storage.pseudonym_days),
             metrics=metrics,
             clock=clock,
             new_id=new_id,
@@ -310,7 +312,7 @@ async def check_text(
         clock=SystemClock(),
         pseudonym_key=secrets.token_bytes(32),
         catalog=loaded.catalog.digest,
-        scope=PseudonymScope("", "", new_id()),
+        scope=PseudonymScope("", "", None, new_id()),
     )
 
 

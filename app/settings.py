@@ -250,6 +250,8 @@ class Storage(FileModel):
     """``sqlite:///`` and a path, relative to the project's root."""
     key_file: ProjectPath = Field(default="var/banneton.key", validate_default=True)
     """The key under which the ledger seals what it keeps; made at the first start."""
+    pseudonym_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+    """Days for which what pseudonyms of a session stand for is kept."""
 
 
 class Server(FileModel):

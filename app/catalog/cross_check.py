@@ -4,12 +4,18 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
+<<<<<<< HEAD
+import re2
+
+from app.catalog.contracts import DetectorKind, Siblings
+=======
 from app.catalog.behaviours import check_behaviour
 from app.catalog.contracts import DetectorKind
+>>>>>>> remote
 from app.catalog.document import Node
 from app.catalog.persona_file import ReadPersona
 from app.catalog.policy_file import ReadPolicy
-from app.catalog.tier import comparator, weaknesses_of_child, weaknesses_of_ladder
+from app.catalog.tier import comparator, weaknesses_of_child, weaknesses_of_ladder, wider_sinks
 from app.catalog.wording import choices, unknown
 from app.domain.errors import Problem
 from app.domain.persona import FloatBound, IntBound, Scalar, Variable
@@ -17,6 +23,7 @@ from app.domain.policy import (
     Action,
     Mode,
     Policy,
+    PseudonymForm,
     Rule,
     Stage,
     Waiver,
@@ -103,6 +110,8 @@ def check_child(
             node = child.then_node(weakness.rule, audience)
         hint = "; only a waiver may lower it" if weakness.key == "then" else ""
         yield node.problem(weakness.what + hint)
+    for path, what in wider_sinks(child.policy, parent.policy):
+        yield child.tree.nearest("restore", *path).problem(what)
 
 
 def _acts_least(read: ReadPolicy, rule_id: str, key: str) -> Node:
@@ -149,6 +158,47 @@ def _idle(action: Action, rule: Rule) -> str:
             f"give {_listed(idle)} a rule with an id of its own"
         )
     return ""
+
+
+def check_pseudonyms(read: ReadPolicy, siblings: Siblings) -> Iterator[Problem]:
+    """What is wrong with how a policy names values, and with who gets them back."""
+    named: set[str] = set()
+    is_known = read.is_whole
+    for rule in read.policy.rules:
+        written = {step.do for steps in rule.then.values() for step in steps}
+        kinds = _kinds_of_values(rule, siblings)
+        if Action.PSEUDONYMIZE in written:
+            is_known = is_known and kinds is not None
+            named.update(kinds or ())
+        if rule.pseudonym is PseudonymForm.SURROGATE:
+            at = _own(read, read.rule_node(rule.id).nearest("as"))
+            if Action.PSEUDONYMIZE not in written:
+                yield at.problem("does nothing: no step of the rule is 'pseudonymize'")
+            elif kinds is not None and not siblings.surrogates & kinds:
+                what = f"is 'surrogate', and there is none for {', '.join(sorted(kinds))}"
+                yield at.problem(what + choices(None, sorted(siblings.surrogates)))
+    restore = read.policy.restore
+    for path, wanted in (
+        (("user",), restore.user),
+        *((("tools", t), c) for t, c in restore.tools.items()),
+    ):
+        node = read.tree.nearest("restore", *path)
+        if is_known and node.source.file == read.tree.source.file:
+            for kind in sorted((wanted or frozenset()) - named):
+                yield node.problem(_no_such_value(kind, named))
+
+
+def _no_such_value(kind: str, named: Collection[str]) -> str:
+    what = f"names '{kind}', and no rule here gives such values pseudonyms"
+    return what + choices(kind, sorted(named))
+
+
+def _kinds_of_values(rule: Rule, siblings: Siblings) -> frozenset[str] | None:
+    """Every category that a rule may find; none where the detector cannot tell."""
+    kind = siblings.detectors.get(rule.detect.detector)
+    if kind is None or kind.categories is None:
+        return None
+    return frozenset(kind.categories(kind.settings.model_validate(rule.detect.settings)))
 
 
 def _listed(stages: Collection[Stage]) -> str:

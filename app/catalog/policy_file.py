@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJs
 from app.catalog.budget_file import BudgetFile, budget_problems, build_budget
 from app.catalog.contracts import Siblings
 from app.catalog.document import Node
+from app.catalog.restore_file import RestoreFile, build_restore
 from app.catalog.wording import read_as, unknown
 from app.domain.conversation import Json
 from app.domain.errors import ContentError, DetectorError, Problem
@@ -22,6 +23,7 @@ from app.domain.policy import (
     KeepContent,
     Mode,
     Policy,
+    PseudonymForm,
     Rule,
     Stage,
     Step,
@@ -84,6 +86,9 @@ class RuleFile(FileModel):
     audience that is not named takes the next looser named one's; where none is, allow."""
     append: str = ""
     """What ``steer`` adds at the end of the answer."""
+    as_: Annotated[PseudonymForm, Field(alias="as")] = PseudonymForm.TOKEN
+    """What ``pseudonymize`` puts in the place of a value: a ``token`` such as
+    ``EMAIL_ADDRESS_7F3K2M9QXT``, or a ``surrogate``, an invented value of the same kind."""
     mode: Mode = Mode.ENFORCE
     """``observe`` decides and records, and does not act."""
     enforce_percent: Percent = 100
@@ -139,6 +144,8 @@ class PolicyFile(FileModel):
     """Where this policy may be weaker than its rules say, each until a date."""
     keep: KeepFile = KeepFile()
     """What the ledger may keep."""
+    restore: RestoreFile = RestoreFile()
+    """Which values the user and tools get in place of their pseudonyms; records get none."""
     budget: BudgetFile | None = None
     """How often a rule may stop a harmless text."""
     mode: Mode = Mode.ENFORCE
@@ -252,6 +259,7 @@ def build_policy(
         rules=tuple(rules),
         waivers=tuple(Waiver(**dict(waiver)) for waiver in file.waivers),
         keep=Keep(file.keep.content, _count(file.keep.content_for), _count(file.keep.findings)),
+        restore=build_restore(file.restore, tree.nearest("restore")),
         budget=build_budget(file.budget, file.audiences.strictest_first) if file.budget else None,
         extends=file.extends,
     )
@@ -341,6 +349,7 @@ def _build_rule(rule: RuleFile, node: Node, audiences: Sequence[str], detect: De
         detect=detect,
         then=_for_every_audience(rule.then, audiences),
         append=rule.append,
+        pseudonym=rule.as_,
         mode=rule.mode,
         enforce_percent=rule.enforce_percent,
         timeout_ms=rule.timeout_ms,

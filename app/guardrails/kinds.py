@@ -6,8 +6,10 @@ from typing import Any
 from app.guardrails.detector import DetectorKind
 from app.guardrails.detectors import (
     encoding,
+    grounding,
     injection,
     judge,
+    language,
     length,
     links,
     llama_guard,
@@ -21,14 +23,17 @@ from app.guardrails.detectors import (
     schema,
     secrets,
     tools,
+    topics,
     webhook,
     words,
 )
 
 _MODULES = (
     encoding,
+    grounding,
     injection,
     judge,
+    language,
     length,
     links,
     llama_guard,
@@ -42,6 +47,7 @@ _MODULES = (
     schema,
     secrets,
     tools,
+    topics,
     webhook,
     words,
 )

@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from itertools import chain, product
+from itertools import product
 from typing import Any
 
 import orjson
@@ -32,9 +32,16 @@ from app.guardrails.detector import (
     SlowDetector,
 )
 from app.guardrails.matches import MatchDetector
-from app.guardrails.regex import regex_set
 from app.guardrails.shapes import Shape
-from app.guardrails.stage_plan import AwaitedRun, LocalRun, PlannedRule, Run, StagePlan
+from app.guardrails.stage_plan import (
+    ANSWER_STAGES,
+    AwaitedRun,
+    LocalRun,
+    PlannedRule,
+    Run,
+    StagePlan,
+    stage_plan,
+)
 
 _ALL = 100.0
 
@@ -80,14 +87,20 @@ class Builds:
             self.made[name, dumped] = detector
         return self.made[name, dumped]
 
-    def run(self, detector: Detector, timeout_ms: int) -> Run:
-        """The detector as it runs."""
+    def run(self, kind: DetectorKind[Any], detector: Detector, timeout_ms: int) -> Run:
+        """The detector as it runs.
+
+        Raises:
+            DetectorError: It would be shown what it must not see, or be asked in vain.
+        """
         ref = DetectorRef(detector.name, detector.revision, detector.spec)
         if isinstance(detector, SlowDetector | RemoteDetector):
+            if kind.looks_at_restored:
+                raise DetectorError(f"{kind.name}: restored values are for local detectors only")
             return AwaitedRun(detector, ref, timeout_ms)
         key = (detector.name, detector.spec)
         if key not in self.runs:
-            self.runs[key] = LocalRun(detector, ref, _shapes(detector))
+            self.runs[key] = LocalRun(detector, ref, _shapes(detector), kind.looks_at_restored)
         return self.runs[key]
 
 
@@ -161,7 +174,7 @@ def _prepare(rule: Rule, kinds: Kinds, builds: Builds) -> _Prepared:
         first = exc.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise DetectorError(f"{kind.name}: {where}: {first['msg']}") from None
-    run = builds.run(builds.detector(kind.name, settings), rule.timeout_ms)
+    run = builds.run(kind, builds.detector(kind.name, settings), rule.timeout_ms)
     return _Prepared(rule, run, lambda finding: kind.selects(settings, finding))
 
 
@@ -230,17 +243,9 @@ def _stage_plan(
     local = {each.run.ref: each.run for each in here if isinstance(each.run, LocalRun)}
     ordered = tuple(sorted(local.values(), key=_cost))
     awaited = _awaited_runs(here, rules)
-    sources = [(run.shapes or (), index) for index, run in enumerate(ordered)]
-    made = StagePlan(
-        stage=stage,
-        rules=rules,
-        local=ordered,
-        slow=tuple(run for run in awaited if isinstance(run.detector, SlowDetector)),
-        remote=tuple(run for run in awaited if isinstance(run.detector, RemoteDetector)),
-        screen=regex_set(tuple(shape.loose for shapes, _ in sources for shape in shapes)),
-        screened=tuple(chain.from_iterable([index] * len(shapes) for shapes, index in sources)),
-    )
-    made.warm()
+    made = stage_plan(stage, rules, ordered, awaited)
+    if stage in ANSWER_STAGES and made.after_restoring is not None:
+        _ = made.before_restoring
     return made
 
 
@@ -274,6 +279,7 @@ def _planned_rule(prepared: _Prepared, audience: str, waivers: Sequence[Waiver])
         steps=steps_under(rule.then[audience], waivers),
         on_unchecked=outage_under(rule.on_unchecked, waivers),
         append=rule.append,
+        pseudonym=rule.pseudonym,
         percent=rule.enforced_percent,
         is_enforced=rule.enforced_percent > 0,
         selects=prepared.selects,

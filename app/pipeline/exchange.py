@@ -26,6 +26,7 @@ from app.domain.protocols import (
     Backend,
     Caller,
     Ledger,
+    Original,
     Outside,
     PseudonymScope,
     PseudonymVault,
@@ -83,8 +84,8 @@ class Ask:
     def scope(self) -> PseudonymScope:
         """Within which its pseudonyms hold: the session, or this request alone."""
         session = self.conversation.wishes.session
-        where = f"session:{session}" if session is not None else f"request:{self.request_id}"
-        return PseudonymScope(self.caller.tenant, self.caller.key_id, where)
+        request_id = "" if session is not None else self.request_id
+        return PseudonymScope(self.caller.tenant, self.caller.key_id, session, request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,8 @@ class Exchange:
     def __init__(self, steps: Steps, ask: Ask) -> None:
         self._steps = steps
         self._ask = ask
-        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, ask.scope.session)
+        unit = ask.scope.session if ask.scope.session is not None else ask.request_id
+        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, unit)
         self._started_s = steps.clock.monotonic()
         self._input_ms = 0.0
         self._first_token_ms: float | None = None
@@ -194,8 +196,6 @@ class Exchange:
         conversation = with_texts(ask.conversation, inspection.texts)
         wishes = conversation.wishes
         prompt = ask.served.prompt.compose(wishes.scenario, wishes.variables)
-        if wishes.session is not None and minter.minted:
-            await steps.vault.save(ask.scope, minter.minted)
         self._note(inspection.trace, inspection.decisions, inspection.outcome)
         self._input_ms = self._elapsed_ms()
         system = Message(Role.SYSTEM, Origin.PERSONA, (TextPart(prompt.text),))
@@ -219,6 +219,23 @@ class Exchange:
         return type(error).__name__
 
     async def _answer(self, ready: _Ready) -> AsyncGenerator[ExchangeEvent, None]:
+<<<<<<< HEAD
+        """The model's answer as policy lets it through."""
+        ask, steps = self._ask, self._steps
+        await self._keep(ready.minter)
+        guard = self._guard = OutputGuard(
+            ask.served.plan,
+            ask.audience,
+            minter=ready.minter,
+            now=steps.clock.now(),
+            steers=ready.inspection.steers,
+            context=ready.context,
+            outside=self._outside,
+            draw=self._draw,
+        )
+        route = ask.served.route
+        events = steps.backends[route.backend].stream(ready.asked, route.model)
+=======
         """The model's answer as policy and behaviours let it through."""
         ask, now, context = self._ask, self._steps.clock.now(), ready.context
 
@@ -249,6 +266,7 @@ class Exchange:
         """The events of one attempt at an answer, but for its usage, which is summed up."""
         route = self._ask.served.route
         events = self._steps.backends[route.backend].stream(asked, route.model)
+>>>>>>> remote
         async with aclosing(events) as stream:
             async for event in stream:
                 if self._first_token_ms is None:
@@ -257,6 +275,11 @@ class Exchange:
                     self._usage = event if self._usage is None else self._usage + event
                 else:
                     yield event
+
+    async def _keep(self, minter: Minter) -> None:
+        """Keep what was minted: the record says by now whose session it is."""
+        if self._ask.scope.session is not None and minter.minted:
+            await self._steps.vault.save(self._ask.scope, minter.minted)
 
     def _stopped(self, outcome: Outcome) -> tuple[ExchangeEvent, ...]:
         """The end of an answer that policy stopped."""
@@ -283,7 +306,7 @@ class Exchange:
 
     async def _minter(self) -> Minter:
         ask = self._ask
-        known: Mapping[str, str] = {}
+        known: Mapping[str, Original] = {}
         if ask.conversation.wishes.session is not None:
             known = await self._steps.vault.load(ask.scope)
         return Minter(self._steps.pseudonym_key, ask.scope, known)

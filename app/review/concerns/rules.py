@@ -12,6 +12,7 @@ from app.domain.policy import (
     Action,
     DetectSpec,
     Policy,
+    PseudonymForm,
     Rule,
     Stage,
     Steps,
@@ -102,6 +103,10 @@ def _changes(ours: Rule, theirs: Rule, pair: Pair) -> Iterator[Change]:
         effect = Effect.WEAKER if share < other else Effect.STRICTER
         what = f"{_share_in_words(share)}; before it {_share_in_words(other, was=True)}"
         yield Change(effect, "mode", what, ours.id)
+    if ours.pseudonym is not theirs.pseudonym:
+        is_token = ours.pseudonym is PseudonymForm.TOKEN
+        what = f"a pseudonym is a {ours.pseudonym} instead of a {theirs.pseudonym}"
+        yield Change(Effect.STRICTER if is_token else Effect.WEAKER, "as", what, ours.id)
     for key in ("append", "why"):
         if getattr(ours, key) != getattr(theirs, key):
             effect = Effect.COSMETIC if key == "why" else Effect.CHANGED
