@@ -4,14 +4,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-<<<<<<< HEAD
-import re2
-
-from app.catalog.contracts import DetectorKind, Siblings
-=======
 from app.catalog.behaviours import check_behaviour
-from app.catalog.contracts import DetectorKind
->>>>>>> remote
+from app.catalog.contracts import DetectorKind, Siblings
 from app.catalog.document import Node
 from app.catalog.persona_file import ReadPersona
 from app.catalog.policy_file import ReadPolicy

@@ -76,7 +76,7 @@ def _planned(
 ) -> PlannedBehaviour:
     kind = builds.kinds[verify.detector]
     settings: Any = kind.settings.model_validate(verify.settings)
-    run = builds.run(builds.detector(kind.name, settings), behaviour.timeout_ms)
+    run = builds.run(kind, builds.detector(kind.name, settings), behaviour.timeout_ms)
     return PlannedBehaviour(
         behaviour=behaviour,
         percent=persona.measure_percent if behaviour.percent is None else behaviour.percent,

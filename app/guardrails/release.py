@@ -153,12 +153,7 @@ class OutputGuard:
 
     async def conclude(self) -> None:
         """Complete the trace where the answer did not come to its end. Call it in any case."""
-<<<<<<< HEAD
-        texts = [text for choice in self._choices.values() for text in choice.texts.values()]
-=======
         texts = [text for choice in self.choices.values() for text in choice.texts.values()]
-        await end_all(texts)
->>>>>>> remote
         for text in texts:
             await end_all((text.channel, text.exit))
             text.conclude()
@@ -184,13 +179,8 @@ class OutputGuard:
     def content(self) -> tuple[tuple[str, str], ...]:
         """Path and text of all that was released, before pseudonyms were restored."""
         return tuple(
-<<<<<<< HEAD
             (text.channel.path, text.content)
-            for choice in self._choices.values()
-=======
-            (text.channel.path, "".join(text.passed))
             for choice in self.choices.values()
->>>>>>> remote
             for text in choice.texts.values()
         )
 
@@ -360,15 +350,9 @@ class OutputGuard:
 
     def _stage_traces(self) -> Iterator[StageTrace]:
         for stage, plan in self._plans.items():
-<<<<<<< HEAD
             texts = [
                 text
-                for choice in self._choices.values()
-=======
-            channels = [
-                text.channel
                 for choice in self.choices.values()
->>>>>>> remote
                 for text in choice.texts.values()
                 if text.channel.plan.stage is stage
             ]

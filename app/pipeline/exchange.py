@@ -219,25 +219,9 @@ class Exchange:
         return type(error).__name__
 
     async def _answer(self, ready: _Ready) -> AsyncGenerator[ExchangeEvent, None]:
-<<<<<<< HEAD
-        """The model's answer as policy lets it through."""
-        ask, steps = self._ask, self._steps
-        await self._keep(ready.minter)
-        guard = self._guard = OutputGuard(
-            ask.served.plan,
-            ask.audience,
-            minter=ready.minter,
-            now=steps.clock.now(),
-            steers=ready.inspection.steers,
-            context=ready.context,
-            outside=self._outside,
-            draw=self._draw,
-        )
-        route = ask.served.route
-        events = steps.backends[route.backend].stream(ready.asked, route.model)
-=======
         """The model's answer as policy and behaviours let it through."""
         ask, now, context = self._ask, self._steps.clock.now(), ready.context
+        await self._keep(ready.minter)
 
         def new_guard() -> OutputGuard:
             return OutputGuard(
@@ -266,7 +250,6 @@ class Exchange:
         """The events of one attempt at an answer, but for its usage, which is summed up."""
         route = self._ask.served.route
         events = self._steps.backends[route.backend].stream(asked, route.model)
->>>>>>> remote
         async with aclosing(events) as stream:
             async for event in stream:
                 if self._first_token_ms is None:
@@ -291,18 +274,14 @@ class Exchange:
         return stop, Finish(FinishReason.CONTENT_FILTER)
 
     def _bound(self, texts: Sequence[Segment]) -> None:
-        if len(self._ask.conversation.messages) > self._steps.max_messages:
-            raise RequestError(
-                f"messages: more than {self._steps.max_messages}",
-                param="messages",
-                code="context_length_exceeded",
-            )
-        if sum(len(segment.text) for segment in texts) > self._steps.max_text_chars:
-            raise RequestError(
-                f"messages: more than {self._steps.max_text_chars} characters together",
-                param="messages",
-                code="context_length_exceeded",
-            )
+        steps, chars = self._steps, sum(len(segment.text) for segment in texts)
+        for count, most, of in (
+            (len(self._ask.conversation.messages), steps.max_messages, ""),
+            (chars, steps.max_text_chars, " characters together"),
+        ):
+            if count > most:
+                what, code = f"messages: more than {most}{of}", "context_length_exceeded"
+                raise RequestError(what, param="messages", code=code)
 
     async def _minter(self) -> Minter:
         ask = self._ask
