@@ -11,13 +11,25 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Protocol, TypeVar
+from typing import Annotated, Literal, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationInfo
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    model_validator,
+)
 from typing_extensions import override
 
 from app.domain.persona import FileModel
+from app.domain.policy import Approval
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -137,6 +149,13 @@ def _signing_key(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _https_url(url: str) -> str:
+    parts = urlsplit(_http_url(url))
+    if parts.scheme != "https" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError("must be https: whoever changes the keys on their way signs every claim")
+    return url
+
+
 def _sqlite_url(url: str, info: ValidationInfo) -> str:
     path = url.removeprefix(_SQLITE)
     if path == url or not path:
@@ -254,6 +273,68 @@ class Storage(FileModel):
     """Days for which what pseudonyms of a session stand for is kept."""
 
 
+class Claims(FileModel):
+    """Signed claims about whom a request is for, sent as a JWT in ``x-banneton-claims``."""
+
+    issuer: Annotated[str, Field(min_length=1)]
+    """Who signs them: the token's ``iss``."""
+    aud: Annotated[str, Field(min_length=1)]
+    """For whom they are made: the token's ``aud`` is or holds this."""
+    jwks_url: Annotated[str, AfterValidator(_https_url)] | None = None
+    """Where the issuer's public keys are; ``https`` unless it is on this machine."""
+    jwks_file: ProjectPath | None = None
+    """A file with the issuer's public keys. Exactly one of this and ``jwks_url``."""
+    audience_claim: Annotated[str, Field(min_length=1)] = "banneton_audience"
+    """The claim that names the audience. A token without it says nothing about that."""
+    subject_claim: str | None = None
+    """The claim that names the subject, such as ``sub``; a token must have it then."""
+    tenant_claim: str | None = None
+    """The claim that must name the key's tenant; a token must have it then."""
+    required: bool = False
+    """Whether exchanges and checks without a claim are refused."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.jwks_url is None) == (self.jwks_file is None):
+            raise ValueError("needs exactly one of 'jwks_url' and 'jwks_file'")
+        return self
+
+
+class Access(FileModel):
+    """Who may do what, besides keys."""
+
+    claims: Claims | None = None
+    """Left out, a request that carries a claim is refused."""
+
+
+def _ssh_key(line: str) -> str:
+    try:
+        key = load_ssh_public_key(line.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise ValueError("must be a public key as in ~/.ssh/id_ed25519.pub") from None
+    if not isinstance(key, Ed25519PublicKey):
+        # Pydantic takes a ValueError for the author's mistake, and a TypeError for ours.
+        raise ValueError("must be an ssh-ed25519 key; other kinds are not taken")  # noqa: TRY004
+    return line
+
+
+class Waivers(FileModel):
+    """How it is verified who approved a waiver."""
+
+    approval: Approval = Approval.NAMED
+    """``named`` verifies nothing, ``codeowners`` that the approver owns the policy's file,
+    ``signature`` that the approver signed the waiver."""
+    approvers: Mapping[str, Annotated[str, AfterValidator(_ssh_key)]] = {}
+    """For ``signature``: the public SSH key (ssh-ed25519) of each approver, by the name that
+    ``approved_by`` has."""
+
+    @model_validator(mode="after")
+    def _has_approvers(self) -> Self:
+        if (self.approval is Approval.SIGNATURE) != bool(self.approvers):
+            raise ValueError("needs 'approvers' with 'approval: signature', and only then")
+        return self
+
+
 class Server(FileModel):
     """Where the gateway listens."""
 
@@ -292,6 +373,10 @@ class Settings(FileModel):
     """Detectors that other installed packages bring, by name; no other code of theirs is run."""
     storage: Storage = Field(default={}, validate_default=True)
     """Where the ledger lives."""
+    access: Access = Access()
+    """Who may do what, besides keys."""
+    waivers: Waivers = Waivers()
+    """How it is verified who approved a waiver."""
     server: Server = Server()
     """Where the gateway listens."""
     limits: Limits = Limits()

@@ -116,6 +116,8 @@ class WaiverFile(FileModel):
     """Who answers for it."""
     expires: date
     """The last day (UTC) on which the waiver holds."""
+    signature: str = ""
+    """The approver's SSH signature, where ``waivers.approval`` of the deployment wants one."""
 
 
 class KeepFile(FileModel):

@@ -28,7 +28,7 @@ def check(
 
     from app.catalog.behaviours import contradictions
     from app.domain.errors import ContentError
-    from app.main import check_cases, load_project
+    from app.main import SystemClock, check_cases, load_project
 
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
@@ -38,11 +38,14 @@ def check(
         loaded = project.load()
         catalog = loaded.catalog
         warnings = contradictions(catalog)
+        today = SystemClock().now().date()
+        problems = tuple(project.unapproved(catalog, today, is_checkout=True))
         summary = (
             f"{len(catalog.personas)} personas, {len(catalog.policies)} policies, {catalog.digest}"
         )
         if cases:
-            count, problems = asyncio.run(check_cases(project, loaded))
+            count, failed = asyncio.run(check_cases(project, loaded))
+            problems += failed
             summary = f"{count} cases, {summary}"
     except ContentError as error:
         problems = error.problems

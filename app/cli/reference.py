@@ -37,7 +37,9 @@ _REQUEST_CODES = {
 _ACCESS = {
     "MISSING": "The request has no key.",
     "INVALID": "The key is wrong, revoked or expired.",
-    "FORBIDDEN": "The key may not do this.",
+    "FORBIDDEN": "The key, or the signed claim, may not do this.",
+    "CLAIM": "The signed claim is missing where there must be one, or does not count.",
+    "UNAVAILABLE": "The keys that signed claims are checked with cannot be had.",
 }
 _MADE = "<!-- Made by `make docs` from the code. Do not edit. -->"
 

@@ -150,6 +150,19 @@ class Waiver:
     approved_by: str
     expires: date
     """The last day (UTC) on which the waiver holds."""
+    signature: str = ""
+    """The approver's SSH signature, where the deployment asks for one."""
+
+
+class Approval(StrEnum):
+    """How it is verified who approved a waiver, the weakest way first."""
+
+    NAMED = "named"
+    """Somebody is named; nothing is verified."""
+    CODEOWNERS = "codeowners"
+    """Who is named owns the policy's file; ``check`` verifies it."""
+    SIGNATURE = "signature"
+    """Who is named signed the waiver; ``check`` and the gateway verify it."""
 
 
 class KeepContent(StrEnum):

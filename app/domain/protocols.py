@@ -134,6 +134,18 @@ class PseudonymVault(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What an identity provider has signed about whom a request is for."""
+
+    audience: str | None
+    """Under which the subject is to be served; ``None`` where the token does not say."""
+    subject: str | None = None
+    """The end user; ``None`` leaves that to the request."""
+    tenant: str | None = None
+    """Whose the subject is; ``None`` where nothing is compared with it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks, as their key says."""
 
@@ -144,6 +156,8 @@ class Caller:
     loosest_audience: str | None
     """The loosest audience the key may be served under; ``None`` means the policy's default."""
     may_read_records: bool = False
+    claim: Claim | None = None
+    """What the request carries beside the key; ``None`` where it carries nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,11 +103,8 @@ class _Ready:
         """What the answer belongs to, as the model gets it."""
         said = [(m.role, part) for m in self.asked.messages for part in m.parts]
         wanted = self.asked.response_format
-        questions = (
-            part.text
-            for role, part in reversed(said)
-            if role is Role.USER and isinstance(part, TextPart)
-        )
+        asked = (part for role, part in reversed(said) if role is Role.USER)
+        questions = (part.text for part in asked if isinstance(part, TextPart))
         return Context(
             system=self.prompt.text,
             question=next(questions, ""),
@@ -220,6 +217,7 @@ class Exchange:
 
     async def _answer(self, ready: _Ready) -> AsyncGenerator[ExchangeEvent, None]:
         """The model's answer as policy and behaviours let it through."""
+        await self._keep(ready.minter)
         ask, now, context = self._ask, self._steps.clock.now(), ready.context
         await self._keep(ready.minter)
 

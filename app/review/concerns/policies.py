@@ -1,11 +1,16 @@
 """What a policy says besides its rules: audiences, waivers, and what may be kept."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 
 from app.catalog.tier import wider_sinks
 from app.domain.policy import Categories, KeepContent, Policy, Restore, Waiver
 from app.review.change import Change, Effect, listed
 from app.review.concerns.rules import Pair, changes_of_rules
+
+_COMPARED = frozenset(
+    {"id", "audiences", "default_audience", "rules", "waivers", "keep", "extends"}
+)
 
 
 def changes_of_policy(pair: Pair) -> Iterator[Change]:
@@ -19,6 +24,10 @@ def changes_of_policy(pair: Pair) -> Iterator[Change]:
         parents = [policy.extends or "nothing" for policy in (pair.after, pair.before)]
         what = f"extends {parents[0]} instead of {parents[1]}"
         yield Change(Effect.CHANGED, "extends", what, keys=("extends",))
+    for each in fields(pair.after):
+        key = each.name
+        if key not in _COMPARED and getattr(pair.after, key) != getattr(pair.before, key):
+            yield Change(Effect.CHANGED, key, f"says another '{key}'", keys=(key,))
     ours, theirs = ([rule.id for rule in policy.rules] for policy in (pair.after, pair.before))
     if ours != theirs and sorted(ours) == sorted(theirs):
         yield Change(Effect.CHANGED, "rules", "the rules stand in another order", keys=("rules",))

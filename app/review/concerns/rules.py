@@ -5,7 +5,7 @@ one that a waiver hides is weaker from the day after.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 
 from app.domain.policy import (
@@ -25,6 +25,11 @@ from app.domain.policy import (
 )
 from app.review.change import Change, Effect, listed, way
 
+_COMPARED = frozenset(
+    {"id", "stages", "detect", "then", "mode", "enforce_percent", "timeout_ms", "on_unchecked"}
+    | {"pseudonym"}
+)
+_WORDS = {"append": Effect.CHANGED, "why": Effect.COSMETIC}
 IsAsStrict = Callable[[DetectSpec, DetectSpec], bool]
 """Whether the first finds at least all that the second finds. False where that is not known."""
 
@@ -107,9 +112,11 @@ def _changes(ours: Rule, theirs: Rule, pair: Pair) -> Iterator[Change]:
         is_token = ours.pseudonym is PseudonymForm.TOKEN
         what = f"a pseudonym is a {ours.pseudonym} instead of a {theirs.pseudonym}"
         yield Change(Effect.STRICTER if is_token else Effect.WEAKER, "as", what, ours.id)
-    for key in ("append", "why"):
-        if getattr(ours, key) != getattr(theirs, key):
-            effect = Effect.COSMETIC if key == "why" else Effect.CHANGED
+    for each in fields(ours):
+        key = each.name
+        if key not in _COMPARED and getattr(ours, key) != getattr(theirs, key):
+            # What nobody knows how to compare counts as weaker, as the Tier law has it.
+            effect = _WORDS.get(key, Effect.WEAKER)
             yield Change(effect, key, f"says another '{key}'", ours.id)
 
 
