@@ -12,7 +12,7 @@ from app.access.keys import Authenticator
 from app.domain.clock import Clock
 from app.domain.errors import ContentError, Problem
 from app.domain.protocols import KeyStore
-from app.settings import Access, Claims
+from app.settings.admission import Access, Claims
 
 
 async def admission_for(

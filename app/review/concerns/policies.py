@@ -9,7 +9,7 @@ from app.review.change import Change, Effect, listed
 from app.review.concerns.rules import Pair, changes_of_rules
 
 _COMPARED = frozenset(
-    {"id", "audiences", "default_audience", "rules", "waivers", "keep", "extends"}
+    {"id", "audiences", "default_audience", "rules", "waivers", "keep", "restore", "extends"}
 )
 
 

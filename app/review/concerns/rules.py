@@ -26,8 +26,17 @@ from app.domain.policy import (
 from app.review.change import Change, Effect, listed, way
 
 _COMPARED = frozenset(
-    {"id", "stages", "detect", "then", "mode", "enforce_percent", "timeout_ms", "on_unchecked"}
-    | {"pseudonym"}
+    {
+        "id",
+        "stages",
+        "detect",
+        "then",
+        "mode",
+        "enforce_percent",
+        "timeout_ms",
+        "on_unchecked",
+        "pseudonym",
+    }
 )
 _WORDS = {"append": Effect.CHANGED, "why": Effect.COSMETIC}
 IsAsStrict = Callable[[DetectSpec, DetectSpec], bool]
