@@ -219,7 +219,6 @@ class Exchange:
         """The model's answer as policy and behaviours let it through."""
         await self._keep(ready.minter)
         ask, now, context = self._ask, self._steps.clock.now(), ready.context
-        await self._keep(ready.minter)
 
         def new_guard() -> OutputGuard:
             return OutputGuard(
