@@ -180,7 +180,7 @@ class Choice:
     def answer(self) -> str:
         """The text as it is passed on, without what is added at its end."""
         text = self.texts.get("text")
-        return "" if text is None else text.channel.passing().text
+        return "" if text is None else text.content.removesuffix(text.added)
 
     def append(self, added: str) -> list[StreamEvent]:
         """Add an author's words at the end of the text, where there is one."""

@@ -272,18 +272,14 @@ class Exchange:
         return stop, Finish(FinishReason.CONTENT_FILTER)
 
     def _bound(self, texts: Sequence[Segment]) -> None:
-        if len(self._ask.conversation.messages) > self._steps.max_messages:
-            raise RequestError(
-                f"messages: more than {self._steps.max_messages}",
-                param="messages",
-                code="context_length_exceeded",
-            )
-        if sum(len(segment.text) for segment in texts) > self._steps.max_text_chars:
-            raise RequestError(
-                f"messages: more than {self._steps.max_text_chars} characters together",
-                param="messages",
-                code="context_length_exceeded",
-            )
+        steps, chars = self._steps, sum(len(segment.text) for segment in texts)
+        for count, most, of in (
+            (len(self._ask.conversation.messages), steps.max_messages, ""),
+            (chars, steps.max_text_chars, " characters together"),
+        ):
+            if count > most:
+                what, code = f"messages: more than {most}{of}", "context_length_exceeded"
+                raise RequestError(what, param="messages", code=code)
 
     async def _minter(self) -> Minter:
         ask = self._ask
