@@ -39,6 +39,7 @@ from app.domain.errors import ContentError, LedgerError, Problem, RequestError
 from app.domain.persona import Persona
 from app.domain.policy import Stage
 from app.domain.protocols import Backend, PseudonymScope
+from app.evals.budget import check_budgets
 from app.evals.run import run_cases
 from app.guardrails.evaluate import History
 from app.guardrails.kinds import KINDS
@@ -383,5 +384,11 @@ async def check_text(
 
 
 async def check_cases(project: Project, loaded: Loaded) -> tuple[int, tuple[Problem, ...]]:
-    """Run all cases of a project: how many expectations there are, and those that do not hold."""
-    return await run_cases(loaded, read_cases(project.root, loaded.catalog), SystemClock())
+    """Run all cases of a project: how many expectations there are, and those that do not hold.
+
+    Budgets of false alarms are among them.
+    """
+    cases = read_cases(project.root, loaded.catalog)
+    count, problems = await run_cases(loaded, cases, SystemClock())
+    budgets, broken = await check_budgets(project.root, loaded, SystemClock())
+    return count + budgets, (*problems, *broken)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema
 
+from app.catalog.budget_file import BudgetFile, budget_problems, build_budget
 from app.catalog.contracts import Siblings
 from app.catalog.document import Node
 from app.catalog.wording import read_as, unknown
@@ -135,6 +136,8 @@ class PolicyFile(FileModel):
     """Where this policy may be weaker than its rules say, each until a date."""
     keep: KeepFile = KeepFile()
     """What the ledger may keep."""
+    budget: BudgetFile | None = None
+    """How often a rule may stop a harmless text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +244,11 @@ def build_policy(
         rules=tuple(rules),
         waivers=tuple(Waiver(**dict(waiver)) for waiver in file.waivers),
         keep=Keep(file.keep.content, _count(file.keep.content_for), _count(file.keep.findings)),
+        budget=build_budget(file.budget, file.audiences.strictest_first) if file.budget else None,
         extends=file.extends,
     )
+    if file.budget is not None:
+        problems += budget_problems(file.budget, file.audiences.strictest_first, tree)
     return ReadPolicy(policy, tree, is_whole=not problems), problems
 
 
@@ -262,6 +268,11 @@ def _read_detect(rule: RuleFile, node: Node, siblings: Siblings) -> DetectSpec:
     settings_node = node.nearest(name)
     if kind is None:
         what = unknown("detector", name, siblings.detectors)
+        raise ContentError([settings_node.key_problem(what)])
+    if blind := sorted(set(rule.stages) - kind.stages):
+        what = (
+            f"finds nothing at {' and '.join(blind)}, only at {' and '.join(sorted(kind.stages))}"
+        )
         raise ContentError([settings_node.key_problem(what)])
     settings = read_as(kind.settings, settings_node)
     try:

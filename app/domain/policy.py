@@ -144,6 +144,18 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """How often each rule may stop a harmless text, and by which texts that is told."""
+
+    false_alarms: Mapping[str, float]
+    """For every audience of the policy, a share in [0, 1]."""
+    harmless: tuple[str, ...] = ()
+    """Files of texts that no rule should stop, as paths under the project's root."""
+    harmful: tuple[str, ...] = ()
+    """Files of texts that should be stopped: what a threshold catches is told by them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """A set of rules, after inheritance."""
 
@@ -154,6 +166,8 @@ class Policy:
     rules: tuple[Rule, ...]
     waivers: tuple[Waiver, ...] = ()
     keep: Keep = Keep()
+    budget: Budget | None = None
+    """None where the policy sets no bound on false alarms."""
     extends: str | None = None
     """The parent's id."""
 

@@ -7,6 +7,7 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from app.domain.finding import Detection, Finding
 from app.domain.persona import FileModel
+from app.domain.policy import Stage
 from app.guardrails.passage import Passage
 
 SettingsT = TypeVar("SettingsT", bound=FileModel)
@@ -104,3 +105,6 @@ class DetectorKind(Generic[SettingsT]):
     is_as_strict: Callable[[SettingsT, SettingsT], bool]
     """Whether the first settings find at least all that the second ones find. Where that cannot
     be told, false."""
+    stages: frozenset[Stage] = frozenset(Stage)
+    """Where it has something to look at. A rule at another stage would silently do nothing, so it
+    does not load."""

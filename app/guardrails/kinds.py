@@ -11,11 +11,30 @@ from app.guardrails.detectors import (
     links,
     patterns,
     pii,
+    prompt_leak,
+    readability,
+    repetition,
+    schema,
     secrets,
+    tools,
     words,
 )
 
-_MODULES = (encoding, injection, length, links, patterns, pii, secrets, words)
+_MODULES = (
+    encoding,
+    injection,
+    length,
+    links,
+    patterns,
+    pii,
+    prompt_leak,
+    readability,
+    repetition,
+    schema,
+    secrets,
+    tools,
+    words,
+)
 
 KINDS: Mapping[str, DetectorKind[Any]] = {module.KIND.name: module.KIND for module in _MODULES}
 """Modules import quickly: what a kind needs beyond the standard library it imports in ``build``."""

@@ -34,8 +34,8 @@ from app.guardrails.detector import (
 )
 from app.guardrails.matches import MatchDetector
 from app.guardrails.regex import regex_set
+from app.guardrails.shapes import Shape
 from app.guardrails.stage_plan import AwaitedRun, LocalRun, PlannedRule, Run, StagePlan
-from app.guardrails.unfinished import Shape
 
 Kinds = Mapping[str, DetectorKind[Any]]
 
@@ -218,7 +218,7 @@ def _stage_plan(
         local=ordered,
         slow=tuple(run for run in awaited if isinstance(run.detector, SlowDetector)),
         remote=tuple(run for run in awaited if isinstance(run.detector, RemoteDetector)),
-        screen=regex_set(tuple(shape.source for shapes, _ in sources for shape in shapes)),
+        screen=regex_set(tuple(shape.loose for shapes, _ in sources for shape in shapes)),
         screened=tuple(chain.from_iterable([index] * len(shapes) for shapes, index in sources)),
     )
     made.warm()

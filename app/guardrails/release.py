@@ -132,6 +132,7 @@ class OutputGuard:
             return []
         events = self._end_block(choice)
         choice.has_finished = True
+        self._open_arguments(choice)
         texts = list(choice.texts.values())
         await end_all(texts)
         self._asked.update(await ask(tuple(self._plans.values()), texts))
@@ -265,6 +266,14 @@ class OutputGuard:
                 events.append(replace(like, signed=event.signed))
         return events
 
+    def _open_arguments(self, choice: Choice) -> None:
+        """A call without arguments gives none, and rules may want some."""
+        for of in [of for of in choice.texts if of.endswith("].name")]:
+            name = choice.texts[of]
+            if isinstance(name.like, ToolCallDelta):
+                like = ToolCallDelta(name.like.index, choice=choice.number)
+                self._open(choice, f"tool_calls[{like.index}].arguments", like)
+
     def _annotation(self, choice: Choice, event: Annotation) -> list[StreamEvent]:
         """Held to the end, when the places in the text that it names are known."""
         number = len(choice.annotations)
@@ -275,12 +284,13 @@ class OutputGuard:
         return []
 
     def _context_of(self, choice: Choice, of: str, *, is_call: bool) -> Context:
-        if not is_call:
-            return replace(self._context, stage=Stage.OUTPUT)
         call, _, part = of.rpartition(".")
+        part = part.partition("[")[0]
+        if not is_call:
+            return replace(self._context, stage=Stage.OUTPUT, of=part)
         name = choice.texts.get(f"{call}.name") if part == "arguments" else None
         tool = None if name is None else name.channel.text
-        return replace(self._context, stage=Stage.TOOL_CALL, tool=tool)
+        return replace(self._context, stage=Stage.TOOL_CALL, tool=tool, of=part)
 
     def _leave(self, choice: Choice, texts: Sequence[Text]) -> list[StreamEvent]:
         """What is left of a choice that has ended; where one text stops, only that one's."""

@@ -10,10 +10,14 @@ from app.domain.policy import REWRITES, STOPS, Action, Stage, Steps, action_at
 from app.guardrails.detector import LocalDetector, RemoteDetector, Scope, SlowDetector
 from app.guardrails.matches import MatchDetector
 from app.guardrails.regex import RegexSet
-from app.guardrails.unfinished import Screen, Shape, screen_over
+from app.guardrails.shapes import Screen, Shape, screen_over
 
 ANSWER_STAGES = frozenset({Stage.OUTPUT, Stage.TOOL_CALL})
 """Where text comes as a stream."""
+
+
+_SAMPLE = "The quick brown fox, 0123456789: jumps over (the) lazy dog's back. 你好，世界"
+"""Automata are built as they meet text; this makes them meet some."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +63,11 @@ class PlannedRule:
     def can_act(self) -> bool:
         """Whether a finding may make this rule change or stop the text."""
         return self.is_enforced and any(step.do in REWRITES | STOPS for step in self.steps)
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether a finding may make this rule end the text."""
+        return self.is_enforced and any(step.do in STOPS for step in self.steps)
 
     @property
     def can_say(self) -> bool:
@@ -150,14 +159,26 @@ class StagePlan:
         return screen_over(tuple(shape for _, _, shape in self.span_shapes))
 
     @cached_property
-    def screen_is_exact(self) -> bool:
-        """Whether what the screen says is open is open, where no shape matches."""
-        return all(shape.is_exact for _, _, shape in self.span_shapes)
-
-    @cached_property
     def has_windows(self) -> bool:
         """Whether a run of ``span_runs`` is shown windows of the text, not only matches."""
         return any(not isinstance(run.detector, MatchDetector) for run in self.span_runs)
+
+    def may_show_mark(self, tail: str, start: int, end: int) -> bool:
+        """Whether ``tail[start:end]``, which is masked, is masked so whatever comes.
+
+        It is where what is open inside it can neither stop the text nor reach beyond it. What only
+        waits for an assertion reaches to the end of the tail.
+        """
+        if self.has_windows or self.sentence_runs or end < len(tail):
+            return False
+        for run, _, shape in self.span_shapes:
+            open_at = shape.scan(tail, start, is_end=False)[1]
+            if open_at < end and (self._can_stop(run) or shape.may_grow(tail, open_at, end)):
+                return False
+        return True
+
+    def _can_stop(self, run: Run) -> bool:
+        return any(rule.can_stop for rule in self.rules_of[run.ref])
 
     @cached_property
     def left_context(self) -> int:
@@ -170,5 +191,7 @@ class StagePlan:
     def warm(self) -> None:
         """Do now what would otherwise be done by the first request."""
         _ = (self.rules_of, self.ran, self.holds_all, self.late_runs, self.left_context)
+        self.screen.hits(_SAMPLE.encode())
         if self.stage in ANSWER_STAGES:
-            _ = (self.span_screen, self.screen_is_exact, self.has_windows)
+            _ = self.has_windows
+            self.span_screen.look(_SAMPLE)

@@ -86,6 +86,7 @@ class _Ready:
     def context(self) -> Context:
         """What the answer belongs to, as the model gets it."""
         said = [(m.role, part) for m in self.asked.messages for part in m.parts]
+        wanted = self.asked.response_format
         questions = (
             part.text
             for role, part in reversed(said)
@@ -96,6 +97,7 @@ class _Ready:
             question=next(questions, ""),
             documents=tuple(part.text for _, part in said if isinstance(part, ToolResultPart)),
             tools=self.asked.tools,
+            answer_schema=None if wanted is None else wanted.schema,
         )
 
 

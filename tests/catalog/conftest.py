@@ -15,6 +15,7 @@ from app.catalog.read import read_catalog
 from app.domain.catalog import Catalog, Prompt
 from app.domain.errors import ContentError, DetectorError, Problem
 from app.domain.persona import FileModel
+from app.domain.policy import Stage
 
 CASES = Path(__file__).parent.parent / "cases" / "bad_catalogs"
 GOOD = CASES / "_good"
@@ -64,6 +65,7 @@ class Kind:
     settings: type[FileModel]
     is_as_strict: Callable[[Any, Any], bool]
     summary: str = "Finds things."
+    stages: frozenset[Stage] = frozenset(Stage)
 
 
 KINDS = (

@@ -103,8 +103,10 @@ async def test_an_answer_is_looked_at_with_what_it_belongs_to() -> None:
     assert guarding.stop is not None
     assert out == []
     contexts = {each.original: each.context for each in slow.shown}
-    assert contexts["hello"] == Context(Stage.OUTPUT, "s", "q", ("d",), TOOLS)
+    assert contexts["hello"] == Context(Stage.OUTPUT, "s", "q", ("d",), TOOLS, of="text")
     assert contexts["{}"].stage is Stage.TOOL_CALL
     assert contexts["{}"].tool == "pay"
     assert contexts["{}"].parameters() == {"type": "object"}
+    assert contexts["{}"].of == "arguments"
     assert contexts["pay"].tool is None
+    assert contexts["pay"].of == "name"
