@@ -31,6 +31,7 @@ def check(
 
     problems: tuple[Problem, ...] = ()
     summary = ""
+    left_out: list[str] = []
     try:
         project = load_project(root, reads_secrets=False)
         loaded = project.load()
@@ -38,6 +39,11 @@ def check(
         summary = (
             f"{len(catalog.personas)} personas, {len(catalog.policies)} policies, {catalog.digest}"
         )
+        left_out = [
+            f"policies/{name}.yaml: rules.{rule}: left out, as what it needs is not installed"
+            for name, plan in sorted(loaded.plans.items())
+            for rule in plan.left_out
+        ]
         if cases:
             count, problems = asyncio.run(check_cases(project, loaded))
             summary = f"{count} cases, {summary}"
@@ -46,8 +52,11 @@ def check(
     if output is Format.JSON:
         fields = ("file", "line", "column", "path", "what")
         found = [{name: getattr(problem, name) for name in fields} for problem in problems]
-        typer.echo(json.dumps({"problems": found}, ensure_ascii=False, indent=2))
+        said = {"problems": found, "left_out": left_out}
+        typer.echo(json.dumps(said, ensure_ascii=False, indent=2))
     else:
+        for line in left_out:
+            typer.echo(line)
         for problem in problems:
             typer.echo(str(problem))
         typer.echo(f"{len(problems)} problems" if problems else f"all well: {summary}")

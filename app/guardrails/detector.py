@@ -105,6 +105,9 @@ class DetectorKind(Generic[SettingsT]):
     is_as_strict: Callable[[SettingsT, SettingsT], bool]
     """Whether the first settings find at least all that the second ones find. Where that cannot
     be told, false."""
+    runs_here: Callable[[SettingsT], bool] = lambda _: True
+    """Whether a rule with these settings runs in this installation. Where it does not, it is left
+    out, no record says that it ran, and ``banneton check`` says so."""
     stages: frozenset[Stage] = frozenset(Stage)
     """Where it has something to look at. A rule at another stage would silently do nothing, so it
     does not load."""
