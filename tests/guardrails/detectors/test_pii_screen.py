@@ -362,6 +362,39 @@ def test_findings_in_endless_digits_do_not_depend_on_where_a_window_begins(
         ]
 
 
+@pytest.mark.parametrize(
+    "unit",
+    [
+        *(
+            "北京市建国路1号",
+            "北京市长安街路",
+            "地址：太原路",
+            "東京都港区芝公園4丁目2-8",
+            "서울 테헤란로 152 ",
+        ),
+        *("1 Elm Road ", "Rue Gare Lindenstraße 5 ", "53111 Bonn Road Rue ", "Suite 22 "),
+        *("address 1 Elm ", "ID CARD 12345 ", "plate 7U 4D6SYU ", "AB51 ABC ", "passport a1234 "),
+    ],
+)
+def test_findings_in_a_chain_do_not_depend_on_where_a_window_begins(
+    detector: pii.PiiDetector, unit: str
+) -> None:
+    """A chain of one address would be read in another rhythm in each window."""
+    text = unit * (2600 // len(unit))
+    whole = findings(detector, text)
+    for begin in (1, 6, 8, 27):
+        known = begin + detector.left_context
+        window = {
+            (finding.start + begin, finding.end + begin, finding.category)
+            for finding in findings(detector, text[begin:])
+        }
+        assert {span for span in window if span[0] >= known} == {
+            (finding.start, finding.end, finding.category)
+            for finding in whole
+            if finding.start >= known
+        }
+
+
 @pytest.mark.parametrize("joint", [" ", ", ", "\n"])
 def test_findings_in_endless_addresses_do_not_depend_on_where_a_window_begins(
     detector: pii.PiiDetector, joint: str
