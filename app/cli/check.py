@@ -33,6 +33,7 @@ def check(
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
     summary = ""
+    left_out: list[str] = []
     try:
         project = load_project(root, reads_secrets=False)
         loaded = project.load()
@@ -43,6 +44,11 @@ def check(
         summary = (
             f"{len(catalog.personas)} personas, {len(catalog.policies)} policies, {catalog.digest}"
         )
+        left_out = [
+            f"policies/{name}.yaml: rules.{rule}: left out, as what it needs is not installed"
+            for name, plan in sorted(loaded.plans.items())
+            for rule in plan.left_out
+        ]
         if cases:
             count, failed = asyncio.run(check_cases(project, loaded))
             problems += failed
@@ -51,12 +57,14 @@ def check(
         problems = error.problems
     if output is Format.JSON:
         fields = ("file", "line", "column", "path", "what")
-        found = {
+        found: dict[str, object] = {
             kind: [{name: getattr(each, name) for name in fields} for each in listed]
             for kind, listed in (("problems", problems), ("warnings", warnings))
         }
-        typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        typer.echo(json.dumps({**found, "left_out": left_out}, ensure_ascii=False, indent=2))
     else:
+        for line in left_out:
+            typer.echo(line)
         for warning in warnings:
             typer.echo(f"warning: {warning}")
         for problem in problems:

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.domain.conduct import Conduct, Measured
 from app.domain.decision import Outcome
+from app.domain.errors import DetectorError
 from app.domain.finding import Clean, Finding, Found, Unchecked
 from app.domain.persona import Behaviour, Persona, Verify
 from app.domain.policy import Action
@@ -76,7 +77,12 @@ def _planned(
 ) -> PlannedBehaviour:
     kind = builds.kinds[verify.detector]
     settings: Any = kind.settings.model_validate(verify.settings)
-    run = builds.run(kind, builds.detector(kind.name, settings), behaviour.timeout_ms)
+    detector = builds.detector(kind.name, settings)
+    if detector is None:
+        raise DetectorError(
+            f"behaviour {behaviour.id!r} is measured by {kind.name!r}, which is not installed here"
+        )
+    run = builds.run(kind, detector, behaviour.timeout_ms)
     return PlannedBehaviour(
         behaviour=behaviour,
         percent=persona.measure_percent if behaviour.percent is None else behaviour.percent,

@@ -138,6 +138,9 @@ class DetectorKind(Generic[SettingsT]):
     looks_at_restored: bool = False
     """Whether the detector judges what leaves: answers after values came back in place of their
     pseudonyms. Local detectors only."""
+    runs_here: Callable[[SettingsT], bool] = lambda _: True
+    """Whether a rule with these settings runs in this installation. Where it does not, it is left
+    out, no record says that it ran, and ``banneton check`` says so."""
     stages: frozenset[Stage] = frozenset(Stage)
     """Where it has something to look at. A rule at another stage would silently do nothing, so it
     does not load."""

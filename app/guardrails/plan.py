@@ -58,6 +58,8 @@ class PolicyPlan:
     _shares: tuple[float, ...]
     """The shares of traffic for which only some rules act, in percent, ordered."""
     _stages: Mapping[tuple[Stage, str, int, int], StagePlan]
+    left_out: tuple[str, ...] = ()
+    """Rules that do not run in this installation."""
 
     def at(self, stage: Stage, audience: str, now: datetime, draw: float = 0.0) -> StagePlan:
         """What is done at a stage, for an audience, with the waivers that hold at this time.
@@ -77,8 +79,10 @@ class Builds:
     made: dict[tuple[str, bytes], Detector] = field(default_factory=dict)
     runs: dict[tuple[str, str], LocalRun] = field(default_factory=dict)
 
-    def detector(self, name: str, settings: Any) -> Detector:  # noqa: ANN401  # of the kind
-        """The detector for these settings."""
+    def detector(self, name: str, settings: Any) -> Detector | None:  # noqa: ANN401  # of the kind
+        """The detector for these settings; none where it does not run here."""
+        if not self.kinds[name].runs_here(settings):
+            return None
         dumped = orjson.dumps(settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
         if (name, dumped) not in self.made:
             detector = self.kinds[name].build(settings)
@@ -139,7 +143,9 @@ def compile_policy(policy: Policy, kinds: Kinds, builds: Builds | None = None) -
     prepared = []
     for rule in policy.rules:
         try:
-            prepared.append(_prepare(rule, kinds, builds))
+            ready = _prepare(rule, kinds, builds)
+            if ready is not None:
+                prepared.append(ready)
         except DetectorError as exc:
             problems.append(_problem(policy, f"rules.{rule.id}.detect", str(exc)))
     if problems:
@@ -159,10 +165,12 @@ def compile_policy(policy: Policy, kinds: Kinds, builds: Builds | None = None) -
                 if (stage, rules) not in made:
                     made[stage, rules] = _stage_plan(stage, here, rules)
                 stages[stage, audience, period, passed] = made[stage, rules]
-    return PolicyPlan(policy, changes, shares, stages)
+    here_not = {rule.id for rule in policy.rules} - {each.rule.id for each in prepared}
+    left_out = tuple(rule.id for rule in policy.rules if rule.id in here_not)
+    return PolicyPlan(policy, changes, shares, stages, left_out)
 
 
-def _prepare(rule: Rule, kinds: Kinds, builds: Builds) -> _Prepared:
+def _prepare(rule: Rule, kinds: Kinds, builds: Builds) -> _Prepared | None:
     kind = kinds.get(rule.detect.detector)
     if kind is None:
         raise DetectorError(
@@ -174,7 +182,10 @@ def _prepare(rule: Rule, kinds: Kinds, builds: Builds) -> _Prepared:
         first = exc.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise DetectorError(f"{kind.name}: {where}: {first['msg']}") from None
-    run = builds.run(kind, builds.detector(kind.name, settings), rule.timeout_ms)
+    detector = builds.detector(kind.name, settings)
+    if detector is None:
+        return None
+    run = builds.run(kind, detector, rule.timeout_ms)
     return _Prepared(rule, run, lambda finding: kind.selects(settings, finding))
 
 

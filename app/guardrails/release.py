@@ -344,9 +344,7 @@ class OutputGuard:
         wanted = {append for other in choice.texts.values() for append in other.steers()}
         rules = [rule for plan in self._plans.values() for rule in plan.rules]
         listed = [*self._steers, *(rule.append for rule in rules if rule.append in wanted)]
-        added = "".join(dict.fromkeys(listed))
-        text.added = added
-        return [TextDelta(added, choice.number)] if added else []
+        return choice.append("".join(dict.fromkeys(listed)))
 
     def _stage_traces(self) -> Iterator[StageTrace]:
         for stage, plan in self._plans.items():

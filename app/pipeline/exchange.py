@@ -217,7 +217,6 @@ class Exchange:
 
     async def _answer(self, ready: _Ready) -> AsyncGenerator[ExchangeEvent, None]:
         """The model's answer as policy and behaviours let it through."""
-        await self._keep(ready.minter)
         ask, now, context = self._ask, self._steps.clock.now(), ready.context
 
         def new_guard() -> OutputGuard:
@@ -232,6 +231,7 @@ class Exchange:
                 draw=self._draw,
             )
 
+        await self._keep(ready.minter)
         answering = self._answering = Answering(new_guard, self._asked, self._measuring)
         async with aclosing(answering.run(ready.asked, context, self._outside)) as answer:
             async for event in answer:

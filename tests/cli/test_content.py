@@ -53,6 +53,7 @@ def test_check_of_a_good_project(root: Path) -> None:
     assert json.loads(run("check", "--root", root, "--format", "json").out) == {
         "problems": [],
         "warnings": [],
+        "left_out": [],
     }
 
 

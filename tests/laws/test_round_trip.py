@@ -50,6 +50,8 @@ from tests.guardrails.building import (
 )
 
 LAW = settings(deadline=None, max_examples=2000, suppress_health_check=[HealthCheck.too_slow])
+PART = settings(LAW, max_examples=500)
+"""For properties that stand beside one of those that are looked at most."""
 PLAN = plan(
     rule("values", patterns("<[^<>]{1,6}>"), Action.PSEUDONYMIZE, Stage.INPUT),
     rule("shouts", words("BOO", "_", "K", ignore_case=False), Action.MASK, Stage.OUTPUT),
@@ -161,7 +163,7 @@ def test_what_models_add_to_a_pseudonym_does_not_keep_it(
     assert restored(text, cuts) == f"{before}{value}{ending}{after}+49301234"
 
 
-@LAW
+@PART
 @given(altered(MAIL), st.lists(st.booleans(), min_size=60, max_size=60), CUTS)
 def test_nor_do_the_escapes_of_json(token: list[str], escapes: list[bool], cuts: set[int]) -> None:
     """A tool gets a token because the model escaped a part of it."""
@@ -174,7 +176,7 @@ def test_nor_do_the_escapes_of_json(token: list[str], escapes: list[bool], cuts:
     assert orjson.loads(got) == {"to": value, "n": f"\n{value}"}
 
 
-@LAW
+@PART
 @given(altered(MAIL), st.integers(14, 23), st.sampled_from("0123456789ABCDEFGHX.&"), CUTS)
 def test_what_is_not_all_there_is_not_restored(
     token: list[str], at: int, other: str, cuts: set[int]
@@ -257,7 +259,7 @@ def test_a_restored_value_that_is_a_link_carries_no_other_value() -> None:
     )
 
 
-@LAW
+@PART
 @given(st.text("abB T", max_size=10), st.text("abB T", max_size=10), CUTS)
 def test_rules_see_a_pseudonym_as_one_thing(before: str, after: str, cuts: set[int]) -> None:
     """A rule rewrites a part of a pseudonym, which then stands for nothing."""
@@ -342,7 +344,7 @@ def test_categories_make_names_of_one_form() -> None:
         )
 
 
-@LAW
+@PART
 @given(
     st.none() | st.frozensets(st.sampled_from(["EMAIL_ADDRESS", "PHONE"])),
     st.none() | st.frozensets(st.sampled_from(["EMAIL_ADDRESS", "PHONE"])),
@@ -392,7 +394,7 @@ PARTS = [ABS.mint("K", "béb"), ABS.mint("N", "éa"), *"abc ,"]
 EXIT_ACTS = st.sampled_from([Action.FLAG, Action.MASK, Action.BLOCK, None])
 
 
-@LAW
+@PART
 @given(
     st.lists(st.sampled_from(PARTS), max_size=8),
     st.sampled_from([Action.MASK, Action.BLOCK, Action.FLAG]),
@@ -525,7 +527,7 @@ PERSONAL = st.one_of(
 )
 
 
-@settings(LAW, max_examples=1000)
+@PART
 @given(
     st.lists(
         st.tuples(st.text("aA1 ,;:_0'中。\n(+-", max_size=4), PERSONAL), min_size=1, max_size=4
@@ -576,7 +578,7 @@ MADE = [
 ]
 
 
-@LAW
+@PART
 @given(
     st.sampled_from(MADE).flatmap(lambda made: st.tuples(st.just(made), altered(made))),
     st.sampled_from(["", "so ", "(", "é ", "中", "**"]),
