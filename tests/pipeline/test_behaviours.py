@@ -310,3 +310,23 @@ async def test_a_system_message_cannot_override_what_stands_above_it(
         assert caught.value.param == "messages[0].content"
         assert backend.asked == []
         assert await at.records() == ()
+
+
+async def test_what_is_added_stands_after_what_was_restored(root: Path) -> None:
+    """Added words would be taken for the model's, and the record say that something else left."""
+    policy = root / "policies/root.yaml"
+    links = "  - {id: links, stages: [output], detect: {links: {}}, then: mask}\n"
+    policy.write_text(policy.read_text("utf-8") + links, "utf-8")
+    backend = Turns()
+    kept = KEPT.replace("extends: lexi", "extends: lexi\npolicy: keeping")
+    async with kitchen(write(root, kept), backend) as at:
+        session = PersonaWishes(session="s")
+        await play(at, "Write to jane@example.org", wishes=session)
+        (token,) = re.findall(r"EMAIL_ADDRESS_\w+", str(backend.asked[0].messages[-1]))
+        backend.texts = (f"To {token}.",)
+        events = await play(at, "Write to jane@example.org", wishes=session)
+        record = (await at.records())[0]
+        texts = await at.ledger.content(record.request_id)
+    assert said(events) == "To jane@example.org. (unnumbered)"
+    assert texts[-1].text == f"To {token}. (unnumbered)"
+    assert ("numbered", 2, "failed", "steer") in conducts(record)
