@@ -13,6 +13,7 @@ from dataclasses import replace
 from app.domain.decision import DetectorRef, UncheckedRun
 from app.domain.finding import Finding, Found, Unchecked
 from app.domain.policy import Action
+from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.cut import Cut, Edges, Halt, cut
 from app.guardrails.decide import rulings_on
 from app.guardrails.passage import Passage
@@ -39,7 +40,7 @@ _CHAIN = 4096
 class Channel:
     """See the module."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a text is, and nothing else
         self,
         plan: StagePlan,
         path: str,
@@ -48,6 +49,7 @@ class Channel:
         name: Name,
         is_json: bool = False,
         is_held: bool = False,
+        context: Context = NO_CONTEXT,
     ) -> None:
         """Begin a text.
 
@@ -58,10 +60,12 @@ class Channel:
             name: Gives pseudonyms to what is found in it.
             is_json: It is JSON.
             is_held: Release nothing before the end, whatever the rules are.
+            context: What the text belongs to.
         """
         self.plan = plan
         self.path = path
         self.halt: Halt | None = None
+        self.context = context
         self.edits: list[Edit] = []
         self._tokens = tokens
         self._name = name
@@ -153,7 +157,9 @@ class Channel:
         if self._holds:
             self._tail = text
         self._end = self._settle(is_end=True)
-        seen = inspect_with(self.plan.late_runs, self.plan, text, is_json=self._is_json)
+        seen = inspect_with(
+            self.plan.late_runs, self.plan, text, is_json=self._is_json, context=self.context
+        )
         self._pending += self._about_whole(seen, self.plan.late_runs)
         self._pending += (
             Said(PSEUDONYM, _unknown_token(*span), *span)
@@ -161,8 +167,12 @@ class Channel:
         )
 
     def add(self, seen: Seen) -> None:
-        """Take what detectors outside said about the text as ``passing`` gives it."""
-        self._pending += self._about_whole(seen, self.plan.remote)
+        """Take what detectors that are waited for said about the text."""
+        self._pending += self._about_whole(seen, self.plan.awaited)
+
+    def passage(self) -> Passage:
+        """The whole text as it came."""
+        return Passage(self.text, is_json=self._is_json, context=self.context)
 
     def passing(self) -> Rewritten:
         """The whole text as it would be passed on, if nothing more were said of it."""
@@ -200,7 +210,7 @@ class Channel:
     def _settle(self, *, is_end: bool) -> Settled:
         """What is certain in the tail, with offsets of the whole text."""
         at = self._released - self._base
-        tail = Tail(self._tail, at, self._is_json, is_end)
+        tail = Tail(self._tail, at, self._is_json, is_end, self.context)
         settled = settle(self.plan, self._tokens, tail).moved(self._base)
         if self.plan.sentence_runs:
             self._read_sentences(is_end=is_end)
@@ -223,7 +233,7 @@ class Channel:
         self._sentence_read = max(self._sentence_at, self._length - 1)
 
     def _said_of_sentence(self, sentence: str, start: int) -> Iterator[Said]:
-        passage = Passage(sentence, is_json=self._is_json, is_whole=False)
+        passage = Passage(sentence, is_json=self._is_json, is_whole=False, context=self.context)
         for run in self.plan.sentence_runs:
             detection = inspect_run(run, passage)
             if isinstance(detection, Unchecked):

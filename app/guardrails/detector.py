@@ -51,8 +51,25 @@ class LocalDetector(Protocol):
 
 
 @runtime_checkable
+class SlowDetector(Protocol):
+    """Runs here, but too long for the event loop: a model on the CPU. Sees the text as it is.
+
+    Its scope is ``RESPONSE``. It works in threads of its own, no more of them than it declares
+    useful. The caller sets the deadline and turns errors into ``Unchecked``.
+    """
+
+    name: str
+    revision: str
+    spec: str
+
+    async def inspect_slowly(self, passage: Passage) -> Detection:
+        """What is in the passage; offsets and paths as local detectors give them."""
+        ...
+
+
+@runtime_checkable
 class RemoteDetector(Protocol):
-    """Asks something outside the process: a judge, a webhook. Runs after local rewrites.
+    """Asks something outside the process: a judge, a webhook. Runs after all others' rewrites.
 
     Its scope is ``RESPONSE``. The caller sets the deadline and turns errors into ``Unchecked``.
     """
@@ -61,12 +78,12 @@ class RemoteDetector(Protocol):
     revision: str
     spec: str
 
-    async def inspect_remotely(self, text: str) -> Detection:
+    async def inspect_remotely(self, passage: Passage) -> Detection:
         """What is in the text (already rewritten: raw personal data never leaves)."""
         ...
 
 
-Detector = LocalDetector | RemoteDetector
+Detector = LocalDetector | SlowDetector | RemoteDetector
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from datetime import datetime
 from app.domain.conversation import Segment
 from app.domain.decision import Decision, DetectorRef, Outcome, StageTrace, Trace, UncheckedRun
 from app.domain.policy import Action
+from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.decide import Ruling, Stop, decision, first_stop, outcome_of, rulings
 from app.guardrails.matches import in_order
-from app.guardrails.passage import is_json_text
+from app.guardrails.passage import Passage, is_json_text
 from app.guardrails.places import Places
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import KnownTokens, Minter
@@ -43,7 +44,7 @@ class Inspection:
 
 
 class History:
-    """Remembers what local detectors said of texts that clients send again with every turn.
+    """Remembers what detectors here said of texts that clients send again with every turn.
 
     Bounded; the least recently used is forgotten. Holds no text: the key is an HMAC.
     """
@@ -53,13 +54,17 @@ class History:
         self._capacity = capacity
         self._seen: OrderedDict[bytes, Seen] = OrderedDict()
 
-    def key(self, tenant: str, plan: StagePlan, segment: Segment) -> bytes:
-        """Under which the findings of a text are kept: equal for equal tenant, detectors, text."""
+    def key(self, tenant: str, plan: StagePlan, segment: Segment, context: bytes) -> bytes:
+        """Under which the findings of a text are kept.
+
+        Equal for equal tenant, detectors, text and digest of the context.
+        """
         mac = hmac.new(self._key, digestmod=hashlib.sha256)
         for ref in plan.ran_here:
             mac.update(f"{ref.detector}\0{ref.revision}\0{ref.spec}\0".encode())
         how = "json" if is_json_text(segment) else "text"
         mac.update(f"{plan.stage}\0{how}\0{len(tenant)}\0{tenant}\0".encode("utf-8", "replace"))
+        mac.update(context)
         mac.update(segment.text.encode("utf-8", "surrogatepass"))
         return mac.digest()
 
@@ -78,7 +83,7 @@ class History:
                 self._seen.popitem(last=False)
 
 
-async def inspect_segments(
+async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and nothing else
     plan: PolicyPlan,
     audience: str,
     segments: Sequence[Segment],
@@ -86,10 +91,11 @@ async def inspect_segments(
     minter: Minter,
     now: datetime,
     history: History | None = None,
+    context: Context = NO_CONTEXT,
 ) -> Inspection:
     """Look at texts that have arrived whole: what a client sends, and what tools gave.
 
-    Local detectors look first, and what they make policy rewrite is rewritten; then detectors
+    Detectors here look first, and what they make policy rewrite is rewritten; then detectors
     outside see the rewritten texts, all at once, unless the exchange has been stopped.
 
     Args:
@@ -99,6 +105,7 @@ async def inspect_segments(
         minter: Gives pseudonyms, and says whose texts these are.
         now: Decides which waivers hold.
         history: Where findings are kept: clients send every text again with each later turn.
+        context: What the texts belong to.
     """
     stages = dict.fromkeys(segment.stage for segment in segments)
     looks = [
@@ -106,6 +113,7 @@ async def inspect_segments(
             plan.at(stage, audience, now),
             [segment for segment in segments if segment.stage is stage],
             minter,
+            context,
         )
         for stage in stages
     ]
@@ -151,7 +159,9 @@ def _scores(looks: Iterable["_StageLook"]) -> dict[str, float]:
 class _StageLook:
     """The texts of one stage while they are looked at."""
 
-    def __init__(self, plan: StagePlan, segments: Sequence[Segment], minter: Minter) -> None:
+    def __init__(
+        self, plan: StagePlan, segments: Sequence[Segment], minter: Minter, context: Context
+    ) -> None:
         self.ran: tuple[DetectorRef, ...] = plan.ran_here
         self.trace = StageTrace(plan.stage, ())
         self.rulings: list[Ruling] = []
@@ -159,13 +169,15 @@ class _StageLook:
         self._plan = plan
         self._segments = segments
         self._minter = minter
+        self._context = replace(context, stage=plan.stage)
         self._tokens = KnownTokens(minter.known)
         self._seen: dict[str, Seen] = {}
 
     async def look_here(self, history: History | None) -> None:
-        """Run the local detectors."""
+        """Run the detectors here."""
+        digest = b"" if history is None else self._context.digest()
         for segment in self._segments:
-            seen = await self._look(segment, history)
+            seen = await self._look(segment, history, digest)
             self._seen[segment.path] = at_path(self._outside_tokens(seen, segment), segment.path)
         self._rule()
 
@@ -177,17 +189,23 @@ class _StageLook:
         outside = (each for each in seen.findings if not atoms.cover(each.start, each.end))
         return replace(seen, findings=tuple(outside))
 
-    async def _look(self, segment: Segment, history: History | None) -> Seen:
+    async def _look(self, segment: Segment, history: History | None, digest: bytes) -> Seen:
         key = None
         if history is not None:
-            key = history.key(self._minter.scope.tenant, self._plan, segment)
+            key = history.key(self._minter.scope.tenant, self._plan, segment, digest)
             if (known := history.get(key)) is not None:
                 return known
         is_json = is_json_text(segment)
-        if len(segment.text) > LONG:
-            seen = await asyncio.to_thread(inspect_here, self._plan, segment.text, is_json=is_json)
+        plan, text, context = self._plan, segment.text, self._context
+        if len(text) > LONG:
+            seen = await asyncio.to_thread(
+                inspect_here, plan, text, is_json=is_json, context=context
+            )
         else:
-            seen = inspect_here(self._plan, segment.text, is_json=is_json)
+            seen = inspect_here(plan, text, is_json=is_json, context=context)
+        if plan.slow:
+            passage = Passage(text, is_json=is_json, context=context)
+            seen += (await ask_all(plan.slow, {"": passage})).get("", Seen())
         if history is not None and key is not None:
             history.put(key, seen)
         return seen
@@ -198,7 +216,8 @@ class _StageLook:
             return
         self.ran = self._plan.ran
         texts = self.passed_on()
-        said = await ask_all(self._plan.remote, {path: text.text for path, text in texts.items()})
+        passages = {path: Passage(text.text, context=self._context) for path, text in texts.items()}
+        said = await ask_all(self._plan.remote, passages)
         for path, seen in said.items():
             self._seen[path] += in_original(seen, texts[path])
         self._rule()

@@ -13,7 +13,8 @@ import orjson
 from app.domain.finding import CLEAN, Detection, Finding, Found
 from app.guardrails.detector import Scope
 from app.guardrails.passage import Passage
-from app.guardrails.unfinished import Screen, Shape
+from app.guardrails.regex import RegexSet
+from app.guardrails.shapes import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class MatchDetector:
         self.scope = Scope.SPAN if is_bounded else Scope.RESPONSE
         self.shapes: tuple[str, ...] | None = tuple(term.shape.source for term in terms)
         self.left_context = 1
-        self._screen = Screen([term.shape for term in terms])
+        self._screen = RegexSet(tuple(term.shape.loose for term in terms))
 
     def inspect(self, passage: Passage) -> Detection:
         """All matches of all terms in all layers, each place and category once."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.domain.conversation import Segment
 from app.domain.policy import Stage
+from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.decode import decoded_readings, json_reading, without_surrogates
 from app.guardrails.fold import Reading, folded_reading
 
@@ -43,19 +44,28 @@ class Passage:
     name may come more than once: a payload has a folded reading too.
     """
 
-    __slots__ = ("_layers", "is_json", "is_whole", "original")
+    __slots__ = ("_layers", "context", "is_json", "is_whole", "original")
 
-    def __init__(self, original: str, *, is_json: bool = False, is_whole: bool = True) -> None:
+    def __init__(
+        self,
+        original: str,
+        *,
+        is_json: bool = False,
+        is_whole: bool = True,
+        context: Context = NO_CONTEXT,
+    ) -> None:
         """Hold a text.
 
         Args:
             original: The text as the client or the model wrote it.
             is_json: It is JSON, so escapes inside its strings are read too.
             is_whole: It is not a window of a stream, so payloads inside it are decoded too.
+            context: What the text belongs to.
         """
         self.original = original
         self.is_json = is_json
         self.is_whole = is_whole
+        self.context = context
         self._layers: tuple[Layer, ...] | None = None
 
     @property

@@ -24,11 +24,18 @@ from app.domain.policy import (
     Waiver,
     is_at_least,
 )
-from app.guardrails.detector import Detector, DetectorKind, LocalDetector, RemoteDetector, Scope
+from app.guardrails.detector import (
+    Detector,
+    DetectorKind,
+    LocalDetector,
+    RemoteDetector,
+    Scope,
+    SlowDetector,
+)
 from app.guardrails.matches import MatchDetector
 from app.guardrails.regex import regex_set
-from app.guardrails.stage_plan import LocalRun, PlannedRule, RemoteRun, Run, StagePlan
-from app.guardrails.unfinished import Shape
+from app.guardrails.shapes import Shape
+from app.guardrails.stage_plan import AwaitedRun, LocalRun, PlannedRule, Run, StagePlan
 
 Kinds = Mapping[str, DetectorKind[Any]]
 
@@ -66,8 +73,8 @@ class Builds:
     def run(self, detector: Detector, timeout_ms: int) -> Run:
         """The detector as it runs."""
         ref = DetectorRef(detector.name, detector.revision, detector.spec)
-        if isinstance(detector, RemoteDetector):
-            return RemoteRun(detector, ref, timeout_ms)
+        if isinstance(detector, SlowDetector | RemoteDetector):
+            return AwaitedRun(detector, ref, timeout_ms)
         key = (detector.name, detector.spec)
         if key not in self.runs:
             self.runs[key] = LocalRun(detector, ref, _shapes(detector))
@@ -203,13 +210,15 @@ def _stage_plan(
 ) -> StagePlan:
     local = {each.run.ref: each.run for each in here if isinstance(each.run, LocalRun)}
     ordered = tuple(sorted(local.values(), key=_cost))
+    awaited = _awaited_runs(here, rules)
     sources = [(run.shapes or (), index) for index, run in enumerate(ordered)]
     made = StagePlan(
         stage=stage,
         rules=rules,
         local=ordered,
-        remote=_remote_runs(here, rules),
-        screen=regex_set(tuple(shape.source for shapes, _ in sources for shape in shapes)),
+        slow=tuple(run for run in awaited if isinstance(run.detector, SlowDetector)),
+        remote=tuple(run for run in awaited if isinstance(run.detector, RemoteDetector)),
+        screen=regex_set(tuple(shape.loose for shapes, _ in sources for shape in shapes)),
         screened=tuple(chain.from_iterable([index] * len(shapes) for shapes, index in sources)),
     )
     made.warm()
@@ -225,13 +234,15 @@ def _cost(run: LocalRun) -> tuple[bool, bool, bool]:
     )
 
 
-def _remote_runs(here: Sequence[_Prepared], rules: Sequence[PlannedRule]) -> tuple[RemoteRun, ...]:
-    runs: dict[DetectorRef, RemoteRun] = {}
+def _awaited_runs(
+    here: Sequence[_Prepared], rules: Sequence[PlannedRule]
+) -> tuple[AwaitedRun, ...]:
+    runs: dict[DetectorRef, AwaitedRun] = {}
     for each, rule in zip(here, rules, strict=True):
-        if isinstance(each.run, RemoteRun) and rule.can_say:
+        if isinstance(each.run, AwaitedRun) and rule.can_say:
             known = runs.get(rule.ref, each.run)
             longest = max(known.timeout_ms, each.rule.timeout_ms)
-            runs[rule.ref] = RemoteRun(each.run.detector, rule.ref, longest)
+            runs[rule.ref] = AwaitedRun(each.run.detector, rule.ref, longest)
     return tuple(runs.values())
 
 

@@ -10,7 +10,6 @@ signature, or where the choice goes on to something else. So where a rule could 
 each block is held until then.
 """
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -32,14 +31,13 @@ from app.domain.events import (
 from app.domain.policy import Stage
 from app.guardrails.answer import Choice, Delta, Text
 from app.guardrails.channel import PSEUDONYM, Channel
-from app.guardrails.cut import Halt
-from app.guardrails.decide import Stop, decision, first_stop, outcome_of, rulings
-from app.guardrails.evaluate import LONG
+from app.guardrails.context import NO_CONTEXT, Context
+from app.guardrails.decide import Stop, decision, outcome_of, rulings
+from app.guardrails.ending import ask, end_all, first_halt
 from app.guardrails.matches import in_order
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import KnownTokens, Minter
 from app.guardrails.restore import Restorer
-from app.guardrails.seen import ask_all, in_original
 
 
 class OutputGuard:
@@ -53,6 +51,7 @@ class OutputGuard:
         minter: Minter,
         now: datetime,
         steers: Sequence[str] = (),
+        context: Context = NO_CONTEXT,
     ) -> None:
         """Begin an answer.
 
@@ -63,6 +62,7 @@ class OutputGuard:
                 what the model brings up by itself and a rule gives a pseudonym keeps that.
             now: Decides which waivers hold, for the whole answer.
             steers: What the input's rules add at the end of the answer.
+            context: What the answer belongs to.
         """
         self.stop: Stop | None = None
         self._plans = {
@@ -71,6 +71,7 @@ class OutputGuard:
         self._tokens = KnownTokens(minter.known)
         self._name = minter.name
         self._steers = tuple(steers)
+        self._context = context
         self._choices: dict[int, Choice] = {}
         self._asked: set[str] = set()
         output = self._plans[Stage.OUTPUT]
@@ -132,8 +133,8 @@ class OutputGuard:
         events = self._end_block(choice)
         choice.has_finished = True
         texts = list(choice.texts.values())
-        await _end_all(texts)
-        await self._ask(texts)
+        await end_all(texts)
+        self._asked.update(await ask(tuple(self._plans.values()), texts))
         events += self._leave(choice, texts)
         if self.stop is None:
             events += [*self._steered(choice), event]
@@ -144,7 +145,7 @@ class OutputGuard:
     async def conclude(self) -> None:
         """Complete the trace where the answer did not come to its end. Call it in any case."""
         texts = [text for choice in self._choices.values() for text in choice.texts.values()]
-        await _end_all(texts)
+        await end_all(texts)
         for text in texts:
             text.channel.conclude()
 
@@ -196,6 +197,7 @@ class OutputGuard:
                 name=self._name,
                 is_json=is_arguments,
                 is_held=is_held,
+                context=self._context_of(choice, of, is_call=is_call),
             )
             restores = like is not None and (is_arguments or not is_call)
             restorer = Restorer(self._tokens, is_json=is_arguments) if restores else None
@@ -272,25 +274,17 @@ class OutputGuard:
             held.channel.feed(text)
         return []
 
-    async def _ask(self, texts: Sequence[Text]) -> None:
-        """Ask detectors outside about what would be passed on."""
-        plans = [plan for plan in self._plans.values() if plan.remote]
-        if not plans:
-            return
-        halted = _first_halt(texts)
-        channels = [text.channel for text in ([halted[1]] if halted is not None else texts)]
-        for plan in plans:
-            passing = {c.path: c.passing() for c in channels if c.plan is plan}
-            said = await ask_all(plan.remote, {path: each.text for path, each in passing.items()})
-            for channel in channels:
-                if channel.path in passing:
-                    self._asked.add(channel.path)
-                if channel.path in said:
-                    channel.add(in_original(said[channel.path], passing[channel.path]))
+    def _context_of(self, choice: Choice, of: str, *, is_call: bool) -> Context:
+        if not is_call:
+            return replace(self._context, stage=Stage.OUTPUT)
+        call, _, part = of.rpartition(".")
+        name = choice.texts.get(f"{call}.name") if part == "arguments" else None
+        tool = None if name is None else name.channel.text
+        return replace(self._context, stage=Stage.TOOL_CALL, tool=tool)
 
     def _leave(self, choice: Choice, texts: Sequence[Text]) -> list[StreamEvent]:
         """What is left of a choice that has ended; where one text stops, only that one's."""
-        halted = _first_halt(texts)
+        halted = first_halt(texts)
         if halted is not None:
             halt, text = halted
             events = self._out(choice, text)
@@ -381,20 +375,4 @@ class OutputGuard:
             return tuple(run.ref for run in plan.span_runs + plan.sentence_runs)
         if all(channel.path in self._asked for channel in channels):
             return (*plan.ran, PSEUDONYM)
-        return (*plan.ran_here, PSEUDONYM)
-
-
-def _first_halt(texts: Sequence[Text]) -> tuple[Halt, Text] | None:
-    """The text that has to stop, and where; policy's decisions come before outages."""
-    halts = {halt.stop: (halt, text) for text in texts if (halt := text.channel.would_halt())}
-    first = first_stop(halts)
-    return None if first is None else halts[first]
-
-
-async def _end_all(texts: Sequence[Text]) -> None:
-    """Let local detectors look at texts as a whole; at long ones in a thread."""
-    for text in texts:
-        if len(text.channel.text) > LONG:
-            await asyncio.to_thread(text.channel.end)
-        else:
-            text.channel.end()
+        return (*plan.ran_at_once, PSEUDONYM)

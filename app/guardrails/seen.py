@@ -7,10 +7,11 @@ from typing import assert_never
 
 from app.domain.decision import DetectorRef, UncheckedRun
 from app.domain.finding import Clean, Detection, Finding, Found, Unchecked
-from app.guardrails.detector import Scope
+from app.guardrails.context import NO_CONTEXT, Context
+from app.guardrails.detector import Scope, SlowDetector
 from app.guardrails.passage import Passage
 from app.guardrails.rewrite import Rewritten
-from app.guardrails.stage_plan import ANSWER_STAGES, LocalRun, RemoteRun, StagePlan
+from app.guardrails.stage_plan import ANSWER_STAGES, AwaitedRun, LocalRun, StagePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +39,29 @@ def at_path(seen: Seen, path: str) -> Seen:
     )
 
 
-def inspect_here(plan: StagePlan, text: str, *, is_json: bool = False) -> Seen:
+def inspect_here(
+    plan: StagePlan, text: str, *, is_json: bool = False, context: Context = NO_CONTEXT
+) -> Seen:
     """What the local detectors of a stage say about a whole text, with an empty path.
 
     A scan over all shapes in all layers decides which detectors need to look.
     """
-    return inspect_with(plan.local, plan, text, is_json=is_json)
+    return inspect_with(plan.local, plan, text, is_json=is_json, context=context)
 
 
 def inspect_with(
-    runs: Sequence[LocalRun], plan: StagePlan, text: str, *, is_json: bool = False
+    runs: Sequence[LocalRun],
+    plan: StagePlan,
+    text: str,
+    *,
+    is_json: bool = False,
+    context: Context = NO_CONTEXT,
 ) -> Seen:
     """As ``inspect_here``, with some of the stage's local detectors."""
-    whole = Passage(text, is_json=is_json)
+    whole = Passage(text, is_json=is_json, context=context)
     # In a stream payloads are not decoded for detectors that judge a span at a time; an answer
     # that is checked whole is read the same way, so that it gives the same findings.
-    streamed = Passage(text, is_json=is_json, is_whole=False)
+    streamed = Passage(text, is_json=is_json, is_whole=False, context=context)
     wanted = _wanted(plan, whole)
     findings: list[Finding] = []
     unchecked: list[UncheckedRun] = []
@@ -95,23 +103,23 @@ def outage(ref: DetectorRef, unchecked: Unchecked) -> UncheckedRun:
     return UncheckedRun(ref.detector, ref.spec, "", unchecked.reason)
 
 
-async def ask_all(runs: Sequence[RemoteRun], texts: Mapping[str, str]) -> dict[str, Seen]:
-    """What detectors outside say about each text, all asked at once, each within its deadline."""
+async def ask_all(runs: Sequence[AwaitedRun], passages: Mapping[str, Passage]) -> dict[str, Seen]:
+    """What awaited detectors say about each text, all asked at once, each within its deadline."""
     if not runs:
         return {}
     async with asyncio.TaskGroup() as group:
         tasks = {
-            path: [group.create_task(_ask(run, path, text)) for run in runs]
-            for path, text in texts.items()
-            if text
+            path: [group.create_task(_ask(run, path, passage)) for run in runs]
+            for path, passage in passages.items()
+            if passage.original
         }
     return {path: sum((task.result() for task in asked), Seen()) for path, asked in tasks.items()}
 
 
-async def _ask(run: RemoteRun, path: str, text: str) -> Seen:
+async def _ask(run: AwaitedRun, path: str, passage: Passage) -> Seen:
     try:
         async with asyncio.timeout(run.timeout_ms / 1000):
-            detection = await run.detector.inspect_remotely(text)
+            detection = await _awaited(run, passage)
     except TimeoutError:
         detection = Unchecked(f"no answer within {run.timeout_ms} ms")
     except Exception as exc:  # noqa: BLE001  # any failure of a detector means: not checked
@@ -125,6 +133,12 @@ async def _ask(run: RemoteRun, path: str, text: str) -> Seen:
             return Seen()
         case _:
             assert_never(detection)
+
+
+async def _awaited(run: AwaitedRun, passage: Passage) -> Detection:
+    if isinstance(run.detector, SlowDetector):
+        return await run.detector.inspect_slowly(passage)
+    return await run.detector.inspect_remotely(passage)
 
 
 def in_original(seen: Seen, text: Rewritten) -> Seen:

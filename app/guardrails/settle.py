@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from app.domain.decision import DetectorRef, UncheckedRun
 from app.domain.finding import Detection, Finding, Found, Unchecked
+from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.matches import MatchDetector
 from app.guardrails.passage import Layer, Passage
 from app.guardrails.places import Places, Span
@@ -73,6 +74,7 @@ class Tail:
     """How much of it is released already: there for context only."""
     is_json: bool
     is_end: bool
+    context: Context = NO_CONTEXT
 
 
 class _Match(NamedTuple):
@@ -104,18 +106,13 @@ def certain_up_to(plan: StagePlan, tail: Tail) -> int | None:
     certain = len(near.text)
     for layer in layers:
         at = _place_in(layer, near.at)
-        before = max(at - 1, 0)
-        data = layer.text[before:].encode("utf-8", "replace")
-        if plan.span_screen.hits(data):
+        hits, open_ = plan.span_screen.look(layer.text[max(at - 1, 0) :])
+        if hits:
             return None
-        start = len(layer.text[before:at].encode("utf-8", "replace"))
-        open_at = plan.span_screen.open_at(data, start)
-        if open_at == len(data):
-            continue
-        if not plan.screen_is_exact:
-            return None
-        place = at + len(data[start:open_at].decode())
-        certain = min(certain, layer.span(place, place + 1)[0])
+        for index in open_:
+            place = plan.span_shapes[index][2].open_at(layer.text, at)
+            if place < len(layer.text):
+                certain = min(certain, layer.span(place, place + 1)[0])
     return first + certain
 
 
@@ -145,7 +142,7 @@ def settle(plan: StagePlan, tokens: KnownTokens, tail: Tail) -> Settled:
         settled.open_at = min(settled.open_at, first + open_at)
         for run, match in found_here:
             matches.setdefault(run, set()).add(match.moved(first))
-    passage = Passage(tail.text, is_json=tail.is_json, is_whole=False)
+    passage = Passage(tail.text, is_json=tail.is_json, is_whole=False, context=tail.context)
     for run, found in matches.items():
         settled.matches.update((match.start, match.end) for match in found)
         settled.said += (
@@ -162,19 +159,19 @@ def _scan_layer(
     """The settled matches in a layer, and the earliest place of the text that is open there."""
     at = _place_in(layer, tail.at)
     # One code point before is enough for assertions; what lies further back has had its say.
-    hits = plan.span_screen.hits(layer.text[max(at - 1, 0) :].encode("utf-8", "replace"))
-    nothing_open = len(layer.text)
-    earliest = nothing_open
+    hits, open_ = plan.span_screen.look(layer.text[max(at - 1, 0) :])
+    nothing_open = earliest = len(layer.text)
     found: list[tuple[LocalRun, _Match]] = []
-    for hit in hits:
-        run, index, shape = plan.span_shapes[hit]
+    for index in hits:
+        run, shape_index, shape = plan.span_shapes[index]
         spans, open_at = shape.scan(layer.text, at, is_end=tail.is_end)
         if spans and spans[-1][1] == nothing_open and not _is_sure(run, tail):
             open_at = min(open_at, spans.pop()[0])
         earliest = min(earliest, open_at)
-        found += ((run, _match(layer, index, span)) for span in spans)
+        found += ((run, _match(layer, shape_index, span)) for span in spans)
     if not tail.is_end:
-        earliest = min(earliest, _open_elsewhere(plan, layer, (at, earliest), hits))
+        others = (plan.span_shapes[index][2] for index in open_ if index not in hits)
+        earliest = min([earliest, *(shape.open_at(layer.text, at) for shape in others)])
     is_open = earliest < nothing_open
     return found, layer.span(earliest, earliest + 1)[0] if is_open else len(tail.text)
 
@@ -185,31 +182,6 @@ def _is_sure(run: LocalRun, tail: Tail) -> bool:
     A match of a shape is; but a detector that looks closer may want to see one code point more.
     """
     return tail.is_end or isinstance(run.detector, MatchDetector)
-
-
-def _open_elsewhere(plan: StagePlan, layer: Layer, read: Span, hits: list[int]) -> int:
-    """The earliest place that is open to a shape that has no match in the layer.
-
-    The screen answers for all shapes at once. Where it says more than the shapes that match do,
-    because a place is taken or a match would be too long, the others are asked one by one.
-    """
-    at, earliest = read
-    data = layer.text[at:].encode("utf-8", "replace")
-    before = layer.text[max(at - 1, 0) : at].encode("utf-8", "replace")
-    start = len(before)
-    screened = plan.span_screen.open_at(before + data, start) - start
-    screened = at + len(data[:screened].decode())
-    if screened >= earliest or (not hits and plan.screen_is_exact):
-        return screened
-    matching = set(hits)
-    return min(
-        (
-            shape.scan(layer.text, at, is_end=False)[1]
-            for index, (_, _, shape) in enumerate(plan.span_shapes)
-            if index not in matching
-        ),
-        default=earliest,
-    )
 
 
 def _place_in(layer: Layer, point: int) -> int:
@@ -243,7 +215,8 @@ def _ask(run: LocalRun, passage: Passage, matches: set[_Match]) -> list[Said]:
 
 def _inspect_up_to(run: LocalRun, passage: Passage, match: _Match) -> Detection:
     text = passage.original[: match.seen]
-    return inspect_run(run, Passage(text, is_json=passage.is_json, is_whole=False))
+    near = Passage(text, is_json=passage.is_json, is_whole=False, context=passage.context)
+    return inspect_run(run, near)
 
 
 def _inside(run: LocalRun, detection: Detection, matches: list[_Match]) -> list[Said]:

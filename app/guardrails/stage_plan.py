@@ -7,13 +7,17 @@ from functools import cached_property
 from app.domain.decision import DetectorRef
 from app.domain.finding import Finding
 from app.domain.policy import REWRITES, STOPS, Action, Stage, Steps, action_at
-from app.guardrails.detector import LocalDetector, RemoteDetector, Scope
+from app.guardrails.detector import LocalDetector, RemoteDetector, Scope, SlowDetector
 from app.guardrails.matches import MatchDetector
 from app.guardrails.regex import RegexSet
-from app.guardrails.unfinished import Screen, Shape, screen_over
+from app.guardrails.shapes import Screen, Shape, screen_over
 
 ANSWER_STAGES = frozenset({Stage.OUTPUT, Stage.TOOL_CALL})
 """Where text comes as a stream."""
+
+
+_SAMPLE = "The quick brown fox, 0123456789: jumps over (the) lazy dog's back. 你好，世界"
+"""Automata are built as they meet text; this makes them meet some."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,16 +31,16 @@ class LocalRun:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RemoteRun:
-    """A detector that asks outside, once for all rules that use it with the same spec."""
+class AwaitedRun:
+    """A detector that is waited for, once for all rules that use it with the same spec."""
 
-    detector: RemoteDetector
+    detector: SlowDetector | RemoteDetector
     ref: DetectorRef
     timeout_ms: int
     """The longest that a rule gives it."""
 
 
-Run = LocalRun | RemoteRun
+Run = LocalRun | AwaitedRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,10 @@ class StagePlan:
     local: tuple[LocalRun, ...]
     """Cheapest first. All of the stage, also where no action follows for this audience: their
     findings are what a later policy is replayed on, and what thresholds are calibrated by."""
-    remote: tuple[RemoteRun, ...]
-    """Those that can make a rule do something for this audience."""
+    slow: tuple[AwaitedRun, ...]
+    """Those that take long here and can make a rule do something for this audience."""
+    remote: tuple[AwaitedRun, ...]
+    """Those that ask outside and can make a rule do something for this audience."""
     screen: RegexSet
     """Over all shapes of ``local``."""
     screened: tuple[int, ...]
@@ -89,14 +95,24 @@ class StagePlan:
         return {ref: tuple(rule for rule in self.rules if rule.ref == ref) for ref in refs}
 
     @cached_property
-    def ran_here(self) -> tuple[DetectorRef, ...]:
+    def ran_at_once(self) -> tuple[DetectorRef, ...]:
         """What a trace names where only the local runs have looked."""
         return tuple(run.ref for run in self.local)
+
+    @cached_property
+    def ran_here(self) -> tuple[DetectorRef, ...]:
+        """What a trace names where all that runs in this process has looked."""
+        return self.ran_at_once + tuple(run.ref for run in self.slow)
 
     @cached_property
     def ran(self) -> tuple[DetectorRef, ...]:
         """What a trace names where all have looked."""
         return self.ran_here + tuple(run.ref for run in self.remote)
+
+    @cached_property
+    def awaited(self) -> tuple[AwaitedRun, ...]:
+        """Those that are waited for when a text is whole."""
+        return self.slow + self.remote
 
     def can_act(self, run: Run) -> bool:
         """Whether a finding of this run may change or stop the text."""
@@ -115,7 +131,7 @@ class StagePlan:
     @cached_property
     def holds_all(self) -> bool:
         """Whether nothing may be released before the end."""
-        return bool(self._acting(Scope.RESPONSE)) or any(map(self.can_act, self.remote))
+        return bool(self._acting(Scope.RESPONSE)) or any(map(self.can_act, self.awaited))
 
     @cached_property
     def late_runs(self) -> tuple[LocalRun, ...]:
@@ -138,11 +154,6 @@ class StagePlan:
         return screen_over(tuple(shape for _, _, shape in self.span_shapes))
 
     @cached_property
-    def screen_is_exact(self) -> bool:
-        """Whether what the screen says is open is open, where no shape matches."""
-        return all(shape.is_exact for _, _, shape in self.span_shapes)
-
-    @cached_property
     def has_windows(self) -> bool:
         """Whether a run of ``span_runs`` is shown windows of the text, not only matches."""
         return any(not isinstance(run.detector, MatchDetector) for run in self.span_runs)
@@ -158,5 +169,7 @@ class StagePlan:
     def warm(self) -> None:
         """Do now what would otherwise be done by the first request."""
         _ = (self.rules_of, self.ran, self.holds_all, self.late_runs, self.left_context)
+        self.screen.hits(_SAMPLE.encode())
         if self.stage in ANSWER_STAGES:
-            _ = (self.span_screen, self.screen_is_exact, self.has_windows)
+            _ = self.has_windows
+            self.span_screen.look(_SAMPLE)

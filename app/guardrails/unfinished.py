@@ -1,7 +1,7 @@
 r"""Which text could still become, extend or cancel a match: what a stream has to hold, exactly.
 
-A *shape* is a pattern whose matches are leftmost-longest, one after the other, none overlapping.
-Reading a stream, three things can be said of a place where a match may begin:
+Of a pattern whose matches are leftmost-longest, one after the other, none overlapping, three things
+can be said of a place in a stream where a match may begin:
 
 - *open*: some continuation makes a match of what begins there, or makes it longer, or decides an
   assertion at the end of the text (``\b \B $ \z``) on which a match depends;
@@ -14,44 +14,53 @@ For a pattern P let U(P) be the strings that are open. It is regular, and built 
     U(e|f) = U(e) | U(f)                  U(e{m,n}) = e{0,n-1} U(e),  U(e*) = e* U(e)
     U(^) = ∅                              U(\b) = U(\B) = U($) = ε
 
-An unanchored search for ``(?:U)\z`` finds the earliest open place. RE2 runs it backwards from the
-end, so that it costs as much as the open text is long, however long the text.
+``begun`` is U without the empty string, which is always open and never held. An unanchored search
+for ``(?:begun)\z`` finds the earliest open place. RE2 runs it backwards from the end, so that it
+costs as much as the open text is long, however long the text.
 
-Counted repeats make U large. Above a size it is replaced by one in which long counted repeats are
-unbounded: that one holds the same or more, never less (``Shape.is_exact`` says which it is).
+Counted repeats make U large, and an automaton for it slow to build: it has to keep every count in
+mind at once. So there is a loose form of a pattern, which does not count further than ``REACH``:
+repeats that might go further go on without end. A text that is open to the loose form and not to
+the pattern is longer than ``REACH``; shorter ones need only the loose form.
 """
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 
-from app.domain.errors import DetectorError
-from app.guardrails.regex import Regex, regex_set
-from app.guardrails.syntax import Char, Choice, Look, Node, Repeat, Seq, max_width, min_width, parse
+from app.guardrails.syntax import Char, Choice, Look, Node, Repeat, Seq
 
-_LARGEST_PROGRAM = 60_000
-"""Instructions. One step of an automaton looks at no more states than that."""
-_LONGEST_COUNT = 8
-"""Repeats that are counted further than this become unbounded where the exact form is too large."""
-
-Spans = list[tuple[int, int]]
+REACH = 16
+"""Of an open text that is no longer than this, in code points, the loose form is exact."""
 
 
-def written(node: Node, *, is_relaxed: bool = False) -> str:
-    """The tree as a pattern; relaxed, with long counted repeats made unbounded."""
+def loosened(node: Node) -> Node:
+    """The loose form: it matches wherever the pattern does, and is quicker to look for."""
+    match node:
+        case Char() | Look():
+            return node
+        case Seq(items):
+            return Seq(tuple(map(loosened, items)))
+        case Choice(options):
+            return Choice(tuple(map(loosened, options)))
+        case Repeat(item, low, high):
+            if high is None or high > REACH:
+                return Repeat(loosened(item), min(low, REACH + 1), None)
+            return Repeat(loosened(item), low, high)
+
+
+def written(node: Node) -> str:
+    """The tree as a pattern."""
     match node:
         case Char(text) | Look(text, _):
             return text
         case Seq(items):
-            return "".join(written(item, is_relaxed=is_relaxed) for item in items)
+            return "".join(map(written, items))
         case Choice(options):
-            return f"(?:{'|'.join(written(option, is_relaxed=is_relaxed) for option in options)})"
+            return f"(?:{'|'.join(map(written, options))})"
         case Repeat(item, low, high):
-            if is_relaxed and max(low, high or 0) > _LONGEST_COUNT:
-                low, high = min(low, 1), None
-            return _times(written(item, is_relaxed=is_relaxed), low, high)
+            return _times(written(item), low, high)
 
 
-def unfinished(node: Node, *, is_relaxed: bool = False) -> str | None:
+def unfinished(node: Node) -> str | None:
     """U(node) as a pattern; none where it is empty."""
     match node:
         case Char():
@@ -61,23 +70,103 @@ def unfinished(node: Node, *, is_relaxed: bool = False) -> str | None:
         case Seq(items):
             rest: str | None = None
             for item in reversed(items):
-                after = None if rest is None else written(item, is_relaxed=is_relaxed) + rest
-                rest = _either([unfinished(item, is_relaxed=is_relaxed), after])
+                within = unfinished(item)
+                done = None if rest is None else written(item) + rest
+                rest = within if rest == "" and _goes_on(item) else _either([within, done])
             return rest
         case Choice(options):
-            return _either([unfinished(option, is_relaxed=is_relaxed) for option in options])
+            return _either(list(map(unfinished, options)))
         case Repeat(item, _, high):
-            return _unfinished_repeat(item, high, is_relaxed=is_relaxed)
+            within = unfinished(item)
+            if within is None or high == 0:
+                return None
+            return _times(written(item), 0, None if high is None else high - 1) + within
 
 
-def _unfinished_repeat(item: Node, high: int | None, *, is_relaxed: bool) -> str | None:
-    inner = unfinished(item, is_relaxed=is_relaxed)
-    if inner is None or high == 0:
-        return None
-    before = None if high is None else high - 1
-    if is_relaxed and before is not None and before > _LONGEST_COUNT:
-        before = None
-    return _times(written(item, is_relaxed=is_relaxed), 0, before) + inner
+def begun(node: Node) -> str | None:
+    """U(node) without the empty string; none where nothing is left."""
+    match node:
+        case Char() | Look():
+            return None
+        case Seq(items):
+            return _either(list(_begun_row(items)))
+        case Choice(options):
+            return _either(list(map(begun, options)))
+        case Repeat(item, _, high):
+            first, within = _some(item), unfinished(item)
+            if high == 0 or first is None or within is None:
+                return None
+            if high == 1:
+                return begun(item)
+            more = _times(written(item), 0, None if high is None else high - 2)
+            return _either([begun(item), first + more + within])
+
+
+def _begun_row(items: Sequence[Node]) -> Iterator[str]:
+    """For each item that may take the first code point: not done with it, or in what follows."""
+    before = ""
+    for number, item in enumerate(items):
+        within, first, rest = begun(item), _some(item), unfinished(Seq(tuple(items[number + 1 :])))
+        if within is not None:
+            yield before + within
+        if first is not None and rest is not None:
+            yield before + first + rest
+        nothing = _nothing(item)
+        if nothing is None:
+            return
+        before += nothing
+
+
+def _some(node: Node) -> str | None:
+    """What the node matches, but for the empty string; none where nothing is left."""
+    match node:
+        case Char(text):
+            return text
+        case Look():
+            return None
+        case Seq(items):
+            return _either(list(_some_row(items)))
+        case Choice(options):
+            return _either(list(map(_some, options)))
+        case Repeat(item, low, high):
+            first = _some(item)
+            if first is None or high == 0:
+                return None
+            return first + _times(
+                written(item), max(low - 1, 0), None if high is None else high - 1
+            )
+
+
+def _some_row(items: Sequence[Node]) -> Iterator[str]:
+    before = ""
+    for number, item in enumerate(items):
+        if (first := _some(item)) is not None:
+            yield before + first + "".join(map(written, items[number + 1 :]))
+        nothing = _nothing(item)
+        if nothing is None:
+            return
+        before += nothing
+
+
+def _nothing(node: Node) -> str | None:
+    """Under which assertions the node matches the empty string; none where it never does."""
+    match node:
+        case Char():
+            return None
+        case Look(text, _):
+            return text
+        case Seq(items):
+            parts = [part for item in items if (part := _nothing(item)) is not None]
+            return "".join(parts) if len(parts) == len(items) else None
+        case Choice(options):
+            return _either(list(map(_nothing, options)))
+        case Repeat(item, low, _):
+            return "" if low == 0 else _nothing(item)
+
+
+def _goes_on(node: Node) -> bool:
+    """Whether any number of the node's characters is unfinished, so that it takes in being done."""
+    return isinstance(node, Repeat) and node.high is None and isinstance(node.item, Char)
 
 
 def _times(pattern: str, low: int, high: int | None) -> str:
@@ -98,176 +187,3 @@ def _either(patterns: Sequence[str | None]) -> str | None:
         return ""
     group = f"(?:{'|'.join(some)})"
     return group if len(some) == len(kept) else f"{group}?"
-
-
-class Shape:
-    """A pattern that knows what could still become a match of it."""
-
-    __slots__ = ("_find", "_find_open", "_limit", "is_exact", "max_match", "source", "unfinished")
-
-    def __init__(self, source: str, *, max_match: int | None = None) -> None:
-        """Compile.
-
-        Args:
-            source: RE2 syntax, without look-around and back-references, which RE2 does not have.
-            max_match: Longer matches do not count: of those that begin at one place, the longest
-                that is not longer than this many code points is the match.
-
-        Raises:
-            DetectorError: The pattern cannot be used; the message says why.
-        """
-        self.source = source
-        self._find = Regex(source)
-        tree = parse(source)
-        if min_width(tree) == 0:
-            raise DetectorError(
-                f"the pattern matches where there is no text; make a part of it required: {source}"
-            )
-        width = max_width(tree)
-        is_bounded = width is not None and (max_match is None or width <= max_match)
-        self._limit = None if is_bounded else max_match
-        self.max_match = width if is_bounded else max_match
-        """The longest match in code points; none where there is no bound."""
-        self._find_open, self.unfinished, is_whole = _open_ends(tree)
-        self.is_exact = is_whole and self._limit is None
-        """Whether no more is held than could still be part of, extend or cancel a match."""
-
-    def scan(self, text: str, at: int, *, is_end: bool) -> tuple[Spans, int]:
-        """The settled matches from ``at`` on, and the earliest place that is open and not taken.
-
-        Args:
-            text: From its beginning, or with at least one code point of what comes before ``at``.
-            at: Not inside a match.
-            is_end: Nothing follows, so nothing is open.
-
-        Returns:
-            Spans in code points, and the open place; where nothing is open, the text's length.
-        """
-        if self._limit is not None:
-            return self._scan_limited(text, at, self._limit, is_end=is_end)
-        data = text.encode("utf-8", "replace")
-        if len(data) == len(text):
-            return self._scan_utf8(data, at, is_end=is_end)
-        start = len(text[:at].encode("utf-8", "replace"))
-        spans, open_at = self._scan_utf8(data, start, is_end=is_end)
-        return _in_code_points(data, (start, at), spans, open_at)
-
-    def _scan_utf8(self, data: bytes, at: int, *, is_end: bool) -> tuple[Spans, int]:
-        end = len(data)
-        open_at = end if is_end else _open_at(self._find_open, data, at)
-        spans: Spans = []
-        while span := self._find.find(data, at, end):
-            if span[0] >= open_at:
-                break
-            spans.append(span)
-            at = span[1]
-            if at > open_at:  # what seemed open is taken
-                open_at = _open_at(self._find_open, data, at)
-        return spans, open_at
-
-    def _scan_limited(self, text: str, at: int, limit: int, *, is_end: bool) -> tuple[Spans, int]:
-        """As ``scan``, looking at twice the limit at a time, so that the time stays linear."""
-        spans: Spans = []
-        open_at = len(text) if is_end else self._open_within(text, at, limit)
-        while at < open_at:
-            span = _find_in(self._find.find, text, at, at + 2 * limit)
-            if span is None or span[0] >= at + limit:
-                at = at + limit if span is None else span[0]  # none of at most the limit before it
-                continue
-            if span[1] - span[0] > limit:
-                shorter = _find_in(self._find.find_here, text, span[0], span[0] + limit)
-                if shorter is None:
-                    at = span[0] + 1
-                    continue
-                span = shorter
-            if span[0] >= open_at:
-                break
-            spans.append(span)
-            at = span[1]
-            if at > open_at:
-                open_at = self._open_within(text, at, limit)
-        return spans, open_at
-
-    def _open_within(self, text: str, at: int, limit: int) -> int:
-        span = _find_in(self._find_open.find, text, max(at, len(text) - limit), len(text))
-        return len(text) if span is None else span[0]
-
-
-class Screen:
-    """Many shapes, two scans: which of them may have something to say about a text."""
-
-    __slots__ = ("_find_open", "_hits")
-
-    def __init__(self, shapes: Sequence[Shape]) -> None:
-        self._hits = regex_set(tuple(shape.source for shape in shapes))
-        options = dict.fromkeys(shape.unfinished for shape in shapes if shape.unfinished)
-        try:
-            self._find_open: Regex | None = Regex(rf"(?:{'|'.join(options)})\z")
-        except DetectorError:  # together too large for one program
-            self._find_open = None
-
-    def hits(self, data: bytes) -> list[int]:
-        """The indexes of the shapes that match anywhere, in the order they were given."""
-        return self._hits.hits(data)
-
-    def open_at(self, data: bytes, at: int) -> int:
-        """The earliest place from ``at`` on that may be open to a shape, as an offset in UTF-8.
-
-        It may be earlier than what ``Shape.scan`` says, never later.
-        """
-        return at if self._find_open is None else _open_at(self._find_open, data, at)
-
-
-@lru_cache(maxsize=512)
-def screen_over(shapes: tuple[Shape, ...]) -> Screen:
-    """A screen over these shapes, made once: audiences and policies mostly look for the same."""
-    return Screen(shapes)
-
-
-def _open_at(find_open: Regex, data: bytes, at: int) -> int:
-    span = find_open.find(data, at, len(data))
-    return len(data) if span is None else span[0]
-
-
-def _open_ends(tree: Node) -> tuple[Regex, str, bool]:
-    """The search for the earliest open place, its pattern, and whether it is exact."""
-    exact = unfinished(tree) or ""
-    try:
-        search = Regex(rf"(?:{exact})\z")
-    except DetectorError:
-        search = None
-    if search is not None and search.size <= _LARGEST_PROGRAM:
-        return search, exact, True
-    relaxed = unfinished(tree, is_relaxed=True) or ""
-    return Regex(rf"(?:{relaxed})\z"), relaxed, False
-
-
-def _in_code_points(
-    data: bytes, origin: tuple[int, int], spans: Spans, open_at: int
-) -> tuple[Spans, int]:
-    """Offsets in UTF-8 as code points, counted on from a place where both are known."""
-    at, points = origin
-
-    def move(to: int) -> int:
-        nonlocal at, points
-        points += len(data[at:to].decode())
-        at = to
-        return points
-
-    moved = [(move(start), move(end)) for start, end in spans]
-    return moved, move(open_at)
-
-
-def _find_in(
-    find: Callable[[bytes, int, int], tuple[int, int] | None], text: str, start: int, end: int
-) -> tuple[int, int] | None:
-    """Search a part of a text; assertions see one code point on either side of it."""
-    before = text[max(start - 1, 0) : start].encode("utf-8", "replace")
-    inside = text[start:end].encode("utf-8", "replace")
-    after = text[end : end + 1].encode("utf-8", "replace")
-    span = find(before + inside + after, len(before), len(before) + len(inside))
-    if span is None:
-        return None
-    first, last = span[0] - len(before), span[1] - len(before)
-    lead = start + len(inside[:first].decode())
-    return lead, lead + len(inside[first:last].decode())

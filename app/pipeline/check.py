@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from app.domain.clock import Clock
 from app.domain.conversation import Segment
 from app.domain.protocols import PseudonymScope
+from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.evaluate import inspect_segments
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import Minter
@@ -21,11 +22,17 @@ async def check_segments(  # noqa: PLR0913  # what a check depends on, and nothi
     pseudonym_key: bytes,
     catalog: str,
     scope: PseudonymScope,
+    context: Context = NO_CONTEXT,
 ) -> CheckResult:
     """What a policy makes of these texts. Nothing is recorded and no pseudonym is kept."""
     started_s = clock.monotonic()
     inspection = await inspect_segments(
-        plan, audience, segments, minter=Minter(pseudonym_key, scope), now=clock.now()
+        plan,
+        audience,
+        segments,
+        minter=Minter(pseudonym_key, scope),
+        now=clock.now(),
+        context=context,
     )
     flat = Findings()
     flat.add(inspection.trace, inspection.decisions)

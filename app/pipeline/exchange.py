@@ -6,7 +6,15 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from app.domain.clock import Clock, NewId
-from app.domain.conversation import Conversation, Message, Origin, Role, Segment, TextPart
+from app.domain.conversation import (
+    Conversation,
+    Message,
+    Origin,
+    Role,
+    Segment,
+    TextPart,
+    ToolResultPart,
+)
 from app.domain.decision import Decision, Outcome, Trace, severest
 from app.domain.errors import BackendError, RequestError
 from app.domain.events import Finish, FinishReason, Usage
@@ -14,6 +22,7 @@ from app.domain.policy import KeepContent
 from app.domain.prompt import SystemPrompt
 from app.domain.protocols import Backend, Caller, Ledger, PseudonymScope, PseudonymVault
 from app.domain.record import Closing, Opening, Status, Timings
+from app.guardrails.context import Context
 from app.guardrails.decide import outcome_of
 from app.guardrails.evaluate import History, Inspection, inspect_segments
 from app.guardrails.pseudonyms import Minter
@@ -73,6 +82,22 @@ class _Ready:
     asked: Conversation
     """As the model gets it."""
 
+    @property
+    def context(self) -> Context:
+        """What the answer belongs to, as the model gets it."""
+        said = [(m.role, part) for m in self.asked.messages for part in m.parts]
+        questions = (
+            part.text
+            for role, part in reversed(said)
+            if role is Role.USER and isinstance(part, TextPart)
+        )
+        return Context(
+            system=self.prompt.text,
+            question=next(questions, ""),
+            documents=tuple(part.text for _, part in said if isinstance(part, ToolResultPart)),
+            tools=self.asked.tools,
+        )
+
 
 class Exchange:
     """One exchange on its way, from the request that was read to the record that is closed."""
@@ -125,7 +150,8 @@ class Exchange:
         ask, steps = self._ask, self._steps
         sampling = bounded(ask.conversation.sampling, ask.served.persona.sampling)
         wishes = ask.conversation.wishes
-        ask.served.prompt.compose(wishes.scenario, wishes.variables)  # refuses what is malformed
+        # Refuses what is malformed; what is composed of raw variables is only compared with.
+        raw = ask.served.prompt.compose(wishes.scenario, wishes.variables)
         texts = segments(ask.conversation)
         self._bound(texts)
         minter = await self._minter()
@@ -136,6 +162,7 @@ class Exchange:
             minter=minter,
             now=steps.clock.now(),
             history=steps.history,
+            context=Context(system=raw.text, tools=ask.conversation.tools),
         )
         conversation = with_texts(ask.conversation, inspection.texts)
         wishes = conversation.wishes
@@ -173,6 +200,7 @@ class Exchange:
             minter=ready.minter,
             now=steps.clock.now(),
             steers=ready.inspection.steers,
+            context=ready.context,
         )
         route = ask.served.route
         events = steps.backends[route.backend].stream(ready.asked, route.model)

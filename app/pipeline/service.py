@@ -15,6 +15,7 @@ from app.domain.persona import Persona
 from app.domain.prompt import SystemPrompt
 from app.domain.protocols import Caller, PseudonymScope
 from app.domain.record import Status
+from app.guardrails.context import Context
 from app.ledger.ledger import Ledger
 from app.ledger.records import Record, RecordFilter
 from app.pipeline.answer import ExchangeEvent
@@ -112,6 +113,7 @@ class Pipeline:
             pseudonym_key=self._steps.pseudonym_key,
             catalog=loaded.catalog.digest,
             scope=PseudonymScope(caller.tenant, caller.key_id, f"check:{self._steps.new_id()}"),
+            context=Context(system=request.system or ""),
         )
 
     async def render(self, request: RenderRequest, caller: Caller) -> SystemPrompt:

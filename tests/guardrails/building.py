@@ -173,10 +173,10 @@ class Remote:
     spec: str = ""
     asked: list[str] = field(default_factory=list)
 
-    async def inspect_remotely(self, text: str) -> Detection:
+    async def inspect_remotely(self, passage: Passage) -> Detection:
         """What the function says."""
-        self.asked.append(text)
-        return await self.answer(text)
+        self.asked.append(passage.original)
+        return await self.answer(passage.original)
 
 
 def kind(detector: Detector) -> DetectorKind[NoSettings]:

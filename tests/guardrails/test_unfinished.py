@@ -7,8 +7,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app.domain.errors import DetectorError
+from app.guardrails.shapes import Screen, Shape
 from app.guardrails.syntax import parse
-from app.guardrails.unfinished import Screen, Shape, written
+from app.guardrails.unfinished import written
 from tests.guardrails.grammar import EDGED, Tree, matches, regex, trees
 
 ALPHABET = "ab "
@@ -57,11 +58,11 @@ def test_the_screen_never_says_less_than_the_shapes(drawn: list[Tree], text: str
     """A screen rules out a detector that would have found something, or releases too much."""
     shapes = [Shape(regex(tree)) for tree in drawn]
     screen = Screen(shapes)
-    data = text.encode()
-    spans = [shape.scan(text, 0, is_end=True)[0] for shape in shapes]
-    assert {n for n, found in enumerate(spans) if found} <= set(screen.hits(data))
-    open_at = min(shape.scan(text, 0, is_end=False)[1] for shape in shapes)
-    assert len(data[: screen.open_at(data, 0)].decode()) <= open_at
+    hits, open_ = screen.look(text)
+    for index, shape in enumerate(shapes):
+        assert index in hits or shape.scan(text, 0, is_end=True)[0] == []
+        assert index in open_ or shape.scan(text, 0, is_end=False)[1] == len(text)
+        assert shape.open_at(text, 0) <= shape.scan(text, 0, is_end=False)[1]
 
 
 @settings(deadline=None, max_examples=1000)
@@ -112,6 +113,20 @@ def test_what_cannot_be_used_is_refused(pattern: str) -> None:
     """A pattern that cannot run in linear time, or matches nothing at all, loads."""
     with pytest.raises(DetectorError):
         Shape(pattern)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "expected"),
+    [
+        pytest.param("a{1,20}b", "a" * 25, 5, id="no further than it counts"),
+        pytest.param("a{18,20}bc", "aaab", 4, id="near miss, not often enough to go on"),
+        pytest.param("a{18,20}bc", "a" * 18 + "b", 0, id="often enough"),
+        pytest.param("(?:ab){3,20}c", "ab" * 30, 20, id="longer than one code point each"),
+    ],
+)
+def test_long_counts_are_counted(pattern: str, text: str, expected: int) -> None:
+    """More is held of a long run than the pattern could still take in."""
+    assert Shape(pattern).scan(text, 0, is_end=False) == ([], expected)
 
 
 def test_what_is_too_large_is_held_longer_never_shorter() -> None:

@@ -23,7 +23,7 @@ from app.domain.policy import Action, Stage
 from app.guardrails.detector import Scope
 from app.guardrails.passage import Passage
 from app.guardrails.plan import PolicyPlan
-from app.guardrails.unfinished import Shape
+from app.guardrails.shapes import Shape
 from tests.guardrails.building import (
     NOW,
     Local,
@@ -39,7 +39,7 @@ from tests.guardrails.building import (
     text_of,
     words,
 )
-from tests.guardrails.grammar import EDGED, One, Row, Tree, matches, regex, trees
+from tests.guardrails.grammar import EDGED, At, One, Row, Tree, matches, regex, trees
 
 ALPHABET = "ab _"
 MASK = "[removed]"
@@ -443,12 +443,14 @@ def _in_all_readings(text: str, tree: Tree, *, is_json: bool = False) -> list[tu
     return whole
 
 
+INVISIBLE = "\u200b" * 20
 DISGUISED = st.text("ab \u200b\uff41\uff42\u0430\u0301\ufb01f\u4e2d", max_size=12)
 
 
 @LAW
 @given(RULES, DISGUISED, CUTS)
 @example([(Row((One("a"), One("b"))), Action.MASK)], "a\u200b\u200bb", {1, 2, 3})
+@example([(Row((At(r"\B"), One("a"))), Action.MASK)], f"x{INVISIBLE}a ", set(range(1, 24)))
 def test_disguised_text_is_held_as_what_it_reads_like(
     rules: list[tuple[Tree, Action]], text: str, cuts: set[int]
 ) -> None:

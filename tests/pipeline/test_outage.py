@@ -55,9 +55,9 @@ class Hangs(RemoteDetector):
     spec = ""
 
     @override
-    async def inspect_remotely(self, text: str) -> Detection:
+    async def inspect_remotely(self, passage: Passage) -> Detection:
         await asyncio.Event().wait()
-        raise AssertionError(text)
+        raise AssertionError(passage.original)
 
 
 def build(settings: FlakySettings) -> Detector:

@@ -9,7 +9,7 @@ from app.domain.finding import Finding
 from app.domain.persona import FileModel
 from app.guardrails.detector import DetectorKind
 from app.guardrails.matches import MatchDetector, Term, spec_digest
-from app.guardrails.unfinished import Shape
+from app.guardrails.shapes import Shape
 
 _REVISION = "1"
 

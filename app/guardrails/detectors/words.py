@@ -11,8 +11,8 @@ from app.domain.persona import FileModel
 from app.guardrails.detector import DetectorKind
 from app.guardrails.matches import MatchDetector, Term, spec_digest
 from app.guardrails.passage import Passage
+from app.guardrails.shapes import Shape
 from app.guardrails.syntax import literal_text
-from app.guardrails.unfinished import Shape
 
 _REVISION = "1"
 
