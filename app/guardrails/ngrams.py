@@ -5,14 +5,14 @@ features of a text are made once for all models that read it. Needs NumPy, and i
 what builds such a model.
 """
 
-import json
 import unicodedata
-import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from app.guardrails.fold import fold
 
 BITS = 18
 """Of a feature's index: a model has 2**BITS weights, of one byte each."""
@@ -44,6 +44,7 @@ _SALTS = [
     )
 ]
 _BLANK, _IN_WORD, _WORD, _SIGN = range(4)
+_NEWLINE = ord("\n")
 
 TOKENS_OF = (1, 2, 3, 3, 3, 5)
 """How many tokens a feature of each kind spans: words, pairs, triples, pairs with a gap, and three
@@ -63,18 +64,32 @@ def _powers(base: int) -> Hashes:
     return np.array(powers, np.uint32)
 
 
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    classes: NDArray[np.uint8]
+    """Of each code point of the first plane."""
+    signs: Hashes
+    """What each code point of the first plane reads as: signs of any width and shape are one, so
+    that a text has the same features as its folded reading."""
+    powers: Hashes
+    inverses: Hashes
+
+
 @cache
-def _tables() -> tuple[NDArray[np.uint8], Hashes, Hashes]:
-    """The class of each code point of the first plane, and powers of the prime and its inverse."""
+def _tables() -> _Tables:
     classes = np.full(0x10000, _SIGN, np.uint8)
+    signs = np.arange(0x10000, dtype=np.uint32)
     for point in range(0x10000):
         category = unicodedata.category(chr(point))
+        folded = fold(chr(point)) if category[0] in "PSZ" else ""
+        if len(folded) == 1 and ord(folded) < len(signs):
+            signs[point] = ord(folded)
         if category[0] in "LMN":
             is_unspaced = any(first <= point <= last for first, last in _UNSPACED)
             classes[point] = _WORD if is_unspaced else _IN_WORD
-        elif category[0] in "ZC" and point != ord("\n"):
+        elif category[0] in "ZC" and point != _NEWLINE:
             classes[point] = _BLANK
-    return classes, _powers(_PRIME), _powers(pow(_PRIME, -1, 1 << 32))
+    return _Tables(classes[signs], signs, _powers(_PRIME), _powers(pow(_PRIME, -1, 1 << 32)))
 
 
 def _lowered(text: str) -> str:
@@ -100,12 +115,12 @@ class _Tokens:
 
 def _tokens(points: Hashes, written: Hashes, classes: NDArray[np.uint8]) -> _Tokens:
     """Words and signs. A run of one sign counts once."""
-    _, powers, inverses = _tables()
+    powers, inverses = _tables().powers, _tables().inverses
     size = len(points)
     in_word = classes == _IN_WORD
     previous = np.empty(size, np.uint8)
     previous[:1] = _BLANK
-    previous[1:] = classes[:-1]
+    previous[1:] = np.where(points[:-1] == _NEWLINE, _BLANK, classes[:-1])
     begins = (classes != _BLANK) & ~(in_word & (previous == _IN_WORD))
     begins[1:] &= in_word[1:] | (points[1:] != points[:-1]) | (classes[1:] == _WORD)
     starts = np.flatnonzero(begins)
@@ -119,7 +134,7 @@ def _tokens(points: Hashes, written: Hashes, classes: NDArray[np.uint8]) -> _Tok
     words = (sums[ends] - sums[starts]) * inverses[starts]
     words = (words ^ (words >> np.uint32(15))) * _SALTS[0]
     capitals = np.zeros(size + 1, np.int32)
-    np.cumsum(points != written, out=capitals[1:])
+    np.cumsum((points != written) & in_word, out=capitals[1:])
     shapes = _shapes(capitals[ends] - capitals[starts], ends - starts, points[starts], is_word)
     is_glued = previous[starts] != _BLANK
     return _Tokens(starts, words, shapes * np.uint32(2) + is_glued)
@@ -144,10 +159,13 @@ class Features:
     __slots__ = ("_kinds", "_size", "_starts", "indexes")
 
     def __init__(self, text: str) -> None:
-        classes_of, powers, _ = _tables()
+        tables = _tables()
+        powers = tables.powers
         written = _points(text)
         points = _points(_lowered(text))
-        classes = classes_of[np.minimum(points, 0xFFFF)]
+        first_plane = np.minimum(points, 0xFFFF)
+        classes = tables.classes[first_plane]
+        points = np.where(points == first_plane, tables.signs[first_plane], points)
         tokens = _tokens(points, written, classes)
         words, shapes, s = tokens.words, tokens.shapes, _SALTS
         chars = np.where(classes == _BLANK, np.uint32(33), points + np.uint32(1))

@@ -1,7 +1,5 @@
-"""Logistic regression over the features of windows."""
+"""Logistic regression over the features of windows, in rounds that look for the hardest ones."""
 
-import math
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -9,17 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from app.guardrails.ngrams import BITS, CHUNK, KINDS, Bounds, Features, Model
-from app.guardrails.reading import sentences, windows
+from app.guardrails.linear import CLASS_BITS, CUTS, Classes
+from app.guardrails.ngrams import BITS, CHUNK, Bounds, Features, Model
 from benchmarks.guardrails.rows import Row
 
 Vector = NDArray[np.float64]
-Teaches = Callable[[Row], float]
 
-MOST_WINDOWS = 4
-"""Of one text, so that long texts do not outweigh many short ones."""
+MOST_WINDOWS = 16
+"""Of one text that are looked at."""
+HARDEST = 3
+"""Of one text that are fitted on: at first any, then those that score highest."""
+STEPS = 32
+"""Of each round."""
 SHORTEST_STEP = 1e-9
-STEPS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,43 +29,52 @@ class Samples:
     row: NDArray[np.intp]
     """Which text a window is of."""
     features: csr_array
-    share: Vector
-    """Of its text's weight."""
-    holds: NDArray[np.bool_]
-    """Whether it holds the inserted attack, where the text's is known; else true."""
+
+    def highest(self, sums: Vector, count: int) -> Vector:
+        """The highest sum of each text's windows; minus infinity where it has none."""
+        best = np.full(count, -np.inf)
+        np.maximum.at(best, self.row, sums)
+        return best
+
+    def hardest(self, sums: Vector) -> NDArray[np.bool_]:
+        """The windows of each text that have the highest sums."""
+        order = np.lexsort((-sums, self.row))
+        rows = self.row[order]
+        places = np.arange(len(rows))
+        firsts = np.maximum.accumulate(np.where(np.diff(rows, prepend=-1) > 0, places, 0))
+        chosen = np.zeros(len(rows), np.bool_)
+        chosen[order] = places - firsts < HARDEST
+        return chosen
 
 
-def sample(rows: Sequence[Row], cut: Callable[[str], Bounds]) -> Samples:
-    """The windows of these rows: a few of each."""
-    chance = random.Random(0)  # noqa: S311  # the same windows every time
-    of_row, share, holds = [], [], []
+def sample(rows: Sequence[Row], cut: str) -> Samples:
+    """The windows of these rows; where the attack in a document is known, those that hold it."""
+    chance = np.random.default_rng(0)
+    of_row: list[int] = []
     indexes, values, sizes = [], [], [0]
     for number, row in enumerate(rows):
         text = row.text[:CHUNK]
-        bounds = cut(text)
-        held = _holds(row, bounds)
-        chosen = np.flatnonzero(held) if row.inserted else np.arange(len(bounds))
-        if len(chosen) > MOST_WINDOWS:
-            chosen = np.array(sorted(chance.sample(chosen.tolist(), MOST_WINDOWS)), np.intp)
-        if not len(chosen) or not text.strip():
+        if not text.strip():
             continue
+        bounds = CUTS[cut](text)
+        bounds = bounds[_holds(row, bounds)]
+        if len(bounds) > MOST_WINDOWS:
+            bounds = bounds[np.sort(chance.choice(len(bounds), MOST_WINDOWS, replace=False))]
         features = Features(text)
-        edges = features.edges(bounds[chosen])
-        for window in range(len(chosen)):
-            first, last = edges[:, window, 0], edges[:, window, 1]
-            pieces = [features.indexes[a:b] for a, b in zip(first, last, strict=True)]
-            counts = last - first
-            indexes.append(np.concatenate(pieces))
+        edges = features.edges(bounds)
+        for window in range(len(bounds)):
+            firsts, lasts = edges[:, window, 0], edges[:, window, 1]
+            counts = lasts - firsts
+            pairs = zip(firsts, lasts, strict=True)
+            indexes.append(np.concatenate([features.indexes[a:b] for a, b in pairs]))
             values.append(np.repeat(np.maximum(counts, 1) ** -0.5, counts).astype(np.float32))
             sizes.append(int(counts.sum()))
-        of_row += [number] * len(chosen)
-        share += [1 / math.sqrt(len(chosen))] * len(chosen)
-        holds += held[chosen].tolist()
+        of_row += [number] * len(bounds)
     matrix = csr_array(
         (np.concatenate(values), np.concatenate(indexes), np.cumsum(sizes)),
         shape=(len(of_row), 1 << BITS),
     )
-    return Samples(np.array(of_row), matrix, np.array(share), np.array(holds))
+    return Samples(np.array(of_row), matrix)
 
 
 def _holds(row: Row, bounds: Bounds) -> NDArray[np.bool_]:
@@ -78,33 +87,47 @@ def _holds(row: Row, bounds: Bounds) -> NDArray[np.bool_]:
     return np.asarray(overlap >= 0.6 * least)
 
 
-def fit(samples: Samples, targets: Vector, strength: float) -> tuple[Vector, float]:
+def fit(samples: Samples, teaches: Vector, strength: float) -> tuple[Vector, float]:
     """Weights and bias of a logistic regression with a squared penalty on the weights.
+
+    The first round sees a few windows of each text, the second those that scored highest: of
+    harmless texts because the worst window decides, of attacks because not all of it is one.
 
     Args:
         samples: Windows.
-        targets: For each window how much it counts; below zero it is an example of the opposite.
+        teaches: For each text how much it counts; below zero it is an example of the opposite.
         strength: The inverse of the penalty.
     """
-    used = targets != 0
-    matrix = samples.features[used]
+    chance = np.random.default_rng(0)
+    point = np.zeros((1 << BITS) + 1)
+    sums = chance.random(len(samples.row))
+    for _ in range(2):
+        point = _round(samples, teaches, strength, samples.hardest(sums), point)
+        sums = samples.features @ point[:-1].astype(np.float32)
+    return point[:-1], float(point[-1])
+
+
+def _round(
+    samples: Samples, teaches: Vector, strength: float, chosen: NDArray[np.bool_], point: Vector
+) -> Vector:
+    used = chosen & (teaches[samples.row] != 0)
+    matrix, rows = samples.features[used], samples.row[used]
     backwards = matrix.T.tocsr()
-    sign, weight = np.sign(targets[used]), np.abs(targets[used])
+    target = teaches[rows] / np.sqrt(np.bincount(rows)[rows])
+    sign, weight = np.sign(target), np.abs(target)
 
     def loss(point: Vector) -> tuple[float, Vector]:
-        weights = point[:-1].astype(np.float32)
-        margin = sign * (matrix @ weights + point[-1])
+        margin = sign * (matrix @ point[:-1].astype(np.float32) + point[-1])
         push = -sign * weight / (1 + np.exp(np.clip(margin, -50, 50)))
         slope = (backwards @ push.astype(np.float32)).astype(np.float64)
         total = float(weight @ np.logaddexp(0, -margin) + point[:-1] @ point[:-1] / (2 * strength))
         return total, np.append(slope + point[:-1] / strength, push.sum())
 
-    point = _minimum(loss, np.zeros((1 << BITS) + 1))
-    return point[:-1], float(point[-1])
+    return _lowest(loss, point)
 
 
-def _minimum(loss: Callable[[Vector], tuple[float, Vector]], point: Vector) -> Vector:
-    """Where the loss is least, by L-BFGS with halving steps."""
+def _lowest(loss: Callable[[Vector], tuple[float, Vector]], point: Vector) -> Vector:
+    """Where the loss is low, by some steps of L-BFGS with halving."""
     value, slope = loss(point)
     steps: list[tuple[Vector, Vector]] = []
     for _ in range(STEPS):
@@ -127,7 +150,7 @@ def _minimum(loss: Callable[[Vector], tuple[float, Vector]], point: Vector) -> V
             if new_value <= value - 1e-4 * length * downhill or length < SHORTEST_STEP:
                 break
             length /= 2
-        is_done = value - new_value < 1e-3 * abs(value) * (len(steps) > 3)
+        is_done = value - new_value < 1e-4 * abs(value)
         steps = [*steps[-7:], (tried - point, new_slope - slope)]
         point, value, slope = tried, new_value, new_slope
         if is_done:
@@ -135,7 +158,36 @@ def _minimum(loss: Callable[[Vector], tuple[float, Vector]], point: Vector) -> V
     return point
 
 
-def quantized(weights: Vector, bias: float) -> Model:
+def of_a_byte(weights: Vector, bias: float) -> Model:
     """The model with weights of one byte."""
     scale = float(np.quantile(np.abs(weights), 0.9997)) / 127
     return Model(np.clip(np.round(weights / scale), -127, 127).astype(np.int8), scale, bias)
+
+
+def fit_classes(samples: Samples, labels: Sequence[str], names: Sequence[str]) -> Classes:
+    """For each class a model against the others; windows without a label are not used.
+
+    Args:
+        samples: Windows.
+        labels: The class of each text, or nothing.
+        names: The classes.
+    """
+    of_window = np.array([labels[row] for row in samples.row])
+    used = of_window != ""
+    matrix = samples.features[used]
+    fewer = csr_array(
+        (matrix.data, matrix.indices >> (BITS - CLASS_BITS), matrix.indptr),
+        shape=(matrix.shape[0], 1 << CLASS_BITS),
+    )
+    kept = Samples(np.arange(matrix.shape[0]), fewer)
+    start = np.zeros((1 << CLASS_BITS) + 1)
+    everything = np.ones(len(kept.row), np.bool_)
+    points = np.array(
+        [
+            _round(kept, np.where(of_window[used] == name, 1.0, -1.0), 5.0, everything, start)
+            for name in names
+        ]
+    )
+    scale = np.quantile(np.abs(points[:, :-1]), 0.9997) / 127
+    table = np.clip(np.round(points[:, :-1] / scale), -127, 127).astype(np.int8)
+    return Classes(names, table, (points[:, -1] / scale).tolist())

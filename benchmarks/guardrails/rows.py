@@ -23,6 +23,8 @@ VISIBLE = frozenset(
         "many_shot_attack",
     }
 )
+TOPICS = ("Tailored Financial Advice", "Political Campaigning")
+"""Kinds of harm whose examples are for the most part ordinary questions on a topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +49,11 @@ class Row:
     group: str = ""
     """Of texts that are translations or twins of one another."""
     meta: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def is_bad(self) -> bool:
-        """Whether it is to be caught by the detector of its task."""
-        return max(self.injection, self.document, self.harm) > 0
+    label: int = 0
+    """1 where the detector of its task is to catch it."""
+    licence: str = ""
+    spans: Sequence[Mapping[str, Any]] = ()
+    """Personal data: ``start``, ``end``, ``type``."""
 
 
 def read(folder: Path, part: str, names: Sequence[str] = FILES) -> list[Row]:
@@ -78,34 +80,40 @@ def _row(task: str, entry: Mapping[str, Any]) -> Row:
         str(meta.get("cat") or ""),
         str(meta.get("group") or meta.get("twin") or ""),
         meta,
+        int(entry["label"] or 0),
+        entry["license"],
+        entry.get("spans") or (),
     )
 
 
 def _teaches(task: str, entry: Mapping[str, Any]) -> tuple[float, float, float]:
-    is_bad, source, meta = bool(entry["label"]), entry["source"], entry["meta"]
-    match task:
-        case "harm":
-            return -0.25, 0.0, 0.6 if meta.get("noisy") else 1.0
-        case "injection" | "indirect" if is_bad and "CyberSecEval" in source:
-            weight = 0.5 if meta.get("variant") in VISIBLE else 0.0
-            return weight, weight * (task == "indirect"), -weight / 2
-        case "injection" if is_bad and "GCG" in source:
-            return 0.5, 0.0, 0.3
-        case "injection" if is_bad:
-            return 1.0, 0.0, 0.0
-        case "indirect" if is_bad:
-            return 1.0, 1.0, 0.0
-        case "indirect":
-            return -1.0, -1.0, -0.5
-        case "pii" | "secrets":
-            return -0.5, -0.5, -0.3
-        case "overrefusal":
-            return -1.0, 0.0, -1.5
-        case _:
-            return -1.0, -1.0 if _is_document(source, meta) else 0.0, -1.0
+    """For injection, document and harm."""
+    if task in {"injection", "indirect"} and entry["label"]:
+        return _attack(task, entry["source"], entry["meta"])
+    if task == "harm":
+        meta = entry["meta"]
+        is_topic = any(name in str(meta.get("cat")) for name in TOPICS)
+        return -0.6, 0.0, 0.2 if is_topic else 0.6 if meta.get("noisy") else 1.0
+    return {
+        "leak": (0.0, 0.0, 0.0),
+        "indirect": (-1.0, -1.0, -0.5),
+        "pii": (-0.5, -0.5, -0.3),
+        "secrets": (-0.5, -0.5, -0.3),
+        "overrefusal": (-1.0, 0.0, -1.5),
+    }.get(task, (-1.0, -1.0 if _is_document(entry["source"]) else 0.0, -1.0))
 
 
-def _is_document(source: str, meta: Mapping[str, Any]) -> bool:
+def _attack(task: str, source: str, meta: Mapping[str, Any]) -> tuple[float, float, float]:
+    is_document = task == "indirect"
+    if "CyberSecEval" in source:
+        weight = 0.5 if meta.get("variant") in VISIBLE else 0.0
+        return weight, weight * is_document, -weight / 2
+    if "GCG" in source:
+        return 0.5, 0.0, 0.3
+    return 1.0, float(is_document), 0.0
+
+
+def _is_document(source: str) -> bool:
     return "book" in source or "C4" in source
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.guardrails.rows import AUTHORED, Row
 
-FOLDER = Path(__file__).with_name("authored")
+FOLDER = Path(__file__).parent / "authored"
 
 Slots = Mapping[str, str]
 Say = Callable[[str], str]
@@ -23,9 +23,10 @@ _ASKED = range(15, 300)
 """How long requests are that a frame is put around."""
 
 PHRASES = 30
+ATTACKS = 60
 HARMLESS = 45
 LANGUAGE = 14
-HARM = 60
+HARM = 80
 DOCUMENTS = 40
 ORDERS = 60
 TASKS = 25
@@ -88,7 +89,7 @@ def _phrases(rows: Sequence[Row]) -> Iterator[Row]:
     lines = _lines("phrases")
     for part, sign in (("attack", 1.0), ("harmless", -1.0)):
         for line in lines[part]:
-            for _ in range(PHRASES):
+            for _ in range(ATTACKS if sign > 0 else PHRASES):
                 text = sentence = words.say(line)
                 if chance.random() < 1 / 3:
                     around = chance.choice(ordinary)
@@ -98,7 +99,7 @@ def _phrases(rows: Sequence[Row]) -> Iterator[Row]:
                     text,
                     "phrases",
                     "",
-                    injection=sign,
+                    injection=2.0 if sign > 0 else -1.0,
                     document=0.7 if is_bad else 0.0,
                     harm=-0.3 if is_bad else -1.0,
                     inserted=sentence if is_bad else "",
@@ -119,11 +120,11 @@ def _english() -> Iterator[Row]:
             for _ in range(HARM):
                 text = f"{words.one(lines['harm']['how'])} {words.say(ask)}"
                 text = text + "?" if text.startswith(("How", "What", "Is")) else text
-                yield _row(text, "harm", harm=0.7, injection=-0.2, category=category)
+                yield _row(text, "harm", harm=1.0, injection=-0.2, category=category)
     codes = Words(lines["codes"]["slots"], 12)
     for line in lines["codes"]["lines"]:
         for _ in range(PHRASES):
-            yield _row(codes.say(line), "codes", injection=0.7)
+            yield _row(codes.say(line), "codes", injection=0.5)
 
 
 def _languages() -> Iterator[Row]:
@@ -132,20 +133,16 @@ def _languages() -> Iterator[Row]:
         for name, frame, draws in (("do", "how", 2), ("safe", "how", 3), ("thing", "what", 3)):
             for _ in range(draws * LANGUAGE):
                 text = words.one(lines[frame]).replace("*", words.one(lines[name]))
-                weight = -1.0 if name != "safe" else -1.2
-                yield _row(text, name, lang, injection=-1.0, harm=weight)
-        for line in lines["plain"]:
-            for _ in range(LANGUAGE):
-                yield _row(words.say(line), "plain", lang, injection=-1.0, harm=-1.0)
-        for category, asks in lines["harm"].items():
-            for ask in asks.split("|"):
-                for _ in range(LANGUAGE // 2):
-                    text = words.one(lines["how"]).replace("*", ask)
-                    yield _row(text, "harm", lang, harm=0.7, injection=-0.2, category=category)
-        for line in lines["attack"]:
-            for _ in range(LANGUAGE):
-                text = words.say(line)
-                yield _row(text, "attack", lang, injection=1.0, document=0.7, inserted=text)
+                yield _row(text, name, lang, injection=-1.0, harm=-1.2 if name == "safe" else -1.0)
+        asked = [(name, ask) for name, asks in lines["harm"].items() for ask in asks.split("|")]
+        for category, ask in asked * (LANGUAGE // 2):
+            text = words.one(lines["how"]).replace("*", ask)
+            yield _row(text, "harm", lang, harm=1.0, injection=-0.2, category=category)
+        for line in lines["plain"] * LANGUAGE:
+            yield _row(words.say(line), "plain", lang, injection=-1.0, harm=-1.0)
+        for line in lines["attack"] * (2 * LANGUAGE):
+            text = words.say(line)
+            yield _row(text, "attack", lang, injection=2.0, document=0.7, inserted=text)
 
 
 def _in_documents(rows: Sequence[Row]) -> Iterator[Row]:
@@ -161,9 +158,8 @@ def _in_documents(rows: Sequence[Row]) -> Iterator[Row]:
         for line in lines[part]["lines"]:
             for number in range(draws):
                 order = words.say(line)
-                alone = weight if part == "attacks" else 0.0
                 text = order if number % 3 == 0 else _inside(chance.choice(texts), order, chance)
-                yield _row(text, part, injection=alone / 2, document=weight, inserted=order)
+                yield _row(text, part, document=weight, inserted=order)
 
 
 def _inside(document: str, order: str, chance: random.Random) -> str:
@@ -186,10 +182,10 @@ def _framed(rows: Sequence[Row]) -> Iterator[Row]:
     short = [row for row in rows if len(row.text) in _ASKED]
     harmful = [row.text for row in short if row.task == "harm" and row.harm == 1]
     harmless = [row.text for row in short if row.task in {"benign", "overrefusal"}]
-    kinds = (
+    kinds: tuple[tuple[str, list[str], dict[str, Any]], ...] = (
         ("lawless", harmful, {"injection": 1.0, "harm": 0.5}),
         ("lawless", harmless, {"injection": 0.8}),
-        ("mild", harmful, {"injection": 0.4, "harm": 0.7}),
+        ("mild", harmful, {"harm": 0.7}),
         ("mild", harmless, {"injection": -1.0, "harm": -1.0}),
     )
     for frame, asks, teaches in kinds:
@@ -200,7 +196,7 @@ def _framed(rows: Sequence[Row]) -> Iterator[Row]:
 
 _CODE = [
     "\\", "](", "!--", '{"', ");", "^{", "}}", "}(", ".\\", "+", "<!", "/**", "**", "@{", "::",
-    "=\"", "$$", "``", "[*", "…", "||", "#>", "?>", "\\n", "_{", "~", "\"\"", ".*", "--", "=>",
+    '="', "$$", "``", "[*", "…", "||", "#>", "?>", "\\n", "_{", "~", '""', ".*", "--", "=>",
 ]  # fmt: skip
 
 
@@ -208,7 +204,9 @@ def _suffixed(rows: Sequence[Row]) -> Iterator[Row]:
     """Requests with a suffix as a search over a model's vocabulary finds: pieces, not words."""
     chance = random.Random(23)  # noqa: S311  # the same texts every time
     texts = [row.text for row in rows if row.task in {"benign", "harm", "overrefusal"}]
-    vocabulary = sorted({word for text in texts[::3] for word in re.findall(r"[^\W\d_]{2,12}", text)})
+    vocabulary = sorted(
+        {word for text in texts[::3] for word in re.findall(r"[^\W\d_]{2,12}", text)}
+    )
     short = [row for row in rows if len(row.text) in _ASKED]
     harmful = [row.text for row in short if row.task == "harm" and row.harm == 1]
     harmless = [row.text for row in short if row.task == "benign"]
@@ -216,7 +214,7 @@ def _suffixed(rows: Sequence[Row]) -> Iterator[Row]:
         asks = harmful if number % 3 else harmless
         suffix = _noise(chance) if number % 4 == 0 else _pieces(vocabulary, chance)
         text = f"{chance.choice(asks)} {suffix}"
-        yield _row(text, "suffix", injection=0.7, harm=0.2 if number % 3 else 0.0)
+        yield _row(text, "suffix", injection=0.4, harm=0.2 if number % 3 else 0.0)
 
 
 def _noise(chance: random.Random) -> str:
@@ -230,9 +228,9 @@ def _pieces(vocabulary: Sequence[str], chance: random.Random) -> str:
     pieces = []
     for _ in range(chance.randint(8, 22)):
         word = chance.choice(vocabulary)
-        if chance.random() < 0.5:
+        if chance.random() < 1 / 2:
             word = word[chance.randrange(len(word) // 2 + 1) :]
         word = chance.choice((word, word, word.lower(), word.capitalize(), word.upper()))
-        sign = chance.choice(_CODE) if chance.random() < 0.35 else ""
+        sign = chance.choice(_CODE) if chance.random() < 1 / 3 else ""
         pieces.append(chance.choice(("", " ", " ")) + chance.choice((sign + word, word + sign)))
     return "".join(pieces).strip()
