@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import chat, check, demo, guard, keys, records, reference, render, schemas, serve
+from app.cli import (
+    appeals,
+    calibrate,
+    chat,
+    check,
+    demo,
+    explain,
+    guard,
+    keys,
+    plan,
+    records,
+    reference,
+    render,
+    schemas,
+    serve,
+)
 from app.domain.errors import BannetonError
 
 cli = typer.Typer(
@@ -43,12 +58,16 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     check.check,
     render.render,
     guard.guard,
+    calibrate.calibrate,
+    explain.explain,
+    plan.plan,
     schemas.schemas,
 )
 for command in COMMANDS:
     cli.command()(command)
 cli.command(hidden=True)(reference.reference)
 cli.add_typer(records.cli, name="records")
+cli.add_typer(appeals.cli, name="appeals")
 cli.add_typer(keys.cli, name="keys")
 
 

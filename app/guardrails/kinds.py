@@ -8,15 +8,45 @@ from app.guardrails.detectors import (
     encoding,
     harm,
     injection,
+    judge,
     length,
     links,
+    llama_guard,
+    moderation,
     patterns,
     pii,
+    prompt_guard,
+    prompt_leak,
+    readability,
+    repetition,
+    schema,
     secrets,
+    tools,
+    webhook,
     words,
 )
 
-_MODULES = (encoding, harm, injection, length, links, patterns, pii, secrets, words)
+_MODULES = (
+    encoding,
+    harm,
+    injection,
+    judge,
+    length,
+    links,
+    llama_guard,
+    moderation,
+    patterns,
+    pii,
+    prompt_guard,
+    prompt_leak,
+    readability,
+    repetition,
+    schema,
+    secrets,
+    tools,
+    webhook,
+    words,
+)
 
 KINDS: Mapping[str, DetectorKind[Any]] = {module.KIND.name: module.KIND for module in _MODULES}
 """Modules import quickly: what a kind needs beyond the standard library it imports in ``build``."""
