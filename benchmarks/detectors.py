@@ -1,9 +1,9 @@
-"""What looking costs: each detector alone, all that the baseline uses, and the event loop meanwhile.
+"""What looking costs: each detector alone, all of the baseline, and the event loop meanwhile.
 
     python -m benchmarks.detectors [--write docs/reference/models/speed.md]
 
-Medians on one core, in milliseconds. ``clean`` is prose and code without anything to find, ``dense``
-has some ten things to find a kilobyte. Compare columns of one run: machines are noisy.
+Medians on one core, in milliseconds. ``clean`` is prose and code without anything to find;
+``dense`` has some ten things to find a kilobyte. Compare columns of one run: machines are noisy.
 """
 
 import argparse

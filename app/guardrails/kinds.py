@@ -7,6 +7,7 @@ from app.guardrails.detector import DetectorKind
 from app.guardrails.detectors import (
     encoding,
     grounding,
+    harm,
     injection,
     judge,
     language,
@@ -32,6 +33,7 @@ from app.guardrails.detectors import (
 _MODULES = (
     encoding,
     grounding,
+    harm,
     injection,
     judge,
     language,

@@ -5,9 +5,10 @@ import re
 
 import pytest
 
-from app.catalog.cases import read_cases
+from app.catalog.cases import Cases, read_cases
 from app.domain.policy import Stage
 from app.main import check_text, load_project
+from app.pipeline.loaded import Loaded
 from tests.docs.pages import DOCS, REPOSITORY
 
 ROWS = [
@@ -18,18 +19,22 @@ ROWS = [
 AUDIENCES = ("minor", "public", "professional")
 
 
+Shipped = tuple[Loaded, Cases]
+
+
 @pytest.fixture(scope="module")
-def _project():  # noqa: ANN202  # of this module's own
+def shipped() -> Shipped:
+    """What ships, compiled, with its cases."""
     project = load_project(REPOSITORY, reads_secrets=False)
     loaded = project.load()
     return loaded, read_cases(REPOSITORY, loaded.catalog)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row[2]}: {row[1]}" for row in ROWS])
-def test_a_row_is_true_and_a_case(row: list[str], _project) -> None:  # noqa: ANN001, PT019  # as above
+def test_a_row_is_true_and_a_case(row: list[str], shipped: Shipped) -> None:
     """The page that reviewers argue by tells of policies that there are not."""
     stage, text, policy, *outcomes = row
-    loaded, cases = _project
+    loaded, cases = shipped
     expected = dict(zip(AUDIENCES, outcomes, strict=True))
     found = {
         audience: asyncio.run(check_text(loaded, policy, audience, Stage(stage), text)).outcome
