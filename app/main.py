@@ -7,18 +7,19 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TypeVar
 
 from fastapi import FastAPI
 
 from app import __version__
-from app.access.keys import Authenticator, KeyWish, NewKey, create_key
+from app.access.keys import KeyWish, NewKey, create_key
+from app.admit import admission_for
 from app.api.asgi import create_api
 from app.api.transport import Limits
+from app.catalog.approvals import unowned_waivers, unsigned_waivers
 from app.catalog.cases import read_cases
 from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
@@ -29,15 +30,17 @@ from app.domain.clock import Clock
 from app.domain.conversation import Segment
 from app.domain.errors import ContentError, LedgerError, Problem, RequestError
 from app.domain.persona import Persona
-from app.domain.policy import Stage
+from app.domain.policy import Approval, Stage
 from app.domain.protocols import Backend, PseudonymScope
 from app.evals.budget import check_budgets
 from app.evals.run import run_cases
+from app.guardrails.behaviours import plan_behaviours
 from app.guardrails.evaluate import History
 from app.guardrails.installed import installed_kinds
 from app.guardrails.kinds import KINDS
 from app.guardrails.plan import Builds, compile_policy
 from app.guardrails.pseudonyms import Minter
+from app.guardrails.surrogates import SURROGATES
 from app.ledger.keys import KeyStore
 from app.ledger.ledger import Ledger
 from app.ledger.pseudonyms import Vault
@@ -94,6 +97,7 @@ class Project:
             detectors=self.builds.kinds.values(),
             inspect_prompt=prompt_variables,
             validate=self.builds.detector,
+            surrogates=SURROGATES,
         )
 
     def compile(self, catalog: Catalog) -> Loaded:
@@ -125,9 +129,27 @@ class Project:
                 variant=variant,
                 prompt=compile_prompt(catalog.personas[name], catalog, variant=variant),
                 plan=plans[persona.policy],
+                behaviours=plan_behaviours(persona, self.builds),
                 route=routes[persona.route],
             )
         return Loaded(catalog, served, plans, routes)
+
+    def unapproved(self, catalog: Catalog, today: date, *, is_checkout: bool) -> list[Problem]:
+        """Waivers of which it cannot be verified who approved them.
+
+        Args:
+            catalog: Holds the waivers.
+            today: Waivers that have expired need nobody any more.
+            is_checkout: Whether the project lies in its repository, where CODEOWNERS is.
+        """
+        wanted = self.settings.waivers
+        match wanted.approval:
+            case Approval.NAMED:
+                return []
+            case Approval.CODEOWNERS:
+                return list(unowned_waivers(catalog, self.root, today)) if is_checkout else []
+            case Approval.SIGNATURE:
+                return list(unsigned_waivers(catalog, wanted.approvers, today))
 
     def load(self) -> Loaded:
         """Read and compile."""
@@ -161,22 +183,28 @@ def load_project(
 
 
 @asynccontextmanager
-async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
+async def running_app(
+    project: Project, *, host: str, clock: Clock | None = None
+) -> AsyncIterator[FastAPI]:
     """The app with everything behind it started; stops it all at the end.
 
     Args:
         project: What to serve.
         host: Where it will listen; without keys it must be a loopback address.
+        clock: Says what time it is; without one, this machine's.
 
     Raises:
         ContentError: The files are wrong.
         BannetonError: Something did not start, or may not be served so.
     """
-    clock, metrics = SystemClock(), Metrics()
+    metrics = Metrics()
+    clock = clock or SystemClock()
     backends: dict[str, Backend] = {}
     settings, kinds = project.settings, project.builds.kinds
 
     def compile_catalog(catalog: Catalog) -> Loaded:
+        if problems := project.unapproved(catalog, clock.now().date(), is_checkout=False):
+            raise ContentError(problems)
         loaded = project.compile(catalog)
         refuse_stopped_backends(loaded, kinds, backends)
         metrics.catalog_loaded(catalog.digest, clock.now())
@@ -186,7 +214,9 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
     async with AsyncExitStack() as stack:
         ledger = await open_ledger(project)
         stack.push_async_callback(ledger.stop)
-        authenticator = await _authenticator(KeyStore(ledger.store), clock, host)
+        admission = await admission_for(
+            settings.access, KeyStore(ledger.store), clock, host=host, stack=stack
+        )
         backends.update(
             await start_backends(settings, project.root, reloader.revision.compiled, kinds, stack)
         )
@@ -194,7 +224,7 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
         steps = Steps(
             backends=backends,
             ledger=ledger,
-            vault=Vault(ledger.store),
+            vault=Vault(ledger.store, days=project.settings.storage.pseudonym_days),
             metrics=metrics,
             clock=clock,
             new_id=new_id,
@@ -209,7 +239,7 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
             loaded=lambda: reloader.revision.compiled,
             readiness=partial(_readiness, reloader),
             ledger=ledger,
-            authenticator=authenticator,
+            admission=admission,
             shows_metrics=settings.telemetry.metrics,
         )
         limits = Limits(max_body_bytes=settings.limits.max_body_bytes)
@@ -255,30 +285,6 @@ def _readiness(reloader: Reloader[Loaded]) -> Readiness:
     )
 
 
-async def _authenticator(store: KeyStore, clock: Clock, host: str) -> Authenticator | None:
-    """Who checks keys; nobody where there are none and only this machine can ask.
-
-    Raises:
-        ContentError: There are no keys, and other machines could ask.
-    """
-    if any(key.revoked_at is None for key in await store.list(None)):
-        return Authenticator(store, clock)
-    if is_loopback(host):
-        return None
-    what = f"would listen on {host} without a key; make one: banneton keys create --name NAME"
-    raise ContentError([Problem("banneton.yaml", 0, 0, "server.host", what)])
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 async def make_key(project: Project, wish: KeyWish) -> NewKey:
     """Create a key in a project's ledger, whether or not a gateway runs on it."""
     return await with_keys(project, lambda store: create_key(store, SystemClock(), new_id, wish))
@@ -308,7 +314,7 @@ async def check_text(
         clock=SystemClock(),
         pseudonym_key=secrets.token_bytes(32),
         catalog=loaded.catalog.digest,
-        scope=PseudonymScope("", "", new_id()),
+        scope=PseudonymScope("", "", None, new_id()),
     )
 
 

@@ -109,6 +109,14 @@ def _uses(catalog: Catalog) -> Iterator[_Use]:
         for index, rule in enumerate(policy.rules):
             place, said_as = f"rules[{index}].detect", f"rules.{rule.id}.detect"
             yield _Use(f"policies/{name}.yaml", place, said_as, rule.detect)
+    personas = [*catalog.personas.items()]
+    personas += [(name, persona) for (name, _), persona in catalog.variants.items()]
+    for name, persona in personas:
+        for index, behaviour in enumerate(persona.behaviours):
+            if behaviour.verify is not None:
+                detect = DetectSpec(behaviour.verify.detector, behaviour.verify.settings)
+                place, said_as = f"behaviours[{index}].verify", f"behaviours.{behaviour.id}.verify"
+                yield _Use(f"personas/{name}.yaml", place, said_as, detect)
 
 
 def _needs(detect: DetectSpec, kinds: Kinds) -> list[Need]:

@@ -148,6 +148,10 @@ def _access(exc: AccessError) -> Failure:
             return Failure(401, exc.message, "authentication_error", "invalid_api_key")
         case AccessProblem.FORBIDDEN:
             return Failure(403, exc.message, "permission_error", "forbidden")
+        case AccessProblem.CLAIM:
+            return Failure(401, exc.message, "authentication_error", "invalid_claim")
+        case AccessProblem.UNAVAILABLE:
+            return Failure(503, exc.message, _SERVER, "claims_unavailable")
         case _ as never:
             assert_never(never)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from app.api.compound import Items, Object
 from app.api.shapes import NAME, Flag, Id, Number, Word
+from app.domain.conduct import Measured
 from app.domain.conversation import Json
 from app.domain.decision import Applied, Outcome, UncheckedRun
 from app.domain.finding import Finding
@@ -35,12 +36,13 @@ APPLIED = Items(
     Object(
         {
             "rule": _LINE,
+            "behaviour": _LINE,
             "action": Word(tuple(Action)),
             "findings": Items(COUNT),
             "observed": Flag(),
             "unchecked": Flag(),
         },
-        frozenset({"rule", "action", "findings"}),
+        frozenset({"action", "findings"}),
     )
 )
 UNCHECKED = Items(
@@ -97,6 +99,19 @@ def applied_json(applied: Iterable[Applied]) -> list[Json]:
     return made
 
 
+def behaviours_json(measured: Iterable[Measured]) -> list[Json]:
+    """What was done about behaviours; ``unchecked`` stands only where an outage decided."""
+    made: list[Json] = []
+    for one in measured:
+        if one.action is Action.ALLOW:
+            continue
+        line: dict[str, Json] = {"behaviour": one.behaviour, "action": one.action, "findings": []}
+        if one.is_outage:
+            line["unchecked"] = True
+        made.append(line)
+    return made
+
+
 def unchecked_json(runs: Iterable[UncheckedRun]) -> list[Json]:
     """Which detectors did not run to their end, on which text, and why."""
     return [{"detector": run.detector, "path": run.path, "reason": run.reason} for run in runs]
@@ -110,7 +125,7 @@ def summary_json(summary: Summary) -> dict[str, Json]:
         "variant": summary.variant,
         "catalog": summary.catalog,
         "outcome": summary.outcome,
-        "applied": applied_json(summary.applied),
+        "applied": applied_json(summary.applied) + behaviours_json(summary.behaviours),
         "findings": findings_json(summary.findings),
         "unchecked": unchecked_json(summary.unchecked),
     }

@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from app.api.errors import Failure, RawHeaders, StoppedError, failure
 from app.domain.clock import Clock, NewId
 from app.domain.conversation import Json
-from app.domain.errors import BannetonError, RequestError
+from app.domain.errors import AccessError, AccessProblem, BannetonError, RequestError
 from app.domain.protocols import Caller
 from app.pipeline.gateway import Gateway
 
@@ -26,6 +26,8 @@ _log = logging.getLogger("banneton.api")
 CLIENT_GONE = 499
 """The status in the access log where nobody was left to answer."""
 
+CLAIMS = b"x-banneton-claims"
+"""The header of signed claims."""
 JSON = b"application/json"
 
 
@@ -90,7 +92,13 @@ class Call:
 
     async def authenticate(self) -> Caller:
         """Who asks."""
-        return await self.parts.gateway.authenticate(self.header(b"authorization"))
+        claims = [value for key, value in self._scope["headers"] if key == CLAIMS]
+        if len(claims) > 1:
+            # Whichever were taken, something in front may have looked at the other one.
+            raise AccessError(AccessProblem.CLAIM, "There is more than one claim; send one.")
+        return await self.parts.gateway.authenticate(
+            self.header(b"authorization"), claims[0].decode("latin-1") if claims else None
+        )
 
     async def json_object(self) -> dict[str, Json]:
         """The body, which must be one JSON object.

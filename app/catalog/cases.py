@@ -14,6 +14,7 @@ from app.catalog.inherit import duplicates
 from app.catalog.wording import read_as, unknown
 from app.catalog.yaml_source import read_document
 from app.domain.catalog import Catalog
+from app.domain.conduct import Conduct
 from app.domain.decision import Outcome
 from app.domain.errors import ContentError, Problem
 from app.domain.persona import FileModel, Persona, Scalar
@@ -66,7 +67,7 @@ class Renders(FileModel):
 
 
 class PersonaCase(FileModel):
-    """A situation and what the persona's prompt must say in it."""
+    """A situation and what the persona's prompt must say in it, or how an answer measures up."""
 
     id: NonEmpty
     """The case in plain words."""
@@ -76,8 +77,12 @@ class PersonaCase(FileModel):
     """Which scenario the request names."""
     variant: str | None = None
     """Which variant answers; none is the persona as it is."""
-    renders: Renders
+    renders: Renders | None = None
     """What the prompt must and must not say."""
+    answer: str | None = None
+    """An answer to measure by the persona's behaviours."""
+    conduct: Mapping[str, Conduct] = {}
+    """By behaviour, whether the answer keeps to it: held, failed or not_scored."""
     why: str = ""
     """Why this is right."""
 
@@ -199,8 +204,17 @@ def _persona_cases(tree: Node, persona: Persona) -> tuple[tuple[PersonaCase, ...
 
 
 def _check_persona_case(case: PersonaCase, persona: Persona, node: Node) -> Iterator[Problem]:
-    if not (case.renders.contains or case.renders.lacks):
+    if case.renders is None and case.answer is None:
+        yield node.problem("must have 'renders' or 'answer'")
+    if case.renders is not None and not (case.renders.contains or case.renders.lacks):
         yield node.nearest("renders").problem("must have 'contains' or 'lacks'")
+    if (case.answer is None) != (not case.conduct):
+        yield node.problem("must have both of 'answer' and 'conduct', or neither")
+    measured = [each.id for each in persona.behaviours if each.verify is not None]
+    for behaviour in case.conduct:
+        if behaviour not in measured:
+            what = unknown("behaviour with 'verify'", behaviour, measured)
+            yield node.nearest("conduct", behaviour).key_problem(what)
     for name in case.variables:
         if name not in persona.variables:
             what = unknown("variable", name, persona.variables)

@@ -1,6 +1,6 @@
 """What the catalog must know of its siblings, which ``main`` passes in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -30,6 +30,11 @@ class DetectorKind(Protocol):
     @property
     def is_as_strict(self) -> Callable[[Any, Any], bool]:
         """Whether the first settings find at least all that the second ones find."""
+        ...
+
+    @property
+    def categories(self) -> Callable[[Any], Collection[str]] | None:
+        """Every category that findings for these settings may have; none where not known."""
         ...
 
     @property
@@ -64,3 +69,5 @@ class Siblings:
     validate: Callable[[str, FileModel], object] = accept_settings
     """Called with a detector's name and settings; raises ``DetectorError`` where it could not be
     built from them, such as for a pattern that its engine cannot run."""
+    surrogates: frozenset[str] = frozenset()
+    """Kinds of values for which there are surrogates."""

@@ -4,20 +4,20 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
-import re2
-
-from app.catalog.contracts import DetectorKind
+from app.catalog.behaviours import check_behaviour
+from app.catalog.contracts import DetectorKind, Siblings
 from app.catalog.document import Node
 from app.catalog.persona_file import ReadPersona
 from app.catalog.policy_file import ReadPolicy
-from app.catalog.tier import comparator, weaknesses_of_child, weaknesses_of_ladder
+from app.catalog.tier import comparator, weaknesses_of_child, weaknesses_of_ladder, wider_sinks
 from app.catalog.wording import choices, unknown
 from app.domain.errors import Problem
-from app.domain.persona import Behaviour, FloatBound, IntBound, Scalar, Variable, Verify
+from app.domain.persona import FloatBound, IntBound, Scalar, Variable
 from app.domain.policy import (
     Action,
     Mode,
     Policy,
+    PseudonymForm,
     Rule,
     Stage,
     Waiver,
@@ -104,6 +104,8 @@ def check_child(
             node = child.then_node(weakness.rule, audience)
         hint = "; only a waiver may lower it" if weakness.key == "then" else ""
         yield node.problem(weakness.what + hint)
+    for path, what in wider_sinks(child.policy, parent.policy):
+        yield child.tree.nearest("restore", *path).problem(what)
 
 
 def _acts_least(read: ReadPolicy, rule_id: str, key: str) -> Node:
@@ -152,6 +154,47 @@ def _idle(action: Action, rule: Rule) -> str:
     return ""
 
 
+def check_pseudonyms(read: ReadPolicy, siblings: Siblings) -> Iterator[Problem]:
+    """What is wrong with how a policy names values, and with who gets them back."""
+    named: set[str] = set()
+    is_known = read.is_whole
+    for rule in read.policy.rules:
+        written = {step.do for steps in rule.then.values() for step in steps}
+        kinds = _kinds_of_values(rule, siblings)
+        if Action.PSEUDONYMIZE in written:
+            is_known = is_known and kinds is not None
+            named.update(kinds or ())
+        if rule.pseudonym is PseudonymForm.SURROGATE:
+            at = _own(read, read.rule_node(rule.id).nearest("as"))
+            if Action.PSEUDONYMIZE not in written:
+                yield at.problem("does nothing: no step of the rule is 'pseudonymize'")
+            elif kinds is not None and not siblings.surrogates & kinds:
+                what = f"is 'surrogate', and there is none for {', '.join(sorted(kinds))}"
+                yield at.problem(what + choices(None, sorted(siblings.surrogates)))
+    restore = read.policy.restore
+    for path, wanted in (
+        (("user",), restore.user),
+        *((("tools", t), c) for t, c in restore.tools.items()),
+    ):
+        node = read.tree.nearest("restore", *path)
+        if is_known and node.source.file == read.tree.source.file:
+            for kind in sorted((wanted or frozenset()) - named):
+                yield node.problem(_no_such_value(kind, named))
+
+
+def _no_such_value(kind: str, named: Collection[str]) -> str:
+    what = f"names '{kind}', and no rule here gives such values pseudonyms"
+    return what + choices(kind, sorted(named))
+
+
+def _kinds_of_values(rule: Rule, siblings: Siblings) -> frozenset[str] | None:
+    """Every category that a rule may find; none where the detector cannot tell."""
+    kind = siblings.detectors.get(rule.detect.detector)
+    if kind is None or kind.categories is None:
+        return None
+    return frozenset(kind.categories(kind.settings.model_validate(rule.detect.settings)))
+
+
 def _listed(stages: Collection[Stage]) -> str:
     return " and ".join(stage.value for stage in Stage if stage in stages)
 
@@ -194,7 +237,7 @@ def check_persona(read: ReadPersona, names: Names) -> Iterator[Problem]:
         yield tree.nearest("prompt").problem(what + choices(name, persona.variables))
     for index, behaviour in enumerate(persona.behaviours):
         node = tree.nearest("behaviours", index)
-        yield from _check_behaviour(behaviour, node, persona.scenarios)
+        yield from check_behaviour(behaviour, node, persona.scenarios)
     for name, variable in persona.variables.items():
         yield from _check_variable(name, variable, tree.nearest("variables", name))
     for outcome in _REPLIES:
@@ -206,45 +249,6 @@ def check_persona(read: ReadPersona, names: Names) -> Iterator[Problem]:
     yield from _check_variants(read)
     for varied in read.variants.values():
         yield from check_persona(varied, names)
-
-
-def _check_behaviour(
-    behaviour: Behaviour, node: Node, scenarios: Collection[str]
-) -> Iterator[Problem]:
-    for index, scenario in enumerate(behaviour.scenarios):
-        if scenario not in scenarios:
-            what = unknown("scenario", scenario, scenarios)
-            yield node.nearest("scenarios", index).problem(what)
-    if behaviour.on_fail in NOT_YET:
-        yield node.nearest("on_fail").problem(
-            f"is '{behaviour.on_fail}', which is not available yet"
-        )
-    if behaviour.verify is not None:
-        yield from _check_verify(behaviour.verify, node.nearest("verify"))
-    elif (on_fail := node.child("on_fail")) is not None:
-        yield on_fail.problem("does nothing without 'verify'")
-
-
-def _check_verify(verify: Verify, node: Node) -> Iterator[Problem]:
-    if sum(way is not None for way in (verify.pattern, verify.words, verify.judge)) != 1:
-        yield node.problem("must have exactly one of 'pattern', 'words' and 'judge'")
-        return
-    if verify.judge is not None and verify.expect is None:
-        yield node.problem("must have 'expect', what the judge should say")
-    if verify.judge is None and verify.expect not in {None, "present", "absent"}:
-        yield node.nearest("expect").problem(
-            f"is '{verify.expect}'; a pattern or words are 'present' or 'absent'"
-        )
-    if verify.words == ():
-        yield node.nearest("words").problem("must name at least one word")
-    if verify.pattern is not None:
-        quiet = re2.Options()
-        quiet.log_errors = False
-        try:
-            re2.compile(verify.pattern, quiet)
-        except re2.error:
-            what = "is not a pattern that RE2 can run (no look-around, no back-references)"
-            yield node.nearest("pattern").problem(what)
 
 
 def _check_variable(name: str, variable: Variable, node: Node) -> Iterator[Problem]:

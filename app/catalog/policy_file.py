@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJs
 from app.catalog.budget_file import BudgetFile, budget_problems, build_budget
 from app.catalog.contracts import Siblings
 from app.catalog.document import Node
+from app.catalog.restore_file import RestoreFile, build_restore
 from app.catalog.wording import read_as, unknown
 from app.domain.conversation import Json
 from app.domain.errors import ContentError, DetectorError, Problem
@@ -22,6 +23,7 @@ from app.domain.policy import (
     KeepContent,
     Mode,
     Policy,
+    PseudonymForm,
     Rule,
     Stage,
     Step,
@@ -84,6 +86,9 @@ class RuleFile(FileModel):
     audience that is not named takes the next looser named one's; where none is, allow."""
     append: str = ""
     """What ``steer`` adds at the end of the answer."""
+    as_: Annotated[PseudonymForm, Field(alias="as")] = PseudonymForm.TOKEN
+    """What ``pseudonymize`` puts in the place of a value: a ``token`` such as
+    ``EMAIL_ADDRESS_7F3K2M9QXT``, or a ``surrogate``, an invented value of the same kind."""
     mode: Mode = Mode.ENFORCE
     """``observe`` decides and records, and does not act."""
     enforce_percent: Percent = 100
@@ -111,6 +116,8 @@ class WaiverFile(FileModel):
     """Who answers for it."""
     expires: date
     """The last day (UTC) on which the waiver holds."""
+    signature: str = ""
+    """The approver's SSH signature, where ``waivers.approval`` of the deployment wants one."""
 
 
 class KeepFile(FileModel):
@@ -139,6 +146,8 @@ class PolicyFile(FileModel):
     """Where this policy may be weaker than its rules say, each until a date."""
     keep: KeepFile = KeepFile()
     """What the ledger may keep."""
+    restore: RestoreFile = RestoreFile()
+    """Which values the user and tools get in place of their pseudonyms; records get none."""
     budget: BudgetFile | None = None
     """How often a rule may stop a harmless text."""
     mode: Mode = Mode.ENFORCE
@@ -252,6 +261,7 @@ def build_policy(
         rules=tuple(rules),
         waivers=tuple(Waiver(**dict(waiver)) for waiver in file.waivers),
         keep=Keep(file.keep.content, _count(file.keep.content_for), _count(file.keep.findings)),
+        restore=build_restore(file.restore, tree.nearest("restore")),
         budget=build_budget(file.budget, file.audiences.strictest_first) if file.budget else None,
         extends=file.extends,
     )
@@ -291,7 +301,16 @@ def _read_detect(rule: RuleFile, node: Node, siblings: Siblings) -> DetectSpec:
             f"finds nothing at {' and '.join(blind)}, only at {' and '.join(sorted(kind.stages))}"
         )
         raise ContentError([settings_node.key_problem(what)])
-    settings = read_as(kind.settings, settings_node)
+    return detect_spec(name, settings_node, siblings)
+
+
+def detect_spec(name: str, settings_node: Node, siblings: Siblings) -> DetectSpec:
+    """A detector with its settings, validated.
+
+    Raises:
+        ContentError: The settings are not the detector's, or it could not be built from them.
+    """
+    settings = read_as(siblings.detectors[name].settings, settings_node)
     try:
         siblings.validate(name, settings)
     except DetectorError as exc:
@@ -332,6 +351,7 @@ def _build_rule(rule: RuleFile, node: Node, audiences: Sequence[str], detect: De
         detect=detect,
         then=_for_every_audience(rule.then, audiences),
         append=rule.append,
+        pseudonym=rule.as_,
         mode=rule.mode,
         enforce_percent=rule.enforce_percent,
         timeout_ms=rule.timeout_ms,

@@ -1,6 +1,6 @@
 """Files to a frozen ``Catalog``: everything that is wrong in any of them, said at once."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -9,8 +9,15 @@ from typing import Annotated, TypeVar
 
 from pydantic import Field
 
+from app.catalog.behaviours import check_authority
 from app.catalog.contracts import DetectorKind, PromptInspector, Siblings, accept_settings
-from app.catalog.cross_check import Names, check_child, check_persona, check_policy
+from app.catalog.cross_check import (
+    Names,
+    check_child,
+    check_persona,
+    check_policy,
+    check_pseudonyms,
+)
 from app.catalog.digest import digest_of
 from app.catalog.document import Node, file_problem, walk, without
 from app.catalog.files import DEPLOYMENT_FILE, find_prompts, find_yaml, read_knowledge, read_prompt
@@ -57,6 +64,7 @@ def read_catalog(
     detectors: Iterable[DetectorKind],
     inspect_prompt: PromptInspector,
     validate: Callable[[str, FileModel], object] = accept_settings,
+    surrogates: Collection[str] = frozenset(),
 ) -> Catalog:
     """Read, merge, validate and cross-check everything under a project's root.
 
@@ -66,12 +74,14 @@ def read_catalog(
         inspect_prompt: Tells which variables a template wants declared.
         validate: Called with a detector's name and settings; raises ``DetectorError`` where the
             detector could not be built from them.
+        surrogates: Kinds of values for which rules may say ``as: surrogate``.
 
     Raises:
         ContentError: Every problem of every file.
     """
     notes = _Notes()
-    siblings = Siblings({kind.name: kind for kind in detectors}, inspect_prompt, validate)
+    kinds = {kind.name: kind for kind in detectors}
+    siblings = Siblings(kinds, inspect_prompt, validate, frozenset(surrogates))
     policy_trees = _read_trees(root, "policies", notes)
     policies = _read_policies(policy_trees, siblings, notes)
     prompts = _read_prompts(root, notes)
@@ -80,7 +90,7 @@ def read_catalog(
     persona_trees = _read_trees(root, "personas", notes)
     if not persona_trees:
         notes.problems.append(file_problem("personas", "holds no persona"))
-    personas = _read_personas(persona_trees, notes)
+    personas = _read_personas(persona_trees, siblings, notes)
     names = Names(
         prompts=prompts,
         policies=policy_trees,
@@ -89,6 +99,11 @@ def read_catalog(
     )
     for read in personas.values():
         notes.problems += check_persona(read, names)
+        parent = personas.get(read.extends or "")
+        if parent is not None:
+            notes.problems += check_authority(read, parent.persona)
+        for varied in read.variants.values():
+            notes.problems += check_authority(varied, read.persona)
     knowledge = _read_knowledge(root, personas.values(), notes)
     if notes.problems or deployment is None:
         raise ContentError(notes.problems)
@@ -127,6 +142,7 @@ def _read_policies(
     for child in read.values():
         parent = read.get(child.policy.extends or "")
         notes.problems += check_policy(child, parent)
+        notes.problems += check_pseudonyms(child, siblings)
         if parent is not None:
             notes.problems += check_child(child, parent, siblings.detectors)
     return read
@@ -147,11 +163,14 @@ def _wrong_place_of_audiences(tree: Node) -> Problem | None:
     return None
 
 
-def _read_personas(trees: Mapping[str, Node | None], notes: _Notes) -> dict[str, ReadPersona]:
+def _read_personas(
+    trees: Mapping[str, Node | None], siblings: Siblings, notes: _Notes
+) -> dict[str, ReadPersona]:
     merged, problems = resolve_extends("persona", trees)
     notes.problems += problems
     found = {
-        name: notes.attempt(partial(read_persona, name, tree)) for name, tree in merged.items()
+        name: notes.attempt(partial(read_persona, name, tree, siblings))
+        for name, tree in merged.items()
     }
     return {name: read for name, read in found.items() if read is not None}
 

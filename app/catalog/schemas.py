@@ -36,11 +36,12 @@ def generate_schemas(
         detectors: Every kind of detector that rules may name.
         settings: The model of ``banneton.yaml`` without its routes.
     """
+    kinds = list(detectors)
     schemas = {
         "banneton": _banneton(settings),
         "cases": _cases(),
-        "persona": _persona(),
-        "policy": _policy(list(detectors)),
+        "persona": _persona(kinds),
+        "policy": _policy(kinds),
     }
     return {f"{name}.schema.json": _text(name, schema) for name, schema in schemas.items()}
 
@@ -63,9 +64,46 @@ def _root(models: list[type[BaseModel]]) -> tuple[Schema, list[Schema]]:
     return {**root, "$defs": definitions}, others
 
 
-def _persona() -> Schema:
-    schema, _ = _root([Persona])
+def _persona(detectors: list[DetectorKind]) -> Schema:
+    schema, settings = _root([Persona, *(kind.settings for kind in detectors)])
     del schema["properties"]["id"]
+    ways: Schema = {
+        kind.name: {"description": kind.summary, **reference}
+        for kind, reference in zip(detectors, settings, strict=True)
+    }
+    shorthands: dict[str, tuple[str, Schema]] = {
+        "words": (
+            "Words of which the answer must hold one; or the detector's settings.",
+            {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        ),
+        "judge": (
+            "A question about the answer, for a model; or the detector's settings.",
+            {"type": "string"},
+        ),
+    }
+    for name, (what, short) in shorthands.items():
+        if name in ways:
+            ways[name] = {"description": what, "anyOf": [short, ways[name]]}
+    pattern = {"type": "string", "description": "What the answer must match, in RE2 syntax."}
+    expect = {
+        "enum": ["present", "absent", "yes", "no"],
+        "description": "Whether the detector should find something: a pattern and a list of words "
+        "should be present, all else absent, unless this says otherwise. For a judge's question, "
+        "its right answer.",
+    }
+    behaviour = schema["$defs"]["Behaviour"]["properties"]
+    verify = schema["$defs"].pop("Verify")["properties"]
+    behaviour["verify"] = {
+        "description": behaviour["verify"]["description"],
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "pattern": pattern,
+            **ways,
+            "expect": expect,
+            "min_score": verify["min_score"],
+        },
+    }
     schema["properties"] = {"extends": _EXTENDS, **schema["properties"]}
     return _without_required(schema)
 

@@ -13,9 +13,11 @@ from itertools import pairwise
 from app.catalog.contracts import DetectorKind
 from app.domain.policy import (
     Action,
+    Categories,
     DetectSpec,
     Mode,
     Policy,
+    PseudonymForm,
     Rule,
     Steps,
     action_at,
@@ -82,6 +84,20 @@ def weaknesses_of_child(
             yield Weakness(ours.id, weakness.key, what, weakness.audiences)
 
 
+def wider_sinks(child: Policy, parent: Policy) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where a policy restores more than the one it extends: the place in the file, and why."""
+    ours, theirs = child.restore, parent.restore
+    if not _is_within(ours.user, theirs.user):
+        yield ("user",), f"restores more than '{parent.id}' does"
+    for name in dict.fromkeys((*ours.tools, *theirs.tools)):
+        if not _is_within(ours.for_tool(name), theirs.for_tool(name)):
+            yield ("tools", name), f"restores more for '{name}' than '{parent.id}' does"
+
+
+def _is_within(ours: Categories, theirs: Categories) -> bool:
+    return theirs is None or (ours is not None and ours <= theirs)
+
+
 def _weaknesses_of_rule(ours: Rule, theirs: Rule, is_as_strict: IsAsStrict) -> Iterator[Weakness]:
     for audience, steps in theirs.then.items():
         if weaker := _first_weaker(ours.then.get(audience, ()), steps):
@@ -94,6 +110,8 @@ def _weaknesses_of_rule(ours: Rule, theirs: Rule, is_as_strict: IsAsStrict) -> I
     if ours.detect != theirs.detect and not is_as_strict(ours.detect, theirs.detect):
         what = "its detector cannot be shown to find all that was found before"
         yield Weakness(ours.id, "detect", what)
+    if ours.pseudonym is not theirs.pseudonym and theirs.pseudonym is PseudonymForm.TOKEN:
+        yield Weakness(ours.id, "as", "a surrogate tells more of a value than a token does")
     if ours.enforced_percent < theirs.enforced_percent:
         yield _acts_less(ours, theirs)
     if not is_at_least(ours.on_unchecked, theirs.on_unchecked):

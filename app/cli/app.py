@@ -22,6 +22,7 @@ from app.cli import (
     render,
     schemas,
     serve,
+    waivers,
 )
 from app.domain.errors import BannetonError
 
@@ -61,6 +62,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     calibrate.calibrate,
     explain.explain,
     plan.plan,
+    waivers.waivers,
     schemas.schemas,
 )
 for command in COMMANDS:

@@ -19,35 +19,54 @@ def check(
 ) -> None:
     """Say everything that is wrong in a project's files, and run their cases.
 
-    Ends with 0 where all is well, 1 where something is wrong.
+    Ends with 0 where all is well, 1 where something is wrong. Warnings change nothing about that.
 
     Example: banneton check
     """
     import asyncio
     import json
 
+    from app.catalog.behaviours import contradictions
     from app.domain.errors import ContentError
-    from app.main import check_cases, load_project
+    from app.main import SystemClock, check_cases, load_project
 
     problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     summary = ""
+    left_out: list[str] = []
     try:
         project = load_project(root, reads_secrets=False)
         loaded = project.load()
         catalog = loaded.catalog
+        warnings = contradictions(catalog)
+        today = SystemClock().now().date()
+        problems = tuple(project.unapproved(catalog, today, is_checkout=True))
         summary = (
             f"{len(catalog.personas)} personas, {len(catalog.policies)} policies, {catalog.digest}"
         )
+        left_out = [
+            f"policies/{name}.yaml: rules.{rule}: left out, as what it needs is not installed"
+            for name, plan in sorted(loaded.plans.items())
+            for rule in plan.left_out
+        ]
         if cases:
-            count, problems = asyncio.run(check_cases(project, loaded))
+            count, failed = asyncio.run(check_cases(project, loaded))
+            problems += failed
             summary = f"{count} cases, {summary}"
     except ContentError as error:
         problems = error.problems
     if output is Format.JSON:
         fields = ("file", "line", "column", "path", "what")
-        found = [{name: getattr(problem, name) for name in fields} for problem in problems]
-        typer.echo(json.dumps({"problems": found}, ensure_ascii=False, indent=2))
+        found: dict[str, object] = {
+            kind: [{name: getattr(each, name) for name in fields} for each in listed]
+            for kind, listed in (("problems", problems), ("warnings", warnings))
+        }
+        typer.echo(json.dumps({**found, "left_out": left_out}, ensure_ascii=False, indent=2))
     else:
+        for line in left_out:
+            typer.echo(line)
+        for warning in warnings:
+            typer.echo(f"warning: {warning}")
         for problem in problems:
             typer.echo(str(problem))
         typer.echo(f"{len(problems)} problems" if problems else f"all well: {summary}")

@@ -21,6 +21,7 @@ _REQUEST_CODES = {
     "invalid_value": "A field holds what it cannot; `param` names it.",
     "invalid_query": "The query string makes no sense.",
     "field_refused": "The coverage table does not let the field in; `param` names it.",
+    "overrides": "A system message goes against a behaviour of the persona that stands above it.",
     "out_of_bounds": "The persona does not let this be chosen so.",
     "unknown_audience": "The policy has no such audience.",
     "unsupported": "The backend of this persona cannot do it.",
@@ -36,7 +37,9 @@ _REQUEST_CODES = {
 _ACCESS = {
     "MISSING": "The request has no key.",
     "INVALID": "The key is wrong, revoked or expired.",
-    "FORBIDDEN": "The key may not do this.",
+    "FORBIDDEN": "The key, or the signed claim, may not do this.",
+    "CLAIM": "The signed claim is missing where there must be one, or does not count.",
+    "UNAVAILABLE": "The keys that signed claims are checked with cannot be had.",
 }
 _MADE = "<!-- Made by `make docs` from the code. Do not edit. -->"
 

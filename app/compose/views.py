@@ -7,7 +7,7 @@ from app.compose.nearest import remedy
 from app.compose.provenance import SourcedText, file_text, value_text
 from app.compose.state import TemplateMistakeError
 from app.domain.catalog import Source
-from app.domain.persona import Identity, Persona, Voice
+from app.domain.persona import Authority, Behaviour, Identity, Persona, Voice
 from app.domain.prompt import LineSource
 
 RECORDS: Mapping[str, tuple[str, ...]] = {
@@ -124,7 +124,7 @@ def scenario_names(persona: Persona, scenario: str | None, at: PersonaSources) -
                 "authority": at.text(behaviour.authority.value, f"behaviours[{index}].authority"),
             },
         )
-        for index, behaviour in enumerate(persona.behaviours)
+        for index, behaviour in sorted(enumerate(persona.behaviours), key=_standing)
         if not behaviour.scenarios or scenario in behaviour.scenarios
     )
     if scenario is None:
@@ -133,6 +133,11 @@ def scenario_names(persona: Persona, scenario: str | None, at: PersonaSources) -
     fields = _texts(at, path, persona.scenarios[scenario].model_dump())
     fields["id"] = at.text(scenario, path)
     return {"behaviours": behaviours, "scenario": View("scenario", fields)}
+
+
+def _standing(numbered: tuple[int, Behaviour]) -> int:
+    """What stands highest comes first; else the persona's order."""
+    return list(Authority).index(numbered[1].authority)
 
 
 def variable_names(

@@ -4,7 +4,7 @@ BannetonError
 ├── ContentError      files that people write are wrong (catalog, banneton.yaml, cases)
 ├── RequestError      the caller asked for something we cannot do
 │   └── FieldRefusedError   a field of the wire format that policy does not let through
-├── AccessError       no key, a wrong key, or a key that may not
+├── AccessError       no key or claim, a wrong one, or one that may not
 ├── BackendError      the model's side failed
 ├── LedgerError       a record could not be kept
 └── DetectorError     a detector could not be built or could not run
@@ -78,10 +78,14 @@ class AccessProblem(StrEnum):
     MISSING = "missing"
     INVALID = "invalid"
     FORBIDDEN = "forbidden"
+    CLAIM = "claim"
+    """The signed claim is missing where there must be one, or does not count."""
+    UNAVAILABLE = "unavailable"
+    """Whether the signed claim counts cannot be told now."""
 
 
 class AccessError(BannetonError):
-    """No key, a wrong key, or a key that may not do this."""
+    """No key or claim, a wrong one, or one that may not do this."""
 
     def __init__(self, problem: AccessProblem, message: str) -> None:
         self.problem = problem

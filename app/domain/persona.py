@@ -53,16 +53,16 @@ class Authority(StrEnum):
 
 
 class Verify(FileModel):
-    """How a behaviour is measured on an answer; exactly one of pattern, words and judge."""
+    """How a behaviour is measured on an answer. Files say it in fewer words."""
 
-    pattern: str | None = None
-    """What the answer must match, in RE2 syntax."""
-    words: tuple[str, ...] | None = None
-    """Words of which the answer must hold one."""
-    judge: str | None = None
-    """A question about the answer, for a model."""
-    expect: str | None = None
-    """What the judge should say; for pattern and words ``present`` (the default) or ``absent``."""
+    detector: str
+    """Which detector looks at the answer."""
+    settings: Mapping[str, object] = {}
+    """As validated by the detector's own settings model; JSON values only."""
+    expect: Literal["present", "absent"]
+    """Whether the detector should find something."""
+    min_score: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """From which score on something counts as found."""
 
 
 class Behaviour(FileModel):
@@ -73,13 +73,24 @@ class Behaviour(FileModel):
     instruct: str
     """Goes into the system prompt."""
     verify: Verify | None = None
-    """How it is to be measured on an answer. Live answers are not measured yet."""
+    """How it is measured on an answer: a pattern, words, a question to a judge, or any detector."""
     scenarios: tuple[str, ...] = ()
     """Only in these scenarios; empty means always."""
     on_fail: Literal["flag", "steer", "retry", "block"] = "flag"
-    """What to do where an answer does not keep to it."""
+    """What to do where an answer does not keep to it. ``retry`` and ``block`` hold the answer until
+    it has been measured."""
+    retries: Annotated[int, Field(ge=1, le=3)] = 1
+    """How often the model may answer again, where ``on_fail`` is ``retry``."""
+    then: Literal["flag", "steer", "block"] = "flag"
+    """What to do where it still does not keep to it after that."""
+    append: str = ""
+    """What ``steer`` adds at the end of the answer."""
+    percent: Annotated[float, Field(ge=0, le=100)] | None = None
+    """On which share of answers it is measured; left out, on the persona's."""
+    timeout_ms: Annotated[int, Field(ge=1, le=600_000)] = 5_000
+    """How long a detector outside the process may take."""
     authority: Authority = Authority.PERSONA
-    """Who may override it, highest first."""
+    """Who may override it, highest first: what stands lower cannot."""
 
 
 class Scenario(FileModel):
@@ -214,6 +225,8 @@ class Persona(FileModel):
     """How it speaks."""
     behaviours: tuple[Behaviour, ...] = ()
     """What it does and does not do, one line of conduct each."""
+    measure_percent: Annotated[float, Field(ge=0, le=100)] = 100
+    """On which share of answers behaviours are measured, drawn by request."""
     scenarios: Mapping[str, Scenario] = {}
     """Situations that a request may name, by id."""
     variables: Mapping[str, Variable] = {}

@@ -28,6 +28,15 @@ class Action(StrEnum):
     BLOCK = "block"
 
 
+class PseudonymForm(StrEnum):
+    """What a pseudonym looks like."""
+
+    TOKEN = "token"  # noqa: S105  # no password
+    """The kind of value, and characters that mean nothing."""
+    SURROGATE = "surrogate"
+    """An invented value of the same kind, that is nobody's."""
+
+
 REWRITES = frozenset({Action.PSEUDONYMIZE, Action.MASK})
 STOPS = frozenset({Action.ESCALATE, Action.BLOCK})
 
@@ -112,6 +121,8 @@ class Rule:
     """For every audience of the policy."""
     append: str = ""
     """What ``steer`` adds at the end of the answer."""
+    pseudonym: PseudonymForm = PseudonymForm.TOKEN
+    """What ``pseudonymize`` puts in the place of a value."""
     mode: Mode = Mode.ENFORCE
     enforce_percent: float = 100.0
     """For which share of traffic a rule that enforces acts; for the rest it observes."""
@@ -139,6 +150,19 @@ class Waiver:
     approved_by: str
     expires: date
     """The last day (UTC) on which the waiver holds."""
+    signature: str = ""
+    """The approver's SSH signature, where the deployment asks for one."""
+
+
+class Approval(StrEnum):
+    """How it is verified who approved a waiver, the weakest way first."""
+
+    NAMED = "named"
+    """Somebody is named; nothing is verified."""
+    CODEOWNERS = "codeowners"
+    """Who is named owns the policy's file; ``check`` verifies it."""
+    SIGNATURE = "signature"
+    """Who is named signed the waiver; ``check`` and the gateway verify it."""
 
 
 class KeepContent(StrEnum):
@@ -156,6 +180,31 @@ class Keep:
     content: KeepContent = KeepContent.NONE
     content_days: int = 30
     findings_days: int = 400
+
+
+Categories = frozenset[str] | None
+"""Kinds of values, by the detectors' words for them; none means all."""
+
+ANY_TOOL = "*"
+"""Stands for every tool that is not named."""
+
+
+def _every_tool() -> Mapping[str, Categories]:
+    return {ANY_TOOL: None}
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Which values each sink gets in place of their pseudonyms. Records never get any."""
+
+    user: Categories = None
+    """In the answer, its refusals and its reasoning."""
+    tools: Mapping[str, Categories] = field(default_factory=_every_tool)
+    """By tool, in the arguments of its calls; ``ANY_TOOL`` is always there."""
+
+    def for_tool(self, name: str | None) -> Categories:
+        """What the arguments of this tool's calls get; none as a name stands for any tool."""
+        return self.tools[name if name is not None and name in self.tools else ANY_TOOL]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +230,7 @@ class Policy:
     rules: tuple[Rule, ...]
     waivers: tuple[Waiver, ...] = ()
     keep: Keep = Keep()
+    restore: Restore = Restore()
     budget: Budget | None = None
     """None where the policy sets no bound on false alarms."""
     extends: str | None = None

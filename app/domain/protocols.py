@@ -1,7 +1,7 @@
 """How rooms meet: what one needs of another, without importing it."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -106,20 +106,43 @@ class PseudonymScope:
 
     tenant: str
     key_id: str
-    session: str
-    """The client's session, or the request id where there is none."""
+    session: str | None
+    """As the client names it; none where there is none, and the scope is one request."""
+    request_id: str = ""
+    """Of that one request; empty where there is a session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What a pseudonym stands for."""
+
+    category: str
+    """The detector's word for the kind of value, by which policy says who may see it."""
+    value: str = field(repr=False)
 
 
 class PseudonymVault(Protocol):
     """Keeps what each pseudonym stands for, for sessions that outlive a request."""
 
-    async def load(self, scope: PseudonymScope) -> Mapping[str, str]:
-        """Every pseudonym of the scope that has not expired, with its value."""
+    async def load(self, scope: PseudonymScope) -> Mapping[str, Original]:
+        """Every pseudonym of a session that has not expired, with what it stands for."""
         ...
 
-    async def save(self, scope: PseudonymScope, minted: Mapping[str, str]) -> None:
-        """Keep these until they expire. Durable when it returns."""
+    async def save(self, scope: PseudonymScope, minted: Mapping[str, Original]) -> None:
+        """Keep these of a session until they expire. Durable when it returns."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an identity provider has signed about whom a request is for."""
+
+    audience: str | None
+    """Under which the subject is to be served; ``None`` where the token does not say."""
+    subject: str | None = None
+    """The end user; ``None`` leaves that to the request."""
+    tenant: str | None = None
+    """Whose the subject is; ``None`` where nothing is compared with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +156,8 @@ class Caller:
     loosest_audience: str | None
     """The loosest audience the key may be served under; ``None`` means the policy's default."""
     may_read_records: bool = False
+    claim: Claim | None = None
+    """What the request carries beside the key; ``None`` where it carries nothing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from app.domain.conduct import Measured
 from app.domain.decision import Decision, Outcome, Trace
 from app.domain.events import Usage
 
@@ -84,14 +85,18 @@ class Closing:
     outcome: Outcome
     """Over the whole exchange, the input included."""
     trace: Trace = ()
-    """Of the stages after the model."""
+    """Of the stages after the model. What was said of an attempt that was made again stands first,
+    with paths such as ``attempts[0].choices[0].text``."""
     decisions: tuple[Decision, ...] = ()
     finish: str | None = None
     error: str | None = None
     """The kind of failure, such as ``timeout``; never its text."""
     usage: Usage | None = None
+    """Of all attempts together."""
     detector_usage: Usage | None = None
     """What models counted for answering detectors, over the whole exchange."""
+    behaviours: tuple[Measured, ...] = ()
+    """What became of each behaviour that is measured in this scenario, attempt by attempt."""
     timings: Timings = field(default_factory=Timings)
     content: tuple[tuple[str, str], ...] = ()
     """Channel and text as released, before pseudonyms were restored."""

@@ -9,6 +9,7 @@ from app.domain.decision import Outcome
 from app.domain.errors import Problem, RequestError
 from app.domain.policy import Stage
 from app.domain.protocols import PseudonymScope
+from app.guardrails.behaviours import look, resolve
 from app.guardrails.context import Context
 from app.guardrails.plan import PolicyPlan
 from app.pipeline.check import check_segments
@@ -36,6 +37,7 @@ async def run_cases(loaded: Loaded, cases: Cases, clock: Clock) -> tuple[int, tu
         for index, persona_case in enumerate(persona_cases):
             count += 1
             found = _wrong_about_prompt(loaded, persona, persona_case)
+            found += await _wrong_about_answer(loaded, persona, persona_case)
             problems += _problems(f"personas/{persona}", index, persona_case.id, found)
     return count, tuple(problems)
 
@@ -86,11 +88,27 @@ def _segments(case: PolicyCase) -> tuple[Segment, ...]:
 
 
 def _wrong_about_prompt(loaded: Loaded, persona: str, case: PersonaCase) -> list[str]:
-    served = loaded.served[persona, case.variant]
+    served, renders = loaded.served[persona, case.variant], case.renders
+    if renders is None:
+        return []
     try:
         text = served.prompt.compose(case.scenario, case.variables).text
     except RequestError as exc:
         return [f"cannot be composed: {exc.message}"]
+    return [f"the prompt lacks {piece!r}" for piece in renders.contains if piece not in text] + [
+        f"the prompt has {piece!r}" for piece in renders.lacks if piece in text
+    ]
+
+
+async def _wrong_about_answer(loaded: Loaded, persona: str, case: PersonaCase) -> list[str]:
+    """Measured as a live answer is, but that nothing outside can be asked."""
+    if case.answer is None:
+        return []
+    planned = loaded.served[persona, case.variant].behaviours
+    seen = await look(planned, {0: case.answer}, Context(Stage.OUTPUT), None)
+    measured = {each.behaviour: each.conduct for each in resolve(planned, seen, 1).measured}
     return [
-        f"the prompt lacks {piece!r}" for piece in case.renders.contains if piece not in text
-    ] + [f"the prompt has {piece!r}" for piece in case.renders.lacks if piece in text]
+        f"the behaviour {behaviour} is {measured[behaviour]}, not {expected}"
+        for behaviour, expected in case.conduct.items()
+        if measured[behaviour] is not expected
+    ]

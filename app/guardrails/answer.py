@@ -12,30 +12,108 @@ from app.domain.events import (
     ToolCallDelta,
 )
 from app.guardrails.channel import Channel
+from app.guardrails.cut import Halt
+from app.guardrails.known import PSEUDONYM
 from app.guardrails.restore import Restorer
-from app.guardrails.rewrite import Edit
+from app.guardrails.rewrite import Edit, Rewritten
+from app.guardrails.seen import Seen, in_original
 
 Delta = TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta
 
 
 @dataclass(slots=True)
 class Text:
-    """A channel with its way out: what is released becomes events like this one."""
+    """A channel with its way out.
+
+    What the channel releases still has its pseudonyms. The restorer puts values in their place, and
+    the exit, a channel too, looks at what that makes before it leaves. Each of the three gives the
+    same however its text is cut, and so do they together.
+    """
 
     channel: Channel
     like: Delta | None
-    """None for texts that become part of another event."""
-    restorer: Restorer | None
+    """What leaves becomes events like this; none for texts that become part of another event."""
+    restorer: Restorer | None = None
     """None where pseudonyms stay."""
+    exit: Channel | None = None
+    """None where nothing looks at restored text, or there is nothing to restore."""
     signed: str | None = None
     """What the provider signed of it, where that waits for the end."""
     passed: list[str] = field(default_factory=list)
-    """What was released, before pseudonyms were restored."""
+    """What the channel released."""
+    is_withheld: bool = False
+    """Nothing of it left: it was signed, and would not have left as it was."""
+    added: str = ""
+    """What rules put at its end."""
+    _closed: str | None = None
+    """What the end gave, before the exit's own end; none before the end."""
 
-    def events(self, text: str, *, is_end: bool = False) -> list[StreamEvent]:
-        """The events for a released text."""
-        self.passed.append(text)
-        shown = text if self.restorer is None else self.restorer.feed(text, is_end=is_end)
+    @property
+    def is_intact(self) -> bool:
+        """Whether it leaves as the model wrote it or not at all: reasoning that is signed."""
+        return isinstance(self.like, ReasoningDelta) and self.signed is not None
+
+    @property
+    def halt(self) -> Halt | None:
+        """Where it was stopped: on its way out, or before."""
+        return (self.exit is not None and self.exit.halt) or self.channel.halt
+
+    @property
+    def seen(self) -> Seen:
+        """What was said of it, with offsets of what the model wrote."""
+        seen = self.channel.seen
+        if self.exit is None or self.restorer is None:
+            return seen
+        left = self.exit.seen
+        left = replace(
+            left, findings=tuple(f for f in left.findings if f.detector != PSEUDONYM.detector)
+        )
+        left = in_original(left, Rewritten("", tuple(self.restorer.edits)))
+        return seen + in_original(left, Rewritten("", tuple(self.channel.edits)))
+
+    @property
+    def content(self) -> str:
+        """All that left, with pseudonyms where values were put back."""
+        passed = "".join(self.passed)
+        if self.is_withheld:
+            return ""
+        if self.exit is None or self.restorer is None:
+            return passed + self.added
+        back = Rewritten("", tuple(self.restorer.edits))
+        left = self.exit.passing()
+        parts: list[str] = []
+        at = 0
+        for edit in left.edits:
+            start, end = back.to_original(edit.start, edit.end)
+            parts += passed[at:start], left.text[edit.new_start : edit.new_end]
+            at = max(at, end)
+        released = self.exit.released
+        return "".join([*parts, passed[at : back.to_original(released, released)[1]], self.added])
+
+    def more(self, released: str) -> str:
+        """What can leave when the channel has released more."""
+        self.passed.append(released)
+        shown = released if self.restorer is None else self.restorer.feed(released)
+        return shown if self.exit is None else self.exit.feed(shown)
+
+    def close(self) -> None:
+        """The channel has ended: let the exit have what is left of it."""
+        if self._closed is not None:
+            return
+        released = self.channel.release()
+        self.passed.append(released)
+        if self.restorer is not None and not self.is_intact:
+            released = self.restorer.feed(released, is_end=True)
+        self._closed = released if self.exit is None else self.exit.feed(released)
+
+    def rest(self) -> str:
+        """What is left to leave, once closed and once the exit has ended."""
+        left = self._closed or ""
+        self._closed = ""
+        return left if self.exit is None else left + self.exit.release()
+
+    def events(self, shown: str) -> list[StreamEvent]:
+        """The events for what leaves."""
         if not shown:
             return []
         like = self.like
@@ -51,10 +129,22 @@ class Text:
             case _:
                 return [replace(like, text=shown)]
 
+    def steers(self) -> list[str]:
+        """What rules add at the end of the answer because of it; after the end."""
+        return self.channel.steers() + (self.exit.steers() if self.exit is not None else [])
+
+    def conclude(self) -> None:
+        """Nothing more leaves: record what detectors say of it as far as it came."""
+        self.channel.conclude()
+        if self.exit is not None:
+            self.exit.conclude()
+
     def place(self, point: int) -> int:
-        """Where a place of the model's text is in what was shown."""
-        shown = _moved(point, self.channel.edits)
-        return shown if self.restorer is None else _moved(shown, self.restorer.edits)
+        """Where a place of the model's text is in what left."""
+        moved = _moved(point, self.channel.edits)
+        if self.restorer is not None:
+            moved = _moved(moved, self.restorer.edits)
+        return moved if self.exit is None else _moved(moved, self.exit.edits)
 
 
 def _moved(point: int, edits: Sequence[Edit]) -> int:
@@ -85,3 +175,17 @@ class Choice:
     def path(self, of: str) -> str:
         """What findings and records call a text of this choice."""
         return f"choices[{self.number}].{of}"
+
+    @property
+    def answer(self) -> str:
+        """The text as it is passed on, without what is added at its end."""
+        text = self.texts.get("text")
+        return "" if text is None else text.content.removesuffix(text.added)
+
+    def append(self, added: str) -> list[StreamEvent]:
+        """Add an author's words at the end of the text, where there is one."""
+        text = self.texts.get("text")
+        if text is None or not added:
+            return []
+        text.added += added
+        return [TextDelta(added, self.number)]

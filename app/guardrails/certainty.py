@@ -89,15 +89,78 @@ def _key_block(block: str, score: float) -> float:
     return score if len(body) >= _SHORTEST_KEY else 0.0
 
 
-def _url_password(password: str, score: float) -> float:
-    """As any password, but that a word in this place is meant as one too."""
-    return 0.0 if is_stand_in(password) else max(password_certainty(password, score), 0.6 * score)
+def _url_password(address: str, score: float) -> float:
+    """As any password, but that a word in this place is meant as one too, except in an example.
+
+    ``postgres://user:password@localhost`` is in every manual.
+    """
+    password = address.partition("://")[2].partition(":")[2].rpartition("@")[0]
+    if not is_stand_in(password):
+        return max(password_certainty(password, score), 0.6 * score)
+    is_example = _EXAMPLE_HOST.search(address) is not None
+    return 0.0 if is_example else _configured(password, 0.6 * score)
+
+
+_EXAMPLE_HOST = re.compile(
+    r"(?i)@(?:localhost|127\.|0\.0\.0\.0|host|hostname|server|db|database|postgres|mysql|mongo|redis|"
+    r"[\w.\-]*example|domain|your|my|site|test|proxy|url)(?![a-z0-9])[\w.\-]*\Z"
+)
+
+
+def _configured(value: str, score: float) -> float:
+    """Score of a value that stands where settings have a password: any word will do as one."""
+    if _INDIRECT.search(value) or _PLACEHOLDER.search(value) or _NO_VALUE.fullmatch(value):
+        return 0.0
+    if _UNLIKELY.fullmatch(value):
+        return 0.0
+    return score if len(set(value)) > _FEWEST_CHARS else 0.0
+
+
+_NO_VALUE = re.compile(
+    r"(?i)[\W_]*(?:none|null|nil|undefined|true|false|string|str|int|bool|boolean|required|optional|"
+    r"hidden|empty|unset|disabled|enabled|yes|no|prompt|ask|env|varchar|text|char|input|field|object|"
+    r"any|name|username|value|default|invalid|incorrect|wrong|expired|policy|reset|hash|hashed|"
+    r"encrypted|here|and|for|with|from|the|is|are|was|has|must|should|will|not|or|to|in|of)[\W_]*"
+)
+_UNLIKELY = re.compile(r"[0-9a-fA-F]{1,4}|[\W_]+|.*[({\[].*")
+
+
+def _wordless(token: str, score: float) -> float:
+    return 0.0 if is_wordy(token) else _token(token, score)
+
+
+def is_wordy(token: str) -> bool:
+    """Whether much of a token are words, as in what somebody typed to try out a form."""
+    return sum(len(row) for row in _ROW.findall(token)) > _MOST_WORDY * len(token)
+
+
+_ROW = re.compile(r"[a-z]{5,}")
+_MOST_WORDY = 0.4
+
+
+def _form(_token: str, score: float) -> float:
+    """The form alone says it."""
+    return score
+
+
+def _strict(token: str, score: float) -> float:
+    """Long and without a pattern, with digits among letters; neither an id nor a name."""
+    is_mixed = any(map(str.isdigit, token)) and any(map(str.isalpha, token))
+    if not is_mixed or is_stand_in(token) or is_wordy(token) or _UUID.fullmatch(token):
+        return 0.0
+    return score if entropy(token) >= _STRICT_BITS else score / 2
+
+
+_STRICT_BITS = 3.2
+_FEWEST_CHARS = 2
 
 
 def _header(token: str, score: float) -> float:
     name, colon, password = _decoded(token).partition(b":")
     if name and colon and password and (name + password).isascii():
         return password_certainty(password.decode(), score)
+    if _UUID.fullmatch(token):
+        return 0.8 * score
     return token_certainty(token, score)
 
 
@@ -117,8 +180,16 @@ CHECKS: Mapping[str, Callable[[str, float], float]] = {
     "url_password": _url_password,
     "header": _header,
     "command": _command,
+    "configured": _configured,
+    "form": _form,
+    "strict": _strict,
+    "wordless": _wordless,
+    "with_digit": _if(lambda token: any(map(str.isdigit, token))),
 }
 """By name: the score of a credential, given its text and how sure its form makes us."""
+
+WHOLE = frozenset({"url_password"})
+"""Checks that are given all that matched, not the credential alone."""
 
 # Not values but where they come from, or what stands in for them.
 _INDIRECT = re.compile(

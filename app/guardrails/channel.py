@@ -9,24 +9,21 @@ comes out is *T(x[:b])*, and no part of it before it is certain.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from app.domain.decision import DetectorRef, UncheckedRun
+from app.domain.decision import UncheckedRun
 from app.domain.errors import DetectorError
 from app.domain.finding import Finding, Found, Unchecked
 from app.domain.policy import Action
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.cut import Cut, Edges, Halt, cut
 from app.guardrails.decide import rulings_on
+from app.guardrails.known import PSEUDONYM, KnownPseudonyms, unknown_token
 from app.guardrails.passage import Passage
 from app.guardrails.places import Places, Span
-from app.guardrails.pseudonyms import KnownTokens, unknown_tokens
 from app.guardrails.rewrite import MARK, Edit, JsonStrings, Name, Rewritten, escapes, rewritten
 from app.guardrails.seen import Seen, inspect_run, inspect_with, outage, place_of
 from app.guardrails.sentences import SENTENCE_END
 from app.guardrails.settle import Said, Settled, Tail, certain_up_to, settle
 from app.guardrails.stage_plan import Run, StagePlan
-
-PSEUDONYM = DetectorRef("pseudonym", "1")
-"""Sees tokens of our shape that nobody minted: they are told and passed on, never guessed."""
 
 _LONG_HOLD = 2048
 """From this many held code points on, the tail is read again only when it has grown by an eighth,
@@ -45,7 +42,7 @@ class Channel:
         plan: StagePlan,
         path: str,
         *,
-        tokens: KnownTokens,
+        known: KnownPseudonyms,
         name: Name,
         is_json: bool = False,
         is_held: bool = False,
@@ -56,7 +53,7 @@ class Channel:
         Args:
             plan: Of the stage that the text belongs to.
             path: What findings and records call the text.
-            tokens: Pseudonyms that may stand in it.
+            known: Pseudonyms that may stand in it.
             name: Gives pseudonyms to what is found in it.
             is_json: It is JSON.
             is_held: Release nothing before the end, whatever the rules are.
@@ -67,11 +64,11 @@ class Channel:
         self.halt: Halt | None = None
         self.context = context
         self.edits: list[Edit] = []
-        self._tokens = tokens
+        self._known = known
         self._name = name
         self._is_json = is_json
         self._holds = is_held or plan.holds_all
-        self._looks = bool(plan.span_shapes or plan.sentence_runs or tokens)
+        self._looks = bool(plan.span_shapes or plan.sentence_runs or known)
         self._parts: list[str] = []
         self._length = 0
         self._out: list[str] = []
@@ -94,6 +91,11 @@ class Channel:
     def text(self) -> str:
         """All that has come."""
         return "".join(self._parts)
+
+    @property
+    def released(self) -> int:
+        """Up to where the text was released."""
+        return self._released
 
     @property
     def has_ended(self) -> bool:
@@ -146,7 +148,7 @@ class Channel:
         tail = self._tail
         if self.plan.sentence_runs or (self._is_json and "\\" in tail):
             return None
-        if self._tokens and ("_" in tail or self._tokens.may_begin(tail)):
+        if self._known and self._known.may_stand_in(tail, at):
             return None
         return certain_up_to(self.plan, Tail(tail, at, self._is_json, is_end=False))
 
@@ -173,8 +175,8 @@ class Channel:
         )
         self._pending += self._about_whole(seen, self.plan.late_runs)
         self._pending += (
-            Said(PSEUDONYM, _unknown_token(*span), *span)
-            for span in unknown_tokens(text, self._tokens.values)
+            Said(PSEUDONYM, unknown_token(*span), *span)
+            for span in self._known.unknown_in(text, is_json=self._is_json)
         )
 
     def add(self, seen: Seen) -> None:
@@ -222,7 +224,7 @@ class Channel:
         """What is certain in the tail, with offsets of the whole text."""
         at = self._released - self._base
         tail = Tail(self._tail, at, self._is_json, is_end, self.context)
-        settled = settle(self.plan, self._tokens, tail).moved(self._base)
+        settled = settle(self.plan, self._known, tail).moved(self._base)
         if self.plan.sentence_runs:
             self._read_sentences(is_end=is_end)
             settled.open_at = min(settled.open_at, self._sentence_at)
@@ -307,7 +309,7 @@ class Channel:
         first = next(
             (each for each in made.rewrites if each.start == at < open_at < each.end), None
         )
-        is_plain = tail.isascii() and not (self._is_json or self._tokens or self._mark)
+        is_plain = tail.isascii() and not (self._is_json or self._known or self._mark)
         if first is None or first.action is not Action.MASK or not is_plain:
             return ""
         if self.halt is not None or not self.plan.may_show_mark(tail, at - base, first.end - base):
@@ -362,16 +364,3 @@ class Channel:
             place = len(layer.text) - keep
             first = min(first, layer.span(place, place + 1)[0] if place > 0 else 0)
         return first
-
-
-def _unknown_token(start: int, end: int) -> Finding:
-    return Finding(
-        detector=PSEUDONYM.detector,
-        category="unknown_token",
-        score=1.0,
-        path="",
-        start=start,
-        end=end,
-        revision=PSEUDONYM.revision,
-        explanation="looks like a pseudonym of ours, and is none of this scope",
-    )

@@ -89,4 +89,5 @@ def _widened(said: Said, edges: Edges) -> Span:
 def _rewrite(ruling: Ruling, start: int, end: int) -> Rewrite:
     if not isinstance(ruling.about, Finding):
         raise TypeError("an outage has no place to rewrite; policies that say so do not load")
-    return Rewrite(start, end, ruling.action, ruling.about.category, ruling.about.score)
+    about = ruling.about
+    return Rewrite(start, end, ruling.action, about.category, about.score, ruling.rule.pseudonym)

@@ -1,6 +1,6 @@
 """What a detector is: text in, ``Clean | Found | Unchecked`` out. It knows nothing of policy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar, runtime_checkable
@@ -132,6 +132,15 @@ class DetectorKind(Generic[SettingsT]):
     is_as_strict: Callable[[SettingsT, SettingsT], bool]
     """Whether the first settings find at least all that the second ones find. Where that cannot
     be told, false."""
+    categories: Callable[[SettingsT], Collection[str]] | None = None
+    """Every category that findings for these settings may have; none where that is not known
+    before they come."""
+    looks_at_restored: bool = False
+    """Whether the detector judges what leaves: answers after values came back in place of their
+    pseudonyms. Local detectors only."""
+    runs_here: Callable[[SettingsT], bool] = lambda _: True
+    """Whether a rule with these settings runs in this installation. Where it does not, it is left
+    out, no record says that it ran, and ``banneton check`` says so."""
     stages: frozenset[Stage] = frozenset(Stage)
     """Where it has something to look at. A rule at another stage would silently do nothing, so it
     does not load."""

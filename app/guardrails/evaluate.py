@@ -14,16 +14,17 @@ from app.domain.policy import Action
 from app.domain.protocols import Outside
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.decide import Ruling, Stop, decision, first_stop, outcome_of, rulings
+from app.guardrails.known import PSEUDONYM, KnownPseudonyms, unknown_token
 from app.guardrails.matches import in_order
 from app.guardrails.passage import Passage, is_json_text
 from app.guardrails.places import Places
 from app.guardrails.plan import PolicyPlan
-from app.guardrails.pseudonyms import KnownTokens, Minter
+from app.guardrails.pseudonyms import Minter
 from app.guardrails.rewrite import JsonStrings, Rewrite, Rewritten, escapes, merged, rewritten
 from app.guardrails.seen import Seen, ask_all, at_path, in_original, inspect_here, place_of
 from app.guardrails.stage_plan import StagePlan
 
-LONG = 20_000
+LONG = 4_000
 """From this many code points on, local detectors run in a thread so that others are not kept."""
 
 
@@ -113,11 +114,14 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
         draw: Decides which rules act that act for a share of traffic; 0 makes all of them act.
     """
     stages = dict.fromkeys(segment.stage for segment in segments)
+    known = KnownPseudonyms(minter.known)
+    minter.avoid((context.system, *(segment.text for segment in segments)))
     looks = [
         _StageLook(
             plan.at(stage, audience, now, draw),
             [segment for segment in segments if segment.stage is stage],
             minter,
+            known,
             context,
             draw,
         )
@@ -158,6 +162,8 @@ def _scores(looks: Iterable["_StageLook"]) -> dict[str, float]:
             if ref.detector not in out:
                 scores.setdefault(ref.detector, 0.0)
         for finding in look.trace.findings:
+            if finding.detector == PSEUDONYM.detector:
+                continue  # no rule's
             scores[finding.detector] = max(scores.get(finding.detector, 0.0), finding.score)
     return scores
 
@@ -170,6 +176,7 @@ class _StageLook:
         plan: StagePlan,
         segments: Sequence[Segment],
         minter: Minter,
+        known: KnownPseudonyms,
         context: Context,
         draw: float,
     ) -> None:
@@ -181,7 +188,7 @@ class _StageLook:
         self._segments = segments
         self._minter = minter
         self._context = replace(context, stage=plan.stage)
-        self._tokens = KnownTokens(minter.known)
+        self._known = known
         self._seen: dict[str, Seen] = {}
 
     async def look_here(self, history: History | None) -> None:
@@ -189,16 +196,28 @@ class _StageLook:
         digest = b"" if history is None else self._context.digest()
         for segment in self._segments:
             seen = await self._look(segment, history, digest)
-            self._seen[segment.path] = at_path(self._outside_tokens(seen, segment), segment.path)
+            if len(segment.text) > LONG:
+                seen = await asyncio.to_thread(self._beside_pseudonyms, seen, segment)
+            else:
+                seen = self._beside_pseudonyms(seen, segment)
+            self._seen[segment.path] = at_path(seen, segment.path)
         self._rule()
 
-    def _outside_tokens(self, seen: Seen, segment: Segment) -> Seen:
-        """Without findings inside pseudonyms of earlier turns, which a text may still have."""
-        if not seen.findings or not self._tokens:
+    def _beside_pseudonyms(self, seen: Seen, segment: Segment) -> Seen:
+        """Without findings inside pseudonyms of the scope, which a text may still have.
+
+        What looks like a pseudonym and is none of the scope is a finding.
+        """
+        is_json = is_json_text(segment)
+        findings = seen.findings
+        if findings and self._known:
+            standing, _ = self._known.scan(segment.text, 0, is_end=True, is_json=is_json)
+            atoms = Places(each.span for each in standing)
+            findings = tuple(f for f in findings if not atoms.cover(f.start, f.end))
+        unknown = self._known.unknown_in(segment.text, is_json=is_json)
+        if not unknown and findings is seen.findings:
             return seen
-        atoms = Places(self._tokens.scan(segment.text, 0, is_end=True)[0])
-        outside = (each for each in seen.findings if not atoms.cover(each.start, each.end))
-        return replace(seen, findings=tuple(outside))
+        return replace(seen, findings=(*findings, *(unknown_token(*span) for span in unknown)))
 
     async def _look(self, segment: Segment, history: History | None, digest: bytes) -> Seen:
         key = None
@@ -238,7 +257,7 @@ class _StageLook:
         seen = [self._seen[segment.path] for segment in self._segments]
         self.trace = StageTrace(
             stage=self._plan.stage,
-            ran=self.ran,
+            ran=(*self.ran, PSEUDONYM),
             findings=tuple(finding for each in seen for finding in in_order(each.findings)),
             unchecked=tuple(run for each in seen for run in each.unchecked),
             earlier=frozenset(s.path for s in self._segments if s.is_earlier),
@@ -280,4 +299,4 @@ def _rewrite(ruling: Ruling, length: int) -> Rewrite:
     if ruling.withholds or isinstance(about, UncheckedRun):
         return Rewrite(0, length, Action.MASK, "")
     start, end = place_of(about, length)
-    return Rewrite(start, end, ruling.action, about.category, about.score)
+    return Rewrite(start, end, ruling.action, about.category, about.score, ruling.rule.pseudonym)

@@ -6,13 +6,16 @@ from typing import Any
 from app.guardrails.detector import DetectorKind
 from app.guardrails.detectors import (
     encoding,
+    grounding,
     harm,
     injection,
     judge,
+    language,
     length,
     links,
     llama_guard,
     moderation,
+    names,
     patterns,
     pii,
     prompt_guard,
@@ -22,19 +25,23 @@ from app.guardrails.detectors import (
     schema,
     secrets,
     tools,
+    topics,
     webhook,
     words,
 )
 
 _MODULES = (
     encoding,
+    grounding,
     harm,
     injection,
     judge,
+    language,
     length,
     links,
     llama_guard,
     moderation,
+    names,
     patterns,
     pii,
     prompt_guard,
@@ -44,6 +51,7 @@ _MODULES = (
     schema,
     secrets,
     tools,
+    topics,
     webhook,
     words,
 )

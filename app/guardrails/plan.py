@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from itertools import chain, product
+from itertools import product
 from typing import Any
 
 import orjson
@@ -32,9 +32,16 @@ from app.guardrails.detector import (
     SlowDetector,
 )
 from app.guardrails.matches import MatchDetector
-from app.guardrails.regex import regex_set
 from app.guardrails.shapes import Shape
-from app.guardrails.stage_plan import AwaitedRun, LocalRun, PlannedRule, Run, StagePlan
+from app.guardrails.stage_plan import (
+    ANSWER_STAGES,
+    AwaitedRun,
+    LocalRun,
+    PlannedRule,
+    Run,
+    StagePlan,
+    stage_plan,
+)
 
 _ALL = 100.0
 
@@ -51,6 +58,8 @@ class PolicyPlan:
     _shares: tuple[float, ...]
     """The shares of traffic for which only some rules act, in percent, ordered."""
     _stages: Mapping[tuple[Stage, str, int, int], StagePlan]
+    left_out: tuple[str, ...] = ()
+    """Rules that do not run in this installation."""
 
     def at(self, stage: Stage, audience: str, now: datetime, draw: float = 0.0) -> StagePlan:
         """What is done at a stage, for an audience, with the waivers that hold at this time.
@@ -70,8 +79,10 @@ class Builds:
     made: dict[tuple[str, bytes], Detector] = field(default_factory=dict)
     runs: dict[tuple[str, str], LocalRun] = field(default_factory=dict)
 
-    def detector(self, name: str, settings: Any) -> Detector:  # noqa: ANN401  # of the kind
-        """The detector for these settings."""
+    def detector(self, name: str, settings: Any) -> Detector | None:  # noqa: ANN401  # of the kind
+        """The detector for these settings; none where it does not run here."""
+        if not self.kinds[name].runs_here(settings):
+            return None
         dumped = orjson.dumps(settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
         if (name, dumped) not in self.made:
             detector = self.kinds[name].build(settings)
@@ -80,14 +91,20 @@ class Builds:
             self.made[name, dumped] = detector
         return self.made[name, dumped]
 
-    def run(self, detector: Detector, timeout_ms: int) -> Run:
-        """The detector as it runs."""
+    def run(self, kind: DetectorKind[Any], detector: Detector, timeout_ms: int) -> Run:
+        """The detector as it runs.
+
+        Raises:
+            DetectorError: It would be shown what it must not see, or be asked in vain.
+        """
         ref = DetectorRef(detector.name, detector.revision, detector.spec)
         if isinstance(detector, SlowDetector | RemoteDetector):
+            if kind.looks_at_restored:
+                raise DetectorError(f"{kind.name}: restored values are for local detectors only")
             return AwaitedRun(detector, ref, timeout_ms)
         key = (detector.name, detector.spec)
         if key not in self.runs:
-            self.runs[key] = LocalRun(detector, ref, _shapes(detector))
+            self.runs[key] = LocalRun(detector, ref, _shapes(detector), kind.looks_at_restored)
         return self.runs[key]
 
 
@@ -126,7 +143,9 @@ def compile_policy(policy: Policy, kinds: Kinds, builds: Builds | None = None) -
     prepared = []
     for rule in policy.rules:
         try:
-            prepared.append(_prepare(rule, kinds, builds))
+            ready = _prepare(rule, kinds, builds)
+            if ready is not None:
+                prepared.append(ready)
         except DetectorError as exc:
             problems.append(_problem(policy, f"rules.{rule.id}.detect", str(exc)))
     if problems:
@@ -146,10 +165,12 @@ def compile_policy(policy: Policy, kinds: Kinds, builds: Builds | None = None) -
                 if (stage, rules) not in made:
                     made[stage, rules] = _stage_plan(stage, here, rules)
                 stages[stage, audience, period, passed] = made[stage, rules]
-    return PolicyPlan(policy, changes, shares, stages)
+    here_not = {rule.id for rule in policy.rules} - {each.rule.id for each in prepared}
+    left_out = tuple(rule.id for rule in policy.rules if rule.id in here_not)
+    return PolicyPlan(policy, changes, shares, stages, left_out)
 
 
-def _prepare(rule: Rule, kinds: Kinds, builds: Builds) -> _Prepared:
+def _prepare(rule: Rule, kinds: Kinds, builds: Builds) -> _Prepared | None:
     kind = kinds.get(rule.detect.detector)
     if kind is None:
         raise DetectorError(
@@ -161,7 +182,10 @@ def _prepare(rule: Rule, kinds: Kinds, builds: Builds) -> _Prepared:
         first = exc.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise DetectorError(f"{kind.name}: {where}: {first['msg']}") from None
-    run = builds.run(builds.detector(kind.name, settings), rule.timeout_ms)
+    detector = builds.detector(kind.name, settings)
+    if detector is None:
+        return None
+    run = builds.run(kind, detector, rule.timeout_ms)
     return _Prepared(rule, run, lambda finding: kind.selects(settings, finding))
 
 
@@ -230,17 +254,9 @@ def _stage_plan(
     local = {each.run.ref: each.run for each in here if isinstance(each.run, LocalRun)}
     ordered = tuple(sorted(local.values(), key=_cost))
     awaited = _awaited_runs(here, rules)
-    sources = [(run.shapes or (), index) for index, run in enumerate(ordered)]
-    made = StagePlan(
-        stage=stage,
-        rules=rules,
-        local=ordered,
-        slow=tuple(run for run in awaited if isinstance(run.detector, SlowDetector)),
-        remote=tuple(run for run in awaited if isinstance(run.detector, RemoteDetector)),
-        screen=regex_set(tuple(shape.loose for shapes, _ in sources for shape in shapes)),
-        screened=tuple(chain.from_iterable([index] * len(shapes) for shapes, index in sources)),
-    )
-    made.warm()
+    made = stage_plan(stage, rules, ordered, awaited)
+    if stage in ANSWER_STAGES and made.after_restoring is not None:
+        _ = made.before_restoring
     return made
 
 
@@ -274,6 +290,7 @@ def _planned_rule(prepared: _Prepared, audience: str, waivers: Sequence[Waiver])
         steps=steps_under(rule.then[audience], waivers),
         on_unchecked=outage_under(rule.on_unchecked, waivers),
         append=rule.append,
+        pseudonym=rule.pseudonym,
         percent=rule.enforced_percent,
         is_enforced=rule.enforced_percent > 0,
         selects=prepared.selects,

@@ -2,97 +2,148 @@
 
 A token is ``EMAIL_ADDRESS_7F3K2M9QXT``: the category, nine characters of an HMAC over the value and
 the scope, and a check character, so that a token that nobody minted can be told from a constant in
-code (one in 32 of those fits by chance).
+code (one in 32 of those fits by chance). A surrogate is an invented value of the same kind.
 """
 
 import hmac
 import re
+import unicodedata
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import orjson
 
-from app.domain.protocols import PseudonymScope
+from app.domain.policy import PseudonymForm
+from app.domain.protocols import Original, PseudonymScope
+from app.guardrails.places import Span
+from app.guardrails.surrogates import Draw, surrogate
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base32: no I, L, O, U
 _DIGITS = 9
 _TAIL = _DIGITS + 2
 """The underscore, the digits and the check character."""
 _LONGEST_NAME = 40
+_ATTEMPTS = 64
+"""How many surrogates are tried that something in the scope could be taken for."""
 
+_NOT_COUNTED = re.compile(r"[\W_]+")
 _NOT_IN_NAME = re.compile(r"[^A-Z0-9]+")
-_RUN = re.compile(rf"[A-Z0-9_]{{{_TAIL + 1},}}")
 _STANDS_ALONE = re.compile(
-    rf"(?<![A-Za-z0-9_])[A-Z][A-Z0-9_]{{0,{_LONGEST_NAME - 1}}}"
-    rf"_[{_ALPHABET}]{{{_DIGITS + 1}}}(?![A-Za-z0-9_])"
+    rf"(?<![A-Z0-9_])[A-Z](?:[A-Z0-9]|\\{{0,2}}_){{0,{_LONGEST_NAME - 1}}}"
+    rf"\\{{0,2}}_[{_ALPHABET}]{{{_DIGITS + 1}}}(?![A-Z0-9_])",
+    re.IGNORECASE | re.ASCII,
 )
-_TOKEN_CHARS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+"""A token as it was minted, or without case and with its underscores escaped for Markdown."""
 
 
 class Minter:
     """Gives values their tokens, the same ones in every turn of a scope."""
 
     def __init__(
-        self, key: bytes, scope: PseudonymScope, known: Mapping[str, str] | None = None
+        self, key: bytes, scope: PseudonymScope, known: Mapping[str, Original] | None = None
     ) -> None:
         """Begin a request.
 
         Args:
-            key: Secret; whoever has it can test guesses of a value against its token.
-            scope: Within which a token means one value.
-            known: What the vault has for the scope: token to value.
+            key: Secret; whoever has it can test guesses of a value against its pseudonym.
+            scope: Within which a pseudonym means one value.
+            known: What the vault has for the scope, by pseudonym.
         """
         self.scope = scope
         self._key = key
-        self._values = dict(known or {})
-        self._tokens = {(token[:-_TAIL], value): token for token, value in self._values.items()}
-        self._minted: dict[str, str] = {}
+        self._known = dict(known or {})
+        self._pseudonyms = {
+            (token_name(original.category), original.value, _form(pseudonym)): pseudonym
+            for pseudonym, original in self._known.items()
+        }
+        self._minted: dict[str, Original] = {}
+        self._avoided: list[str] = []
+        self._taken: list[str] | None = None
+        """What surrogates must not be, as they are found: avoided texts, pseudonyms, values."""
 
     @property
-    def known(self) -> Mapping[str, str]:
-        """Every token that may be restored, with its value."""
-        return self._values
+    def known(self) -> Mapping[str, Original]:
+        """Every pseudonym that may be restored, with what it stands for."""
+        return self._known
 
     @property
-    def minted(self) -> Mapping[str, str]:
+    def minted(self) -> Mapping[str, Original]:
         """What the vault has not got yet."""
         return self._minted
 
-    def mint(self, category: str, value: str) -> str:
-        """The token for a value that came from the client: it will be restored."""
-        token = self.name(category, value)
-        if token not in self._values:
-            self._values[token] = self._minted[token] = value
-            self._tokens[token[:-_TAIL], value] = token
-        return token
+    def avoid(self, texts: Iterable[str]) -> None:
+        """Make no surrogate that already stands in one of these."""
+        self._avoided += texts
+        self._taken = None
 
-    def name(self, category: str, value: str) -> str:
+    def mint(self, category: str, value: str, form: PseudonymForm = PseudonymForm.TOKEN) -> str:
+        """The pseudonym for a value that came from the client: it will be restored.
+
+        Where there is no surrogate for a value, it gets a token.
+        """
+        key = (token_name(category), value, form)
+        pseudonym = self._pseudonyms.get(key)
+        if pseudonym is None and form is PseudonymForm.SURROGATE:
+            pseudonym = self._surrogate(category, value)
+        if pseudonym is None:
+            pseudonym = self.name(category, value)
+        if pseudonym not in self._known:
+            self._known[pseudonym] = self._minted[pseudonym] = Original(category, value)
+            self._pseudonyms[(*key[:2], _form(pseudonym))] = pseudonym
+            if self._taken is not None:
+                self._taken += _bare(pseudonym), _bare(value)
+        return pseudonym
+
+    def name(self, category: str, value: str, _form: PseudonymForm = PseudonymForm.TOKEN) -> str:
         """The token for a value that the model brought up: restored only where it was minted."""
         name = token_name(category)
-        token = self._tokens.get((name, value))
+        token = self._pseudonyms.get((name, value, PseudonymForm.TOKEN))
         return token if token is not None else self._new(name, value)
+
+    def _surrogate(self, category: str, value: str) -> str | None:
+        """One that nothing said in the scope could be taken for; none where there is none."""
+        if self._taken is None:
+            known = (text for one in self._known.items() for text in (one[0], one[1].value))
+            self._taken = [_bare(text) for text in (*self._avoided, *known)]
+        made = {_bare(pseudonym) for pseudonym in self._known}
+        for attempt in range(_ATTEMPTS):
+            draw = Draw(self._digest("surrogate", token_name(category), value, attempt))
+            pseudonym = surrogate(category, value, draw)
+            if pseudonym is None:
+                return None
+            bare = _bare(pseudonym)
+            if not any(bare in text for text in self._taken) and not any(m in bare for m in made):
+                return pseudonym
+        return None
 
     def _new(self, name: str, value: str) -> str:
         attempt = 0
         while True:
             token = self._derived(name, value, attempt)
-            if token not in self._values:  # else the name of another value
+            if token not in self._known:  # else the name of another value
                 return token
             attempt += 1
 
     def _derived(self, name: str, value: str, attempt: int) -> str:
-        scope = self.scope
-        of = [
-            scope.tenant,
-            scope.key_id,
-            scope.session,
-            name,
-            value.encode("utf-8", "replace").hex(),
-        ]
-        digest = hmac.digest(self._key, orjson.dumps([*of, attempt]), "sha256")
-        number = int.from_bytes(digest[:8], "big")
+        number = int.from_bytes(self._digest("token", name, value, attempt)[:8], "big")
         digits = "".join(_ALPHABET[number >> (5 * place) & 31] for place in range(_DIGITS))
         return f"{name}_{digits}{_check(f'{name}_{digits}')}"
+
+    def _digest(self, what: str, name: str, value: str, attempt: int) -> bytes:
+        scope = self.scope
+        of = [scope.tenant, scope.key_id, scope.session, scope.request_id, what, name]
+        told = [*of, value.encode("utf-8", "replace").hex(), attempt]
+        return hmac.digest(self._key, orjson.dumps(told), "sha256")
+
+
+def _form(pseudonym: str) -> PseudonymForm:
+    return PseudonymForm.TOKEN if is_token(pseudonym) else PseudonymForm.SURROGATE
+
+
+def _bare(text: str) -> str:
+    """A text by what pseudonyms are found by: its letters and digits, without case and width."""
+    folded = unicodedata.normalize("NFKC", text).upper()
+    return _NOT_COUNTED.sub("", folded)
 
 
 def token_name(category: str) -> str:
@@ -105,63 +156,20 @@ def _check(text: str) -> str:
     return _ALPHABET[zlib.crc32(text.encode()) % 32]
 
 
-def unknown_tokens(text: str, known: Mapping[str, str]) -> Iterator[tuple[int, int]]:
-    """Where a text has tokens of our shape, with a fitting check character, that nobody minted."""
-    if "_" in text:
-        for match in _STANDS_ALONE.finditer(text):
-            token = match.group()
-            if token not in known and _check(token[:-1]) == token[-1]:
-                yield match.span()
+def is_token(pseudonym: str) -> bool:
+    """Whether it has the shape of our tokens, and a check character that fits."""
+    found = _STANDS_ALONE.fullmatch(pseudonym)
+    return found is not None and pseudonym.isupper() and _check(pseudonym[:-1]) == pseudonym[-1]
 
 
-class KnownTokens:
-    """The tokens that may be restored, looked for in a text that is still coming."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self.values = dict(values)
-        self._names = {token[:-_TAIL] for token in self.values}
-        self._longest = max(map(len, self.values), default=0)
-        self._beginnings = {token[:n] for token in self.values for n in range(1, len(token))}
-
-    def __bool__(self) -> bool:
-        return bool(self.values)
-
-    def may_begin(self, text: str) -> bool:
-        """Whether a token may begin in the text and end after it; a guess on the safe side."""
-        return text[-1:] in _TOKEN_CHARS
-
-    def scan(self, text: str, at: int, *, is_end: bool) -> tuple[list[tuple[int, int]], int]:
-        """As ``Shape.scan``: the settled tokens from ``at`` on, and the earliest open place."""
-        open_at = len(text) if is_end else self._open_at(text, at)
-        spans: list[tuple[int, int]] = []
-        for start, end in self._all(text, at):
-            if start >= open_at:
-                break
-            if start >= at:
-                spans.append((start, end))
-                at = end
-                if at > open_at:
-                    open_at = self._open_at(text, at)
-        return spans, open_at
-
-    def _open_at(self, text: str, at: int) -> int:
-        if self.values and text[-1:] in _TOKEN_CHARS:
-            for start in range(max(at, len(text) - self._longest + 1), len(text)):
-                if text[start:] in self._beginnings:
-                    return start
-        return len(text)
-
-    def _all(self, text: str, at: int) -> list[tuple[int, int]]:
-        if not self.values or text.find("_", at) < 0:
-            return []
-        return sorted(self._each(text, at), key=lambda span: (span[0], -span[1]))
-
-    def _each(self, text: str, at: int) -> Iterator[tuple[int, int]]:
-        for run in _RUN.finditer(text, at):
-            under = text.find("_", run.start(), run.end())
-            while under >= 0:
-                for name in self._names:
-                    start, end = under - len(name), under + _TAIL
-                    if start >= run.start() and text[start:end] in self.values:
-                        yield start, end
-                under = text.find("_", under + 1, run.end())
+def token_like(text: str) -> Iterator[Span]:
+    """Where a text has tokens of our shape, with a fitting check character, whoever minted them."""
+    if "_" not in text:
+        return
+    for match in _STANDS_ALONE.finditer(text):
+        written = match.group()
+        token = written.replace("\\", "").upper()
+        # In small letters a name of code is of our shape too, so there a digit has to be in it.
+        is_ours = token == written or any(map(str.isdigit, token[1 - _TAIL :]))
+        if is_ours and _check(token[:-1]) == token[-1]:
+            yield match.span()

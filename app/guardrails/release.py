@@ -31,14 +31,16 @@ from app.domain.events import (
 from app.domain.policy import Stage
 from app.domain.protocols import Outside
 from app.guardrails.answer import Choice, Delta, Text
-from app.guardrails.channel import PSEUDONYM, Channel
+from app.guardrails.channel import Channel
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.decide import Stop, decision, outcome_of, rulings
-from app.guardrails.ending import ask, end_all, first_halt
+from app.guardrails.ending import ask, close_all, end_all, first_halt
+from app.guardrails.known import PSEUDONYM, KnownPseudonyms
 from app.guardrails.matches import in_order
+from app.guardrails.opener import Opener
 from app.guardrails.plan import PolicyPlan
-from app.guardrails.pseudonyms import KnownTokens, Minter
-from app.guardrails.restore import Restorer
+from app.guardrails.pseudonyms import Minter
+from app.guardrails.stage_plan import StagePlan
 
 
 class OutputGuard:
@@ -73,17 +75,16 @@ class OutputGuard:
         self._plans = {
             stage: plan.at(stage, audience, now, draw) for stage in (Stage.OUTPUT, Stage.TOOL_CALL)
         }
-        self._tokens = KnownTokens(minter.known)
-        self._name = minter.name
+        self._known = KnownPseudonyms(minter.known)
+        self._opener = Opener(self._plans, plan.policy.restore, self._known, minter.name, context)
         self._steers = tuple(steers)
-        self._context = context
         self._outside = outside
         self._draw = draw
-        self._choices: dict[int, Choice] = {}
+        self.choices: dict[int, Choice] = {}
         self._asked: set[str] = set()
         output = self._plans[Stage.OUTPUT]
         self._holds_reasoning = bool(
-            output.span_shapes or output.sentence_runs or output.holds_all or self._tokens
+            output.span_shapes or output.sentence_runs or output.holds_all or self._known
         )
 
     def feed(self, event: StreamEvent) -> list[StreamEvent]:
@@ -141,21 +142,21 @@ class OutputGuard:
         choice.has_finished = True
         self._open_arguments(choice)
         texts = list(choice.texts.values())
-        await end_all(texts)
-        self._asked.update(await ask(tuple(self._plans.values()), texts, self._outside))
-        events += self._leave(choice, texts)
+        await end_all(text.channel for text in texts)
+        self._asked.update(await ask(texts, self._outside))
+        events += await self._leave(choice, texts)
         if self.stop is None:
             events += [*self._steered(choice), event]
         for text in texts:
-            text.channel.conclude()
+            text.conclude()
         return events
 
     async def conclude(self) -> None:
         """Complete the trace where the answer did not come to its end. Call it in any case."""
-        texts = [text for choice in self._choices.values() for text in choice.texts.values()]
-        await end_all(texts)
+        texts = [text for choice in self.choices.values() for text in choice.texts.values()]
         for text in texts:
-            text.channel.conclude()
+            await end_all((text.channel, text.exit))
+            text.conclude()
 
     @property
     def trace(self) -> Trace:
@@ -178,8 +179,8 @@ class OutputGuard:
     def content(self) -> tuple[tuple[str, str], ...]:
         """Path and text of all that was released, before pseudonyms were restored."""
         return tuple(
-            (text.channel.path, "".join(text.passed))
-            for choice in self._choices.values()
+            (text.channel.path, text.content)
+            for choice in self.choices.values()
             for text in choice.texts.values()
         )
 
@@ -187,39 +188,33 @@ class OutputGuard:
         return self.stop is not None
 
     def _choice(self, number: int) -> Choice:
-        choice = self._choices.get(number)
+        choice = self.choices.get(number)
         if choice is None:
-            choice = self._choices[number] = Choice(number)
+            choice = self.choices[number] = Choice(number)
         return choice
 
     def _open(self, choice: Choice, of: str, like: Delta | None, *, is_held: bool = False) -> Text:
         """The text of that name, begun where there is none yet."""
         text = choice.texts.get(of)
         if text is None:
-            is_call = isinstance(like, ToolCallDelta)
-            is_arguments = isinstance(like, ToolCallDelta) and like.name is None
-            channel = Channel(
-                self._plans[Stage.TOOL_CALL if is_call else Stage.OUTPUT],
-                choice.path(of),
-                tokens=self._tokens,
-                name=self._name,
-                is_json=is_arguments,
-                is_held=is_held,
-                context=self._context_of(choice, of, is_call=is_call),
-            )
-            restores = like is not None and (is_arguments or not is_call)
-            restorer = Restorer(self._tokens, is_json=is_arguments) if restores else None
-            text = choice.texts[of] = Text(channel, like, restorer)
+            text = choice.texts[of] = self._opener.text(choice, of, like, is_held=is_held)
         return text
 
     def _more(self, text: Text, more: str) -> list[StreamEvent]:
         """More of a text that is released as it becomes certain."""
-        channel = text.channel
-        released = channel.feed(more)
-        if channel.halt is not None:
-            self.stop = channel.halt.stop
-            return text.events(released, is_end=True)
-        return text.events(released) if released else []
+        released = text.channel.feed(more)
+        if not released and text.channel.halt is None:
+            return []
+        shown = text.more(released)
+        if text.halt is None:
+            return text.events(shown)
+        if text.channel.halt is not None:
+            text.close()
+            if text.exit is not None:
+                text.exit.end()
+            shown += text.rest()
+        self.stop = _stop(text)
+        return text.events(shown)
 
     def _reasoning(self, choice: Choice, event: ReasoningDelta) -> list[StreamEvent]:
         if choice.block is None:
@@ -290,58 +285,44 @@ class OutputGuard:
             held.channel.feed(text)
         return []
 
-    def _context_of(self, choice: Choice, of: str, *, is_call: bool) -> Context:
-        call, _, part = of.rpartition(".")
-        part = part.partition("[")[0]
-        if not is_call:
-            return replace(self._context, stage=Stage.OUTPUT, of=part)
-        name = choice.texts.get(f"{call}.name") if part == "arguments" else None
-        tool = None if name is None else name.channel.text
-        return replace(self._context, stage=Stage.TOOL_CALL, tool=tool, of=part)
-
-    def _leave(self, choice: Choice, texts: Sequence[Text]) -> list[StreamEvent]:
+    async def _leave(self, choice: Choice, texts: Sequence[Text]) -> list[StreamEvent]:
         """What is left of a choice that has ended; where one text stops, only that one's."""
         halted = first_halt(texts)
         if halted is not None:
-            halt, text = halted
-            events = self._out(choice, text)
-            self.stop = halt.stop
-            return events
+            texts = [halted[1]]
+        await close_all(texts)
+        await end_all(text.exit for text in texts)
+        halted = first_halt(texts, at_exit=True) or halted
+        if halted is not None:
+            texts = [halted[1]]
         events = [event for text in texts for event in self._out(choice, text)]
-        return events + [
-            self._annotated(choice, number) for number in range(len(choice.annotations))
-        ]
+        if self.stop is None:
+            events += [self._annotated(choice, at) for at in range(len(choice.annotations))]
+        return events
 
     def _out(self, choice: Choice, text: Text) -> list[StreamEvent]:
         """What is left of one text that has ended."""
-        channel = text.channel
-        released = channel.release()
-        if channel.halt is not None:
-            self.stop = channel.halt.stop
+        text.close()
+        if text.exit is not None:
+            text.exit.end()
+        shown = text.rest()
+        if text.halt is not None:
+            self.stop = _stop(text)
         if isinstance(text.like, ReasoningDelta):
-            return self._reasoning_out(choice, text, released)
-        events = text.events(released, is_end=True)
-        if (
-            isinstance(text.like, ToolCallDelta)
-            and text.signed is not None
-            and channel.halt is None
-        ):
+            return self._reasoning_out(choice, text, shown)
+        events = text.events(shown)
+        if isinstance(text.like, ToolCallDelta) and text.signed is not None and text.halt is None:
             events.append(replace(text.like, signed=text.signed))
         return events
 
-    def _reasoning_out(self, choice: Choice, block: Text, released: str) -> list[StreamEvent]:
-        whole = block.channel.text
+    def _reasoning_out(self, choice: Choice, block: Text, shown: str) -> list[StreamEvent]:
+        choice.is_block_intact = shown == block.channel.text
         if block.signed is None:
-            events = block.events(released, is_end=True)
-            choice.is_block_intact = whole == "".join(block.passed) and not (
-                block.restorer is not None and block.restorer.edits
-            )
-            return events
-        choice.is_block_intact = released == whole
+            return block.events(shown)
         if not choice.is_block_intact:
+            block.is_withheld = True
             return []
-        block.passed.append(released)
-        return [ReasoningDelta(released, choice.number, block.signed)]
+        return [ReasoningDelta(shown, choice.number, block.signed)]
 
     def _annotated(self, choice: Choice, number: int) -> Annotation:
         annotation = choice.annotations[number]
@@ -360,37 +341,38 @@ class OutputGuard:
         text = choice.texts.get("text")
         if text is None or not text.channel.text:
             return []
-        wanted = {append for other in choice.texts.values() for append in other.channel.steers()}
+        wanted = {append for other in choice.texts.values() for append in other.steers()}
         rules = [rule for plan in self._plans.values() for rule in plan.rules]
         listed = [*self._steers, *(rule.append for rule in rules if rule.append in wanted)]
-        added = "".join(dict.fromkeys(listed))
-        text.passed.append(added)
-        return [TextDelta(added, choice.number)] if added else []
+        return choice.append("".join(dict.fromkeys(listed)))
 
     def _stage_traces(self) -> Iterator[StageTrace]:
         for stage, plan in self._plans.items():
-            channels = [
-                text.channel
-                for choice in self._choices.values()
+            texts = [
+                text
+                for choice in self.choices.values()
                 for text in choice.texts.values()
-                if text.channel.plan is plan
+                if text.channel.plan.stage is stage
             ]
-            if not channels:
+            if not texts:
                 continue
-            seen = [channel.seen for channel in channels]
+            seen = [text.seen for text in texts]
             yield StageTrace(
                 stage=stage,
-                ran=self._ran(channels),
+                ran=self._ran(plan, [text.channel for text in texts]),
                 findings=tuple(finding for each in seen for finding in in_order(each.findings)),
                 unchecked=tuple(run for each in seen for run in each.unchecked),
                 draw=self._draw,
             )
 
-    def _ran(self, channels: Sequence[Channel]) -> tuple[DetectorRef, ...]:
+    def _ran(self, plan: StagePlan, channels: Sequence[Channel]) -> tuple[DetectorRef, ...]:
         """Who looked at all that came."""
-        plan = channels[0].plan
         if not all(channel.has_ended for channel in channels):
             return tuple(run.ref for run in plan.span_runs + plan.sentence_runs)
         if all(channel.path in self._asked for channel in channels):
             return (*plan.ran, PSEUDONYM)
         return (*plan.ran_at_once, PSEUDONYM)
+
+
+def _stop(text: Text) -> Stop | None:
+    return None if text.halt is None else text.halt.stop

@@ -2,9 +2,10 @@
 
 Never inside a URL: a link or an image that a model was talked into writing would carry the value
 out, an image without a click. A place is inside a URL where what stands before it, without a blank,
-a quote or a bracket between, has a scheme, ``www.``, ``//`` or a host with a path; in the target of
-a Markdown link or image; in an attribute or CSS function that takes a URL; and where host names
-follow it. A run of text longer than what is remembered of it counts as a URL.
+a quote or a bracket between, has a scheme, ``www.``, ``//`` (also percent-encoded) or a host with a
+path; in the target of a Markdown link, image, reference or autolink; in an attribute of HTML or a
+rule of CSS that takes a URL; and where host names follow it. A run of text longer than what is
+remembered of it counts as a URL.
 """
 
 import re
@@ -13,7 +14,8 @@ from typing import Any
 import orjson
 import re2
 
-from app.guardrails.pseudonyms import KnownTokens
+from app.domain.policy import Categories
+from app.guardrails.known import KnownPseudonyms
 from app.guardrails.rewrite import Edit, json_unescaped
 
 _REMEMBERED = 8192
@@ -25,17 +27,25 @@ _BREAK = re.compile('[\\s"<>`，。；！？、）」』】》”]')
 
 # Linear, because the text is the model's: a backtracking engine could be made to hang.
 _URL_BEFORE: Any = re2.compile(
-    r"(?i)[a-z][a-z0-9+.\-]*://|//[^/\s]|(?:^|[^a-z0-9])www\.|"
+    r"(?i)[a-z][a-z0-9+.\-]*://|//[^/\s]|%2f%2f|(?:^|[^a-z0-9])www\.|"
     r"(?:^|[^a-z0-9])(?:mailto|tel|sms|smsto|data|javascript|vbscript|file|blob|callto|skype|"
     r"whatsapp|tg|geo|maps|magnet|intent|itms|market|facetime|xmpp|irc|news|urn|view-source):|"
     r"[a-z0-9](?:[a-z0-9.\-]*[a-z0-9])?\.[a-z]{2,}(?::\d+)?[/?#]|"
     r"(?:\d{1,3}\.){3}\d{1,3}(?::\d+)?[/?#]|\[[0-9a-f:.]*:[0-9a-f:.]*\](?::\d+)?[/?#]"
 )
 _TARGET_BEFORE: Any = re2.compile(
-    r"(?i)(?:\]\(\s*(?:<[^>\n]*|[^\s)]*)|\burl\(\s*[\"']?[^)\"']*|"
-    r"(?:\b(?:src|srcset|href|formaction|poster|ping)|"
-    r"<[a-z][^<>]*\b(?:action|data|background|cite|content|longdesc|manifest|usemap))"
-    r"\s*=\s*(?:\"[^\"]*|'[^']*|[^\s\"'>]*))\z"
+    r"(?i)(?:"
+    # of a Markdown link or image, of a reference definition, an autolink
+    r"\]\(\s*(?:<[^>\n]*|[^\s)]*)|"
+    r"(?:^|\n)[ \t>*+\-]*\[[^\]\n]+\]:\s*(?:<[^>\n]*|\S*)|"
+    r"<[a-z][a-z0-9+.\-]{1,31}:[^\s<>]*|"
+    # of CSS
+    r"\burl\(\s*[\"']?[^)\"']*|@import\s*[\"']?[^;\"']*|"
+    # of an attribute of HTML
+    r"(?:\b(?:src|srcset|imagesrcset|href|formaction|poster|ping|lowsrc|dynsrc|codebase)|"
+    r"<[a-z][^<>]*\b(?:action|data|background|cite|content|longdesc|manifest|usemap|icon|profile))"
+    r"\s*=\s*(?:\"[^\"]*|'[^']*|[^\s\"'>]*)"
+    r")\z"
 )
 _HOST_AFTER = re.compile(
     r"[A-Za-z0-9_-]{0,63}(?:(?:\.[A-Za-z0-9-]{1,63}){1,8}\.[A-Za-z]{2}|@[A-Za-z0-9-]{1,63}\.[A-Za-z])"
@@ -46,41 +56,58 @@ _MAY_BE_HOST = re.compile(r"[A-Za-z0-9_.@-]{0,300}(?:\\(?:u[0-9A-Fa-f]{0,3})?)?\
 class Restorer:
     """Reads a channel's rewritten text as it comes, and gives what the user sees."""
 
-    def __init__(self, tokens: KnownTokens, *, is_json: bool = False) -> None:
+    def __init__(
+        self, known: KnownPseudonyms, sees: Categories = None, *, is_json: bool = False
+    ) -> None:
         """Begin a channel.
 
         Args:
-            tokens: What may be restored; fixed while the channel lasts.
+            known: The pseudonyms of the scope; fixed while the channel lasts.
+            sees: Which kinds of values the sink gets.
             is_json: The text is JSON, so that values are escaped as its strings need it.
         """
-        self._tokens = tokens
+        self._known = known
+        self._sees = sees
         self._is_json = is_json
         self._held = ""
         self._before = ""
+        self._last = ""  # the code point before what is held, as what it stands for
         self._read = 0
         self._written = 0
         self.edits: list[Edit] = []
         """Where values were put back: places in what was read, and in what was given."""
 
     def feed(self, text: str, *, is_end: bool = False) -> str:
-        """What can be shown now; what could still become a token or a URL waits."""
-        if not self._tokens:
+        """What can be shown now; what could still become a pseudonym or a URL waits."""
+        if not self._known:
             return text
         text = self._held + text
-        spans, ready = self._tokens.scan(text, 0, is_end=is_end)
+        found, ready = self._known.scan(
+            text, 0, is_end=is_end, is_json=self._is_json, before=self._last
+        )
         parts: list[str] = []
         at = 0
-        for start, end in spans:
+        for standing in found:
+            start, end = standing.span
+            original = self._known.originals[standing.pseudonym]
+            if self._sees is not None and original.category not in self._sees:
+                continue
             self._give(text[at:start], parts)
             at = start
-            verdict = self._is_in_url(text[end:], is_end=is_end)
-            if verdict is None:
+            is_in_url = self._is_in_url(text[end:], is_end=is_end)
+            if is_in_url is None:
                 ready = start
                 break
-            self._put(text[start:end], parts, restores=not verdict)
+            if is_in_url:
+                self._give(text[start:end], parts)
+            else:
+                self._put(original.value, end - start, parts)
             at = end
         self._give(text[at:ready], parts)
         self._held = text[ready:]
+        if ready:
+            read = json_unescaped(text[:ready]) if self._is_json else text[:ready]
+            self._last = read[-1:]
         return "".join(parts)
 
     def _give(self, text: str, parts: list[str]) -> None:
@@ -89,16 +116,13 @@ class Restorer:
         self._written += len(text)
         self._before = (self._before + text)[-_REMEMBERED:]
 
-    def _put(self, token: str, parts: list[str], *, restores: bool) -> None:
-        if not restores:
-            self._give(token, parts)
-            return
-        value = self._tokens.values[token]
+    def _put(self, value: str, length: int, parts: list[str]) -> None:
+        """Give a value in place of so many code points."""
         if self._is_json:
             value = orjson.dumps(value.encode("utf-8", "replace").decode()).decode()[1:-1]
         read, written = self._read, self._written
         self._give(value, parts)
-        self._read = read + len(token)
+        self._read = read + length
         self.edits.append(Edit(read, self._read, written, self._written))
 
     def _is_in_url(self, after: str, *, is_end: bool) -> bool | None:

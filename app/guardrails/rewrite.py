@@ -4,15 +4,16 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from app.domain.policy import Action
+from app.domain.policy import Action, PseudonymForm
 from app.guardrails.places import Places
 
 MARK = "[removed]"
 """What stands where something was masked."""
 
-Name = Callable[[str, str], str]
-"""Gives the pseudonym of a value: category, value → token."""
+Name = Callable[[str, str, PseudonymForm], str]
+"""Gives the pseudonym of a value: category, value and form wanted → pseudonym."""
 
+_TOKEN = PseudonymForm.TOKEN
 _STRING_PARTS = re.compile(r'\\.?|"', re.DOTALL)
 
 
@@ -25,6 +26,7 @@ class Rewrite:
     action: Action
     category: str
     score: float = 1.0
+    form: PseudonymForm = PseudonymForm.TOKEN
 
     def moved(self, by: int) -> "Rewrite":
         """The same, so many code points further on."""
@@ -70,7 +72,8 @@ def merged(rewrites: Iterable[Rewrite]) -> list[Rewrite]:
     """Rewrites that overlap made one, over all they cover; masking wins over a pseudonym.
 
     A pseudonym takes the category of the widest of them, then of the surest, then the first by
-    name. Rewrites that only touch stay two.
+    name; it is a token unless all want a surrogate, and one of them covers all. Rewrites that only
+    touch stay two.
     """
     groups: list[list[Rewrite]] = []
     end = 0
@@ -85,14 +88,18 @@ def merged(rewrites: Iterable[Rewrite]) -> list[Rewrite]:
 
 
 def _union(group: Sequence[Rewrite]) -> Rewrite:
+    start, end = min(each.start for each in group), max(each.end for each in group)
     main = min(group, key=lambda each: (each.start - each.end, -each.score, each.category))
     return replace(
         main,
-        start=min(each.start for each in group),
-        end=max(each.end for each in group),
+        start=start,
+        end=end,
         action=Action.MASK
         if any(each.action is Action.MASK for each in group)
         else Action.PSEUDONYMIZE,
+        form=main.form
+        if (main.start, main.end) == (start, end) and all(each.form is main.form for each in group)
+        else PseudonymForm.TOKEN,
     )
 
 
@@ -153,7 +160,7 @@ def rewritten(
     parts: list[str] = []
     edits: list[Edit] = []
     at = length = 0
-    for rewrite in rewrites:
+    for number, rewrite in enumerate(rewrites):
         kept = text[at : rewrite.start]
         old = text[rewrite.start : rewrite.end]
         if json is not None:
@@ -161,7 +168,9 @@ def rewritten(
         if rewrite.action is Action.MASK:
             new = MARK
         else:
-            new = name(rewrite.category, old if json is None else json_unescaped(old))
+            value = old if json is None else json_unescaped(old)
+            form = rewrite.form if _stands_alone(text, rewrites, number, json) else _TOKEN
+            new = name(rewrite.category, value, form)
         if json is not None:
             new = new if json.is_inside else f'"{new}"'
             json.move(old)
@@ -174,6 +183,28 @@ def rewritten(
     if json is not None:
         json.move(text[at:])
     return Rewritten("".join(parts), tuple(edits))
+
+
+def _stands_alone(
+    text: str, rewrites: Sequence[Rewrite], number: int, json: JsonStrings | None
+) -> bool:
+    """Whether a surrogate could be told from what stands around it when it comes back."""
+    here = rewrites[number]
+    last = rewrites[number - 1].end if number else 0
+    before, after = text[last : here.start], text[here.end : here.end + 8]
+    if json is not None:
+        before, after = json_unescaped(before), json_unescaped(after)
+    touches = (number > 0 and not before) or any(
+        each.start == here.end for each in rewrites[number + 1 : number + 2]
+    )
+    return not (touches or joins(before[-1:]) or joins(after[:1]))
+
+
+def joins(sign: str) -> bool:
+    """Whether a code point beside a word would be a part of it. Chinese puts no blanks there."""
+    return sign.isalnum() and not (
+        "\u2e80" <= sign <= "\u9fff" or "\uf900" <= sign <= "\ufaff" or sign >= "\U00020000"
+    )
 
 
 _JSON_ESCAPE = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')

@@ -12,10 +12,10 @@ from typing import NamedTuple
 from app.domain.decision import DetectorRef, UncheckedRun
 from app.domain.finding import Detection, Finding, Found, Unchecked
 from app.guardrails.context import NO_CONTEXT, Context
+from app.guardrails.known import KnownPseudonyms
 from app.guardrails.matches import MatchDetector
 from app.guardrails.passage import Layer, Passage
 from app.guardrails.places import Places, Span
-from app.guardrails.pseudonyms import KnownTokens
 from app.guardrails.rewrite import escapes
 from app.guardrails.seen import inspect_run, outage
 from app.guardrails.stage_plan import LocalRun, StagePlan
@@ -131,10 +131,10 @@ def _near(tail: Tail) -> tuple[int, Tail, tuple[Layer, ...]]:
     return first, near, layers
 
 
-def settle(plan: StagePlan, tokens: KnownTokens, tail: Tail) -> Settled:
+def settle(plan: StagePlan, known: KnownPseudonyms, tail: Tail) -> Settled:
     """What the detectors that judge a span at a time are certain of."""
-    atoms, open_at = tokens.scan(tail.text, tail.at, is_end=tail.is_end)
-    settled = Settled(open_at, atoms=Places(atoms))
+    atoms, open_at = known.scan(tail.text, tail.at, is_end=tail.is_end, is_json=tail.is_json)
+    settled = Settled(open_at, atoms=Places(atom.span for atom in atoms))
     matches: dict[LocalRun, set[_Match]] = {}
     first, near, layers = _near(tail)
     for layer in layers:

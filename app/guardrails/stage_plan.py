@@ -1,15 +1,16 @@
 """What is done at one stage for one audience, ready to run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 from app.domain.decision import DetectorRef
 from app.domain.finding import Finding
-from app.domain.policy import REWRITES, STOPS, Action, Stage, Steps, action_at
+from app.domain.policy import REWRITES, STOPS, Action, PseudonymForm, Stage, Steps, action_at
 from app.guardrails.detector import LocalDetector, RemoteDetector, Scope, SlowDetector
 from app.guardrails.matches import MatchDetector
-from app.guardrails.regex import RegexSet
+from app.guardrails.regex import RegexSet, regex_set
 from app.guardrails.shapes import Screen, Shape, screen_over
 
 ANSWER_STAGES = frozenset({Stage.OUTPUT, Stage.TOOL_CALL})
@@ -28,6 +29,8 @@ class LocalRun:
     ref: DetectorRef
     shapes: tuple[Shape, ...] | None
     """As the detector declares them; none where it always looks."""
+    looks_at_restored: bool = False
+    """Whether it judges answers after values came back in place of their pseudonyms."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +55,7 @@ class PlannedRule:
     steps: Steps
     on_unchecked: Action
     append: str
+    pseudonym: PseudonymForm
     percent: float
     """For which share of traffic the rule acts."""
     is_enforced: bool
@@ -195,6 +199,23 @@ class StagePlan:
     def _acting(self, scope: Scope) -> tuple[LocalRun, ...]:
         return tuple(run for run in self.local if run.detector.scope is scope and self.can_act(run))
 
+    @cached_property
+    def before_restoring(self) -> "StagePlan":
+        """Of an answer with pseudonyms, what looks at it while it still has them."""
+        return self._with([run for run in self.local if not run.looks_at_restored], self.awaited)
+
+    @cached_property
+    def after_restoring(self) -> "StagePlan | None":
+        """What looks at the answer as it leaves; none where nothing does."""
+        runs = [run for run in self.local if run.looks_at_restored]
+        return self._with(runs, ()) if runs else None
+
+    def _with(self, local: Sequence[LocalRun], awaited: Sequence[AwaitedRun]) -> "StagePlan":
+        runs: list[Run] = [*local, *awaited]
+        refs = {run.ref for run in runs}
+        rules = [rule for rule in self.rules if rule.ref in refs]
+        return stage_plan(self.stage, rules, local, awaited)
+
     def warm(self) -> None:
         """Do now what would otherwise be done by the first request."""
         _ = (self.rules_of, self.ran, self.holds_all, self.late_runs, self.left_context)
@@ -202,3 +223,31 @@ class StagePlan:
         if self.stage in ANSWER_STAGES:
             _ = self.has_windows
             self.span_screen.look(_SAMPLE)
+
+
+def stage_plan(
+    stage: Stage,
+    rules: Sequence[PlannedRule],
+    local: Sequence[LocalRun],
+    awaited: Sequence[AwaitedRun],
+) -> StagePlan:
+    """A plan that is ready to run.
+
+    Args:
+        stage: Where it is run.
+        rules: For one audience.
+        local: What runs at once, cheapest first.
+        awaited: What is waited for.
+    """
+    sources = [(run.shapes or (), index) for index, run in enumerate(local)]
+    made = StagePlan(
+        stage=stage,
+        rules=tuple(rules),
+        local=tuple(local),
+        slow=tuple(run for run in awaited if isinstance(run.detector, SlowDetector)),
+        remote=tuple(run for run in awaited if isinstance(run.detector, RemoteDetector)),
+        screen=regex_set(tuple(shape.loose for shapes, _ in sources for shape in shapes)),
+        screened=tuple(chain.from_iterable([index] * len(shapes) for shapes, index in sources)),
+    )
+    made.warm()
+    return made

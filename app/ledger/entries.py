@@ -132,6 +132,7 @@ def closing_body(
             "error": closing.error,
             "usage": closing.usage,
             "detector_usage": closing.detector_usage,
+            "behaviours": closing.behaviours,
             "timings": closing.timings,
             "content": _digests(owner, closing.content),
         },

@@ -56,12 +56,8 @@ def erase(
         if wrapped is None:
             return NOTHING
         reference = keyring.unwrap(lookup, wrapped).reference("subject", subject or "")
-        found = connection.execute(
-            sa.select(entries.request_id, entries.session).where(theirs)
-        ).all()
-        sessions = {
-            row.session or keyring.lookup(tenant, "session", row.request_id) for row in found
-        }
+        found = connection.execute(sa.select(entries.session).where(theirs)).all()
+        sessions = {row.session for row in found if row.session is not None}
         pseudonyms = sum(
             connection.execute(sa.delete(PSEUDONYMS).where(PSEUDONYMS.c.session.in_(some))).rowcount
             for some in _chunks(sorted(sessions))

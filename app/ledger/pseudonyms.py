@@ -5,13 +5,14 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 
-from app.domain.protocols import PseudonymScope
+from app.domain.protocols import Original, PseudonymScope
 from app.ledger.keyring import seal, unseal
 from app.ledger.schema import PSEUDONYMS, to_micros
 from app.ledger.store import Store
 from app.ledger.writer import Transaction
 
 _MOST_REMEMBERED = 10_000
+_BETWEEN = "\0"
 
 
 class Vault:
@@ -25,8 +26,8 @@ class Vault:
         """Scopes that have nothing: true as long as no process saves any pseudonym."""
         self._generation = b""
 
-    async def load(self, scope: PseudonymScope) -> Mapping[str, str]:
-        """Every pseudonym of the scope that has not expired, with its value."""
+    async def load(self, scope: PseudonymScope) -> Mapping[str, Original]:
+        """Every pseudonym of a session that has not expired, with what it stands for."""
         place = self._place(scope)
         generation = self._store.engine.generation()
         if generation != self._generation:
@@ -44,25 +45,27 @@ class Vault:
                 self._empty.clear()
             self._empty.add(place)
         key = self._store.keyring.scope_key(place)
-        return {row.token: unseal(key, row.sealed, row.token.encode()).decode() for row in rows}
+        return {
+            row.token: _read(unseal(key, row.sealed, row.token.encode()).decode()) for row in rows
+        }
 
-    async def save(self, scope: PseudonymScope, minted: Mapping[str, str]) -> None:
-        """Keep these until they expire. Durable when it returns."""
+    async def save(self, scope: PseudonymScope, minted: Mapping[str, Original]) -> None:
+        """Keep these of a session until they expire. Durable when it returns."""
         if not minted:
             return
         store = self._store
-        place = self._place(scope)
+        place, session = self._place(scope), _session(scope)
         key = store.keyring.scope_key(place)
         until = to_micros(store.clock.now() + timedelta(days=self._days))
         rows = [
             {
                 "scope": place,
                 "token": token,
-                "session": store.keyring.lookup(scope.tenant, "session", scope.session),
-                "sealed": seal(key, value.encode(), token.encode()),
+                "session": store.keyring.lookup(scope.tenant, "session", session),
+                "sealed": seal(key, _written(original).encode(), token.encode()),
                 "expires_at": until,
             }
-            for token, value in minted.items()
+            for token, original in minted.items()
         ]
 
         def run(transaction: Transaction) -> None:
@@ -77,4 +80,20 @@ class Vault:
         store.engine.advance()
 
     def _place(self, scope: PseudonymScope) -> bytes:
-        return self._store.keyring.scope(scope.tenant, scope.key_id, scope.session)
+        return self._store.keyring.scope(scope.tenant, scope.key_id, _session(scope))
+
+
+def _session(scope: PseudonymScope) -> str:
+    """The session's name, as records know it: erasure finds pseudonyms by it."""
+    if scope.session is None:
+        raise ValueError("pseudonyms of one request are not kept")
+    return scope.session
+
+
+def _written(original: Original) -> str:
+    return f"{original.category.replace(_BETWEEN, '')}{_BETWEEN}{original.value}"
+
+
+def _read(text: str) -> Original:
+    category, _, value = text.partition(_BETWEEN)
+    return Original(category, value)

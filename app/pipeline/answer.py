@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from app.domain.decision import Applied, Decision, Outcome, StageTrace, Trace, UncheckedRun
+from app.domain.conduct import Measured
+from app.domain.decision import Applied, Decision, Outcome, Trace, UncheckedRun
 from app.domain.events import StreamEvent
 from app.domain.finding import Finding
 from app.domain.record import Status
@@ -50,6 +51,7 @@ class Summary:
     """``Applied.findings`` are indexes into ``findings`` here."""
     findings: tuple[Finding, ...] = ()
     unchecked: tuple[UncheckedRun, ...] = ()
+    behaviours: tuple[Measured, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +73,11 @@ class Findings:
     unchecked: list[UncheckedRun] = field(default_factory=list)
 
     def add(self, trace: Trace, decisions: tuple[Decision, ...]) -> None:
-        """Add stages; every decision belongs to the trace of the same stage."""
-        by_stage: dict[str, StageTrace] = {stage.stage: stage for stage in trace}
-        base: dict[str, int] = {}
-        for stage in trace:
-            base[stage.stage] = len(self.findings)
+        """Add stages; every decision belongs to the trace at the same place."""
+        for stage, decision in zip(trace, decisions, strict=True):
+            offset = len(self.findings)
             self.findings.extend(stage.findings)
             self.unchecked.extend(stage.unchecked)
-        for decision in decisions:
-            offset = base[by_stage[decision.stage].stage]
             self.applied.extend(
                 Applied(
                     rule=applied.rule,

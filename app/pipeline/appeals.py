@@ -58,7 +58,7 @@ async def file_appeal(
     kept = [(each.path, each.text) for each in await ledger.content(record.request_id)]
     if "text" not in feedback.texts and not kept:
         what = "appeal.text: nothing was kept of this exchange; send the text that you ask about"
-        raise RequestError(what, param="appeal.text", code="missing_field")
+        raise RequestError(what, param="appeal.text", code="invalid_value")
     audience = record.opening["audience"]
     inspection = await inspect_segments(
         plan,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from app.domain.catalog import Route
 from app.domain.clock import Clock, NewId
+from app.domain.conduct import Measured
 from app.domain.conversation import (
     Conversation,
     Message,
@@ -18,13 +19,14 @@ from app.domain.conversation import (
 )
 from app.domain.decision import Decision, Outcome, Trace, severest
 from app.domain.errors import BackendError, RequestError
-from app.domain.events import Finish, FinishReason, Usage
+from app.domain.events import Finish, FinishReason, StreamEvent, Usage
 from app.domain.policy import KeepContent
 from app.domain.prompt import SystemPrompt
 from app.domain.protocols import (
     Backend,
     Caller,
     Ledger,
+    Original,
     Outside,
     PseudonymScope,
     PseudonymVault,
@@ -37,6 +39,8 @@ from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
 from app.guardrails.share import draw_of
 from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Stopped, Summary
+from app.pipeline.answering import Answering
+from app.pipeline.conduct import Measuring, refuse_overriding
 from app.pipeline.loaded import Served
 from app.pipeline.replies import reply_to
 from app.pipeline.sampling import bounded
@@ -80,8 +84,8 @@ class Ask:
     def scope(self) -> PseudonymScope:
         """Within which its pseudonyms hold: the session, or this request alone."""
         session = self.conversation.wishes.session
-        where = f"session:{session}" if session is not None else f"request:{self.request_id}"
-        return PseudonymScope(self.caller.tenant, self.caller.key_id, where)
+        request_id = "" if session is not None else self.request_id
+        return PseudonymScope(self.caller.tenant, self.caller.key_id, session, request_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +103,8 @@ class _Ready:
         """What the answer belongs to, as the model gets it."""
         said = [(m.role, part) for m in self.asked.messages for part in m.parts]
         wanted = self.asked.response_format
-        questions = (
-            part.text
-            for role, part in reversed(said)
-            if role is Role.USER and isinstance(part, TextPart)
-        )
+        asked = (part for role, part in reversed(said) if role is Role.USER)
+        questions = (part.text for part in asked if isinstance(part, TextPart))
         return Context(
             system=self.prompt.text,
             question=next(questions, ""),
@@ -119,7 +120,8 @@ class Exchange:
     def __init__(self, steps: Steps, ask: Ask) -> None:
         self._steps = steps
         self._ask = ask
-        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, ask.scope.session)
+        unit = ask.scope.session if ask.scope.session is not None else ask.request_id
+        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, unit)
         self._started_s = steps.clock.monotonic()
         self._input_ms = 0.0
         self._first_token_ms: float | None = None
@@ -127,7 +129,12 @@ class Exchange:
         self._finish: FinishReason | None = None
         self._outcome = Outcome.ALLOW
         self._findings = Findings()
-        self._guard: OutputGuard | None = None
+        self._answering: Answering | None = None
+        self._measuring = Measuring(
+            ask.served.behaviours,
+            ask.conversation.wishes.scenario,
+            draw_of(steps.pseudonym_key, ask.caller.tenant, f"measured:{ask.request_id}"),
+        )
         self._outside = steps.outside(ask.caller.tenant, ask.routes)
 
     async def run(self) -> AsyncGenerator[ExchangeEvent, None]:
@@ -170,6 +177,7 @@ class Exchange:
         raw = ask.served.prompt.compose(wishes.scenario, wishes.variables)
         texts = segments(ask.conversation)
         self._bound(texts)
+        refuse_overriding(ask.conversation, ask.served.persona.behaviours)
         minter = await self._minter()
         inspection = await inspect_segments(
             ask.served.plan,
@@ -185,8 +193,6 @@ class Exchange:
         conversation = with_texts(ask.conversation, inspection.texts)
         wishes = conversation.wishes
         prompt = ask.served.prompt.compose(wishes.scenario, wishes.variables)
-        if wishes.session is not None and minter.minted:
-            await steps.vault.save(ask.scope, minter.minted)
         self._note(inspection.trace, inspection.decisions, inspection.outcome)
         self._input_ms = self._elapsed_ms()
         system = Message(Role.SYSTEM, Origin.PERSONA, (TextPart(prompt.text),))
@@ -210,41 +216,50 @@ class Exchange:
         return type(error).__name__
 
     async def _answer(self, ready: _Ready) -> AsyncGenerator[ExchangeEvent, None]:
-        """The model's answer as policy lets it through."""
-        ask, steps = self._ask, self._steps
-        guard = self._guard = OutputGuard(
-            ask.served.plan,
-            ask.audience,
-            minter=ready.minter,
-            now=steps.clock.now(),
-            steers=ready.inspection.steers,
-            context=ready.context,
-            outside=self._outside,
-            draw=self._draw,
-        )
-        route = ask.served.route
-        events = steps.backends[route.backend].stream(ready.asked, route.model)
+        """The model's answer as policy and behaviours let it through."""
+        ask, now, context = self._ask, self._steps.clock.now(), ready.context
+
+        def new_guard() -> OutputGuard:
+            return OutputGuard(
+                ask.served.plan,
+                ask.audience,
+                minter=ready.minter,
+                now=now,
+                steers=ready.inspection.steers,
+                context=context,
+                outside=self._outside,
+                draw=self._draw,
+            )
+
+        await self._keep(ready.minter)
+        answering = self._answering = Answering(new_guard, self._asked, self._measuring)
+        async with aclosing(answering.run(ready.asked, context, self._outside)) as answer:
+            async for event in answer:
+                yield event
+        self._finish = answering.finish
+        if answering.stop is not None:
+            for end in self._stopped(answering.stop):
+                yield end
+        if self._usage is not None:
+            yield self._usage
+
+    async def _asked(self, asked: Conversation) -> AsyncGenerator[StreamEvent, None]:
+        """The events of one attempt at an answer, but for its usage, which is summed up."""
+        route = self._ask.served.route
+        events = self._steps.backends[route.backend].stream(asked, route.model)
         async with aclosing(events) as stream:
             async for event in stream:
                 if self._first_token_ms is None:
                     self._first_token_ms = self._elapsed_ms()
                 if isinstance(event, Usage):
-                    self._usage = event
-                    continue
-                if isinstance(event, Finish):
-                    self._finish = event.reason
-                    released = await guard.finish(event)
+                    self._usage = event if self._usage is None else self._usage + event
                 else:
-                    released = guard.feed(event)
-                for out in released:
-                    yield out
-                if guard.stop is not None:
-                    break
-        if guard.stop is not None:
-            for end in self._stopped(guard.stop.outcome):
-                yield end
-        if self._usage is not None:
-            yield self._usage
+                    yield event
+
+    async def _keep(self, minter: Minter) -> None:
+        """Keep what was minted: the record says by now whose session it is."""
+        if self._ask.scope.session is not None and minter.minted:
+            await self._steps.vault.save(self._ask.scope, minter.minted)
 
     def _stopped(self, outcome: Outcome) -> tuple[ExchangeEvent, ...]:
         """The end of an answer that policy stopped."""
@@ -256,22 +271,18 @@ class Exchange:
         return stop, Finish(FinishReason.CONTENT_FILTER)
 
     def _bound(self, texts: Sequence[Segment]) -> None:
-        if len(self._ask.conversation.messages) > self._steps.max_messages:
-            raise RequestError(
-                f"messages: more than {self._steps.max_messages}",
-                param="messages",
-                code="context_length_exceeded",
-            )
-        if sum(len(segment.text) for segment in texts) > self._steps.max_text_chars:
-            raise RequestError(
-                f"messages: more than {self._steps.max_text_chars} characters together",
-                param="messages",
-                code="context_length_exceeded",
-            )
+        steps, chars = self._steps, sum(len(segment.text) for segment in texts)
+        for count, most, of in (
+            (len(self._ask.conversation.messages), steps.max_messages, ""),
+            (chars, steps.max_text_chars, " characters together"),
+        ):
+            if count > most:
+                what, code = f"messages: more than {most}{of}", "context_length_exceeded"
+                raise RequestError(what, param="messages", code=code)
 
     async def _minter(self) -> Minter:
         ask = self._ask
-        known: Mapping[str, str] = {}
+        known: Mapping[str, Original] = {}
         if ask.conversation.wishes.session is not None:
             known = await self._steps.vault.load(ask.scope)
         return Minter(self._steps.pseudonym_key, ask.scope, known)
@@ -321,13 +332,15 @@ class Exchange:
         )
 
     async def _close(self, status: Status, error: str | None) -> None:
-        guard = self._guard
+        answering = self._answering
         trace: Trace = ()
         decisions: tuple[Decision, ...] = ()
-        if guard is not None:
-            await guard.conclude()
-            trace, decisions = guard.trace, guard.decisions
+        if answering is not None:
+            await answering.conclude()
+            self._finish = self._finish or answering.finish
+            trace, decisions = answering.trace, answering.decisions
             self._note(trace, decisions, outcome_of(decisions))
+            self._outcome = severest(self._outcome, self._measuring.outcome)
         timings = Timings(self._input_ms, self._first_token_ms, self._elapsed_ms())
         closing = Closing(
             request_id=self._ask.request_id,
@@ -341,7 +354,8 @@ class Exchange:
             usage=self._usage,
             detector_usage=self._outside.usage,
             timings=timings,
-            content=guard.content if guard is not None else (),
+            behaviours=self._measured,
+            content=answering.content if answering is not None else (),
         )
         await self._steps.ledger.close(closing)
         self._count(status)
@@ -356,6 +370,8 @@ class Exchange:
             metrics.tokens_used(self._usage)
         if self._outside.usage is not None:
             metrics.detectors_used(self._outside.usage)
+        for measured in self._measured:
+            metrics.behaviour_measured(persona, measured)
         for run in self._findings.unchecked:
             metrics.detector_unchecked(run.detector)
 
@@ -371,4 +387,9 @@ class Exchange:
             applied=tuple(self._findings.applied),
             findings=tuple(self._findings.findings),
             unchecked=tuple(self._findings.unchecked),
+            behaviours=self._measured,
         )
+
+    @property
+    def _measured(self) -> tuple[Measured, ...]:
+        return self._measuring.results("there is no whole answer")

@@ -67,8 +67,8 @@ class Readiness:
 class Gateway(Protocol):
     """What the wire formats need. ``app.pipeline.exchange.Pipeline`` is the one that there is."""
 
-    async def authenticate(self, authorization: str | None) -> Caller:
-        """Who asks; raises ``AccessError``."""
+    async def authenticate(self, authorization: str | None, claims: str | None = None) -> Caller:
+        """Who asks, and what is signed about whom it is for; raises ``AccessError``."""
         ...
 
     def personas(self, caller: Caller) -> Sequence[Persona]:

@@ -7,6 +7,7 @@ from app.compose.compose import ComposedPrompt
 from app.domain.catalog import Catalog, Route
 from app.domain.errors import RequestError
 from app.domain.persona import Persona
+from app.guardrails.behaviours import PlannedBehaviour
 from app.guardrails.plan import PolicyPlan
 
 
@@ -18,6 +19,8 @@ class Served:
     variant: str | None
     prompt: ComposedPrompt
     plan: PolicyPlan
+    behaviours: tuple[PlannedBehaviour, ...]
+    """Those that are measured."""
     route: Route
 
 

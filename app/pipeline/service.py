@@ -1,13 +1,15 @@
 """The one ``Gateway``: finds what a request needs, then runs its steps."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 
 import orjson
 
+from app.access.admission import Admission
 from app.access.audience import resolve_audience
-from app.access.keys import Authenticator, check_persona
+from app.access.claims import subject_of
+from app.access.keys import check_persona
 from app.domain.conversation import Conversation, Json
 from app.domain.decision import Outcome
 from app.domain.errors import RequestError
@@ -41,7 +43,7 @@ class Pipeline:
         loaded: Callable[[], Loaded],
         readiness: Callable[[], Readiness],
         ledger: Ledger,
-        authenticator: Authenticator | None,
+        admission: Admission,
         shows_metrics: bool,
     ) -> None:
         """Put the parts together.
@@ -52,20 +54,18 @@ class Pipeline:
             readiness: Whether requests can be served.
             ledger: For reading records.
             shows_metrics: Whether metrics may be read.
-            authenticator: None lets anybody in, as one tenant: only for loopback without keys.
+            admission: Says who may ask, and for whom.
         """
         self._steps = steps
         self._loaded = loaded
         self._readiness = readiness
         self._ledger = ledger
-        self._authenticator = authenticator
+        self._admission = admission
         self._shows_metrics = shows_metrics
 
-    async def authenticate(self, authorization: str | None) -> Caller:
-        """Who asks; raises ``AccessError``."""
-        if self._authenticator is None:
-            return Caller("local", "", None, None, may_read_records=True)
-        return await self._authenticator.authenticate(authorization)
+    async def authenticate(self, authorization: str | None, claims: str | None = None) -> Caller:
+        """Who asks, and what is signed about whom it is for; raises ``AccessError``."""
+        return await self._admission.admit(authorization, claims)
 
     def personas(self, caller: Caller) -> Sequence[Persona]:
         """The personas that this key may use, ordered by id."""
@@ -87,8 +87,9 @@ class Pipeline:
         check_persona(caller, conversation.persona)
         loaded = self._loaded()
         served = loaded.find(conversation.persona, conversation.variant)
+        self._admission.require_claim(caller)
         ask = Ask(
-            conversation=conversation,
+            conversation=replace(conversation, subject=subject_of(caller, conversation.subject)),
             served=served,
             catalog=loaded.catalog.digest,
             caller=caller,
@@ -107,6 +108,7 @@ class Pipeline:
             plan = loaded.find(request.persona, None).plan
         else:
             plan = loaded.plan(request.policy or "")
+        self._admission.require_claim(caller)
         audience = resolve_audience(plan.policy, caller, request.audience)
         return await check_segments(
             plan,
@@ -115,7 +117,7 @@ class Pipeline:
             clock=self._steps.clock,
             pseudonym_key=self._steps.pseudonym_key,
             catalog=loaded.catalog.digest,
-            scope=PseudonymScope(caller.tenant, caller.key_id, f"check:{self._steps.new_id()}"),
+            scope=PseudonymScope(caller.tenant, caller.key_id, None, self._steps.new_id()),
             context=Context(system=request.system or ""),
             outside=self._steps.outside(caller.tenant, loaded.routes),
         )

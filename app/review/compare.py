@@ -221,60 +221,48 @@ def _approval(deployment: Mapping[str, Json]) -> str:
 
 def _of_files(
     files: Mapping[str, bool],
-    told: Iterable[Located],
+    told: Sequence[Located],
     prompts: Sequence[PromptChange],
     old: Catalog,
     new: Catalog,
 ) -> Iterator[Located]:
     """Files that read differently, where nothing that was told is written in them."""
-    told = list(told)
     places = {each.source.file for each in told if each.source is not None}
     for file, holds_the_same in files.items():
-        if holds_the_same or (file not in places and _is_same(file, old, new)):
-            what = "reads differently and means the same"
-            change: Change | None = Change(Effect.COSMETIC, "files", what)
+        if file.startswith(("prompts/", "knowledge/")):
+            change = _of_text(prompts, is_same=_texts(old, file) == _texts(new, file))
+        elif holds_the_same:
+            change = _COSMETIC
+        elif file.endswith(CASES_SUFFIX):
+            change = Change(Effect.CHANGED, "cases", "the cases change")
+        elif file in places or _is_told(file, told):
+            continue
         else:
-            change = None if file in places else _of_file(file, told, prompts)
-        if change is not None:
-            yield Located(change, source=Source(file, 1, 1))
+            change = _COSMETIC
+        yield Located(change, source=Source(file, 1, 1))
 
 
-def _of_file(file: str, told: Iterable[Located], prompts: Sequence[PromptChange]) -> Change | None:
-    if file.endswith(CASES_SUFFIX):
-        return Change(Effect.CHANGED, "cases", "the cases change")
+_COSMETIC = Change(Effect.COSMETIC, "files", "reads differently and means the same")
+
+
+def _of_text(prompts: Sequence[PromptChange], *, is_same: bool) -> Change:
+    if is_same:  # but for its line ends
+        return _COSMETIC
+    rest = "composed prompts are below" if prompts else "no composed prompt does"
+    return Change(Effect.CHANGED, "prompts", f"reads differently; {rest}")
+
+
+def _texts(catalog: Catalog, file: str) -> list[str]:
+    prompts = [each.text for each in catalog.prompts.values() if each.file == file]
+    return [*prompts, *(text for name, text in catalog.knowledge.items() if name == file)]
+
+
+def _is_told(file: str, told: Iterable[Located]) -> bool:
+    """Whether something was told of a policy or persona, at a line that another file says."""
     folder, _, name = file.partition("/")
     stem = name.removesuffix(".yaml")
-    if folder == "policies" and any(stem in each.policies for each in told):
-        return None  # what it means otherwise is inherited, and told where that is written
-    if folder == "personas" and any(stem in each.personas for each in told):
-        return None
-    if folder in {"prompts", "knowledge"}:
-        rest = "composed prompts are below" if prompts else "no composed prompt does"
-        return Change(Effect.CHANGED, "prompts", f"reads differently; {rest}")
-    # Nothing is passed over in silence, also where no concern has words for it.
-    return Change(Effect.CHANGED, "files", "means something else that nothing here compares")
-
-
-def _is_same(file: str, old: Catalog, new: Catalog) -> bool:
-    if file.endswith(CASES_SUFFIX):
-        return False
-    folder, _, name = file.partition("/")
-    stem = name.removesuffix(".yaml")
-    match folder:
-        case "policies":
-            return old.policies.get(stem) == new.policies.get(stem)
-        case "personas":
-            return old.personas.get(stem) == new.personas.get(stem)
-        case "prompts":
-            was, now = (
-                [each.text for each in side.prompts.values() if each.file == file]
-                for side in (old, new)
-            )
-            return was == now
-        case "knowledge":
-            return old.knowledge.get(file) == new.knowledge.get(file)
-        case _:  # banneton.yaml, every section of which was compared
-            return True
+    names = {"policies": "policies", "personas": "personas"}.get(folder)
+    return names is not None and any(stem in getattr(each, names) for each in told)
 
 
 def _together(found: Iterable[Located]) -> list[Located]:

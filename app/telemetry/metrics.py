@@ -12,6 +12,7 @@ from functools import cache
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from app.domain.conduct import Measured
 from app.domain.decision import Outcome
 from app.domain.errors import BackendProblem
 from app.domain.events import Usage
@@ -77,6 +78,14 @@ class Metrics:
                 registry=registry,
             ).labels
         )
+        self._behaviours = cache(
+            Counter(
+                "banneton_behaviours",
+                "Behaviours that were or were not measured on an attempt at an answer.",
+                ["persona", "behaviour", "conduct", "action"],
+                registry=registry,
+            ).labels
+        )
         self._unchecked = cache(
             Counter(
                 "banneton_detector_unchecked",
@@ -136,6 +145,12 @@ class Metrics:
         """Count what answering the detectors of one exchange took."""
         self._detector_tokens("input").inc(usage.input_tokens)
         self._detector_tokens("output").inc(usage.output_tokens)
+
+    def behaviour_measured(self, persona: str, measured: Measured) -> None:
+        """Count what became of a behaviour of a persona in one attempt at an answer."""
+        self._behaviours(
+            persona, measured.behaviour, measured.conduct.value, measured.action.value
+        ).inc()
 
     def detector_unchecked(self, detector: str) -> None:
         """Count a text that a detector did not check to the end."""

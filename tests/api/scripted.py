@@ -24,7 +24,9 @@ from app.domain.policy import Action
 from app.domain.prompt import LineSource, SystemPrompt
 from app.domain.protocols import Caller
 from app.domain.record import Status
+from app.ledger.appeals import AppealState
 from app.pipeline.answer import Closed, ExchangeEvent, Opened, Stopped, Summary
+from app.pipeline.appeals import Feedback
 from app.pipeline.gateway import (
     CheckRequest,
     CheckResult,
@@ -150,6 +152,7 @@ class ScriptedGateway(Gateway):
     checked: list[CheckRequest] = field(default_factory=list)
     rendered: list[RenderRequest] = field(default_factory=list)
     queries: list[Mapping[str, str]] = field(default_factory=list)
+    claims: list[str | None] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
     """Set when an exchange's generator has ended, in whatever way."""
     ended_by: str = ""
@@ -159,7 +162,8 @@ class ScriptedGateway(Gateway):
             raise self.surprise
 
     @override
-    async def authenticate(self, authorization: str | None) -> Caller:
+    async def authenticate(self, authorization: str | None, claims: str | None = None) -> Caller:
+        self.claims.append(claims)
         if self.auth is not None:
             return self.auth(authorization)
         return Caller("acme", "key_1", None, None, may_read_records=True)
@@ -216,6 +220,11 @@ class ScriptedGateway(Gateway):
             catalog=CATALOG,
             latency_ms=0.4,
         )
+
+    @override
+    async def feedback(self, feedback: Feedback, caller: Caller) -> AppealState:
+        self._surprise()
+        return AppealState.OPEN
 
     @override
     async def render(self, request: RenderRequest, caller: Caller) -> SystemPrompt:

@@ -312,6 +312,16 @@ def test_keys(served: Served, client: OpenAI) -> None:
     assert wrong.status_code == 401
 
 
+def test_signed_claims(served: Served, client: OpenAI) -> None:
+    """A signed claim does not reach whoever checks it, or one of two is chosen."""
+    ask(client)
+    ask(client, extra_headers={"X-Banneton-Claims": "a.b.c"})
+    assert served.gateway.claims[-2:] == [None, "a.b.c"]
+    both = [("x-banneton-claims", "a.b.c"), ("X-Banneton-Claims", "d.e.f")]
+    twice = httpx2.post(f"{served.url}/v1/chat/completions", headers=both, json={})
+    assert (twice.status_code, twice.json()["error"]["code"]) == (401, "invalid_claim")
+
+
 def test_unknown_persona(client: OpenAI) -> None:
     """A model that is no persona, or not this key's, is not told apart."""
     with pytest.raises(openai.NotFoundError):

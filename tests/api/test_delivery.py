@@ -38,6 +38,8 @@ FAILURES = [
     (AccessError(AccessProblem.MISSING, "No key."), openai.AuthenticationError, "missing_api_key"),
     (AccessError(AccessProblem.INVALID, "Bad key."), openai.AuthenticationError, "invalid_api_key"),
     (AccessError(AccessProblem.FORBIDDEN, "No."), openai.PermissionDeniedError, "forbidden"),
+    (AccessError(AccessProblem.CLAIM, "No."), openai.AuthenticationError, "invalid_claim"),
+    (AccessError(AccessProblem.UNAVAILABLE, "?"), openai.InternalServerError, "claims_unavailable"),
     (RequestError("No.", code="model_not_found"), openai.NotFoundError, "model_not_found"),
     (RequestError("No.", param="a"), openai.BadRequestError, "invalid_request"),
     (BackendError(BackendProblem.CONNECT, "x"), openai.InternalServerError, "backend_connect"),

@@ -25,7 +25,8 @@ def test_every_backend_problem_and_access_problem_has_a_status() -> None:
     for backend in BackendProblem:
         assert failure(BackendError(backend, "x"), "r").status in {400, 429, 502, 504}
     for access in AccessProblem:
-        assert failure(AccessError(access, "x"), "r").status in {401, 403}
+        statuses = {503} if access is AccessProblem.UNAVAILABLE else {401, 403}
+        assert failure(AccessError(access, "x"), "r").status in statuses
 
 
 @pytest.mark.parametrize("problem", BackendProblem)

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -57,6 +57,8 @@ class Judge(FileModel):
     """The question."""
     route: str = "judge"
     """Whom to ask."""
+    expect: str = "no"
+    """What the answer should be."""
 
 
 class Webhook(FileModel):
@@ -73,6 +75,7 @@ class Kind:
     name: str
     settings: type[FileModel]
     is_as_strict: Callable[[Any, Any], bool]
+    categories: Callable[[Any], Collection[str]] | None = None
     summary: str = "Finds things."
     stages: frozenset[Stage] = frozenset(Stage)
 
@@ -80,7 +83,12 @@ class Kind:
 KINDS = (
     Kind("injection", Injection, lambda _new, _old: True),
     Kind("words", Words, lambda new, old: set(new.words) >= set(old.words)),
-    Kind("patterns", Patterns, lambda new, old: set(new.patterns) >= set(old.patterns)),
+    Kind(
+        "patterns",
+        Patterns,
+        lambda new, old: set(new.patterns) >= set(old.patterns),
+        lambda settings: [pattern.id for pattern in settings.patterns],
+    ),
     Kind("judge", Judge, lambda _new, _old: False),
     Kind("webhook", Webhook, lambda _new, _old: False),
 )
@@ -110,7 +118,13 @@ def inspect_prompt(prompt_id: str, prompts: Mapping[str, Prompt]) -> frozenset[s
 
 def read(root: Path) -> Catalog:
     """Read a catalog with the detectors above."""
-    return read_catalog(root, detectors=KINDS, inspect_prompt=inspect_prompt, validate=build)
+    return read_catalog(
+        root,
+        detectors=KINDS,
+        inspect_prompt=inspect_prompt,
+        validate=build,
+        surrogates={"EMAIL_ADDRESS", "PERSON"},
+    )
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def test_cases_of_a_persona_are_about_its_prompt(root: Path, read_root: Read) ->
     """A promise about a prompt would not be read, and so never be checked."""
     (case,) = read_cases(root, read_root(root)).personas["lexi"]
     assert (case.scenario, dict(case.variables)) == ("review", {"jurisdiction": "DE"})
+    assert case.renders is not None
     assert (case.renders.contains, case.renders.lacks) == (("clause",), ("TODO",))
 
 

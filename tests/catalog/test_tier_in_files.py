@@ -5,12 +5,12 @@ it needs no order but theirs; ``tests/laws/test_tier.py`` has the whole order.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 from hypothesis import HealthCheck, assume, event, example, given, settings
 from hypothesis import strategies as st
@@ -57,6 +57,7 @@ class Kind:
     name: str = "words"
     summary: str = "Words."
     settings: type[FileModel] = Words
+    categories: Callable[[Any], Collection[str]] | None = None
     stages: frozenset[Stage] = frozenset(Stage)
 
     @staticmethod

@@ -49,8 +49,12 @@ def test_check_of_a_good_project(root: Path) -> None:
     """CI would be red for nothing."""
     ended = run("check", "--root", root)
     assert ended.status == 0
-    assert ended.out.startswith("all well: 0 cases, 6 personas, 2 policies, sha256:")
-    assert json.loads(run("check", "--root", root, "--format", "json").out) == {"problems": []}
+    assert ended.out.startswith("all well: 0 cases, 7 personas, 2 policies, sha256:")
+    assert json.loads(run("check", "--root", root, "--format", "json").out) == {
+        "problems": [],
+        "warnings": [],
+        "left_out": [],
+    }
 
 
 def test_check_runs_cases(root: Path) -> None:
@@ -63,13 +67,20 @@ def test_check_runs_cases(root: Path) -> None:
     (root / "personas/lexi.cases.yaml").write_text(
         "cases: [{id: of costs, scenario: review, renders: {contains: [the costs, taxes]}}]\n"
     )
+    (root / "personas/conduct.cases.yaml").write_text(
+        "cases:\n"
+        "  - {id: numbered, answer: 1. Go., conduct: {numbered: held, no-shouting: held}}\n"
+        "  - {id: not numbered, answer: Go., conduct: {numbered: held}}\n"
+    )
     ended = run("check", "--root", root)
     assert ended.status == 1
     found = "for minor the outcome is allow, not block"
+    failed = "the behaviour numbered is failed, not held"
     assert ended.out.splitlines() == [
         f"policies/root.cases.yaml: cases[1] (greetings are too): {found}",
+        f"personas/conduct.cases.yaml: cases[1] (not numbered): {failed}",
         "personas/lexi.cases.yaml: cases[0] (of costs): the prompt lacks 'taxes'",
-        "2 problems",
+        "3 problems",
     ]
     assert run("check", "--root", root, "--no-cases").status == 0
 

@@ -96,6 +96,21 @@ _PROMPT = """You are {{ persona.name }}, {{ identity.role }}.
 {% endfor %}
 """
 
+_CONDUCT = """
+extends: lexi
+name: Con
+behaviours:
+  - id: numbered
+    verify: {pattern: '(?m)^1[.]'}
+    on_fail: retry
+    then: steer
+    append: " (unnumbered)"
+  - id: no-shouting
+    instruct: Never write in capitals.
+    verify: {words: [SHOUTED], expect: absent}
+    on_fail: block
+"""
+
 PERSONAS = {
     "lexi": _PERSONA,
     "curt": "extends: lexi\nname: Curt\non_block: error\n",
@@ -103,6 +118,7 @@ PERSONAS = {
     "keeper": "extends: lexi\nname: Keep\npolicy: keeping\n",
     "hurried": "extends: lexi\nname: Hurry\nroute: hurried\n",
     "stranded": "extends: lexi\nname: Strand\nroute: nowhere\n",
+    "conduct": _CONDUCT,
 }
 
 

@@ -102,6 +102,30 @@ def test_outside_its_session_a_token_means_nothing(
     assert about(answer)["findings"], "a token that nobody minted is flagged"
 
 
+@pytest.mark.parametrize("streams", [True, False], ids=["stream", "whole"])
+def test_as_a_model_writes_it(client: OpenAI, provider: Provider, *, streams: bool) -> None:
+    """A user would read a token that the model escaped for Markdown."""
+
+    def escaped(body: Json) -> Play:
+        token = said_token(body)
+        return text_answer(f"**{token.lower()}** or {token.replace('_', chr(92) + '_')}")
+
+    provider.answer = escaped
+    text, _, _ = either(client, f"Mail {MAIL}", streams=streams)
+    assert text == f"**{MAIL}** or {MAIL}"
+
+
+def test_a_token_of_elsewhere_is_told_when_it_is_sent(client: OpenAI, provider: Provider) -> None:
+    """Somebody tries tokens of others, and nobody notices."""
+    ask(client, f"I am {MAIL}", extra_body=wishes(session="s-5"))
+    token = token_in(provider.user_text)
+    provider.say("I cannot tell.")
+    answer = ask(client, f"Who is {token}?", extra_body=wishes(session="s-6"))
+    told = [(one["category"], one["path"]) for one in about(answer)["findings"]]
+    assert told == [("unknown_token", "messages[0].content")]
+    assert token in provider.user_text
+
+
 def test_the_same_value_has_other_names_elsewhere(client: OpenAI, provider: Provider) -> None:
     """A provider could follow a person from one session to the next."""
     tokens = set()

@@ -82,7 +82,8 @@ async def ask(
     kind = KINDS[name]
     made = Builds(KINDS)
     detector = made.detector(name, kind.settings.model_validate(settings))
-    run = made.run(detector, timeout_ms)
+    assert detector is not None
+    run = made.run(kind, detector, timeout_ms)
     assert isinstance(run, AwaitedRun)
     said = await ask_all([run], {"t": Passage(text, context=context)}, far_.outside())
     return said.get("t", Seen())

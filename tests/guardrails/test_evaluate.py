@@ -11,6 +11,7 @@ from app.domain.decision import Outcome
 from app.domain.errors import BackendError, BackendProblem
 from app.domain.finding import CLEAN, Detection, Finding, Found, Unchecked
 from app.domain.policy import Action, Stage
+from app.domain.protocols import PseudonymScope
 from app.guardrails.decide import Stop
 from app.guardrails.evaluate import History, Inspection, inspect_segments
 from app.guardrails.plan import PolicyPlan
@@ -103,7 +104,7 @@ async def test_a_local_block_asks_nobody_outside() -> None:
     seen = await inspect(compiled, "bad")
     assert remote.asked == []
     assert seen.stop == Stop("local", Outcome.BLOCK, INPUT, "m[0]")
-    assert [ref.detector for ref in seen.trace[0].ran] == ["words"]
+    assert [ref.detector for ref in seen.trace[0].ran] == ["words", "pseudonym"]
 
 
 async def _raise(error: Exception) -> Detection:
@@ -307,3 +308,26 @@ async def test_a_finding_without_a_place_is_about_the_whole_text() -> None:
     remote = said(Found((Finding("remote", "c", 1.0, "", 0, 0, "1"),)))
     compiled = plan(rule("r", {"remote": {}}, Action.MASK, INPUT), extra=[kind(remote)])
     assert (await inspect(compiled, "all of it")).texts == {"m[0]": "[removed]"}
+
+
+async def test_pseudonyms_in_what_a_client_sends() -> None:
+    """A token of another session is guessed at or overlooked, or one of ours is reported."""
+    compiled = plan(rule("shouts", patterns("[A-Z]{5,}"), Action.PSEUDONYMIZE, INPUT))
+    minter = Minter(KEY, SCOPE)
+    mine = minter.mint("EMAIL_ADDRESS", "a@b.example")
+    foreign = Minter(b"another key", SCOPE).mint("PHONE", "+1")
+    history = History(b"key")
+    for _ in range(2):
+        text = f"{mine} or {mine.lower()} and {foreign}, {foreign[:-1]}?"
+        seen = await inspect(compiled, text, history=history, minter=minter)
+        (trace,) = seen.trace
+        at = text.index(foreign)
+        said_of_it = [f for f in trace.findings if f.detector == "pseudonym"]
+        assert [(f.category, f.path, f.start) for f in said_of_it] == [
+            ("unknown_token", "m[0]", at)
+        ]
+        assert seen.texts["m[0]"].startswith(f"{mine} or {mine.lower()} and ")
+        assert "pseudonym" not in seen.scores
+    other = Minter(KEY, PseudonymScope("tenant", "key", "another"))
+    seen = await inspect(compiled, mine, history=history, minter=other)
+    assert "unknown_token" in {finding.category for finding in seen.trace[0].findings}

@@ -1,11 +1,13 @@
 """What a policy is compiled to, and what does not load."""
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
 from app.domain.errors import ContentError
+from app.domain.finding import CLEAN, Detection
 from app.domain.policy import Action, Stage, Step, Waiver
 from app.guardrails.detector import Scope
 from app.guardrails.kinds import KINDS
@@ -130,6 +132,24 @@ def test_only_detectors_that_can_do_something_are_asked_outside() -> None:
     compiled = plan(rule("r", {"remote": {}}, steps), extra=[kind(Remote(lambda _text: _never()))])
     asked = [len(compiled.at(Stage.OUTPUT, audience, NOW).remote) for audience in AUDIENCES]
     assert asked == [1, 1, 0]
+
+
+def test_a_rule_that_does_not_run_here_is_left_out() -> None:
+    """A record would say that a detector ran which is not installed."""
+
+    async def answer(_text: str) -> Detection:
+        return CLEAN
+
+    absent = replace(kind(Remote(answer)), runs_here=lambda _: False)
+    compiled = plan(
+        rule("away", {"remote": {}}, Action.BLOCK, Stage.INPUT),
+        rule("here", words("x"), Action.BLOCK, Stage.INPUT),
+        extra=[absent],
+    )
+    at = compiled.at(Stage.INPUT, "public", NOW)
+    assert compiled.left_out == ("away",)
+    assert [each.id for each in at.rules] == ["here"]
+    assert [ref.detector for ref in at.ran] == ["words"]
 
 
 def test_a_span_detector_without_shapes_does_not_load() -> None:

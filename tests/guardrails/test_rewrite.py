@@ -25,7 +25,7 @@ def test_table(row: dict[str, Any]) -> None:
     made = rewritten(
         row["text"],
         merged(drawn),
-        lambda category, value: f"<{category}:{value}>",
+        lambda category, value, _form: f"<{category}:{value}>",
         JsonStrings() if row.get("json") else None,
     )
     assert made.text == row["expect"]
@@ -36,7 +36,7 @@ def test_table(row: dict[str, Any]) -> None:
 def test_everything_has_its_place_in_the_original(drawn: list[Rewrite]) -> None:
     """A finding about the rewritten text points to other text of the original."""
     text = "0123456789!$%&"
-    made = rewritten(text, merged(drawn), lambda _category, value: "#" * len(value))
+    made = rewritten(text, merged(drawn), lambda _category, value, _form: "#" * len(value))
     changed = [False] * len(text)
     for rewrite in drawn:
         changed[rewrite.start : rewrite.end] = [True] * (rewrite.end - rewrite.start)

@@ -12,8 +12,20 @@ from typing import Any
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from app.catalog.tier import weaknesses_of_child, weaknesses_of_ladder
-from app.domain.policy import Action, DetectSpec, Mode, Policy, Rule, Stage, Step, Steps
+from app.catalog.tier import weaknesses_of_child, weaknesses_of_ladder, wider_sinks
+from app.domain.policy import (
+    ANY_TOOL,
+    Action,
+    DetectSpec,
+    Mode,
+    Policy,
+    PseudonymForm,
+    Restore,
+    Rule,
+    Stage,
+    Step,
+    Steps,
+)
 
 GRID = [tick / 20 for tick in range(21)]
 AUDIENCES = ("minor", "teen", "public", "professional")
@@ -283,3 +295,44 @@ def test_every_weakening_is_refused(weakening: tuple[str, Policy, Policy]) -> No
     how, parent, child = weakening
     event(how)
     assert list(weaknesses_of_child(child, parent, finds_as_much))
+
+
+CATEGORIES = st.none() | st.frozensets(st.sampled_from("ABC"))
+SINKS = st.builds(
+    lambda user, rest, tools: Restore(user, {**tools, ANY_TOOL: rest}),
+    CATEGORIES,
+    CATEGORIES,
+    st.dictionaries(st.sampled_from(["crm", "mail"]), CATEGORIES),
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(SINKS, SINKS)
+def test_a_child_restores_no_more_than_its_parent(ours: Restore, theirs: Restore) -> None:
+    """A sink gets a kind of value from a child policy that the parent keeps from it."""
+    parent = Policy("parent", AUDIENCES, "public", (), restore=theirs)
+    child = replace(parent, id="child", restore=ours, extends="parent")
+    shown = {
+        name: [restore.user if name == "user" else restore.for_tool(name) for restore in both]
+        for both in [(ours, theirs)]
+        for name in {"user", "another", *ours.tools, *theirs.tools} - {ANY_TOOL}
+    }
+    wider = {
+        name
+        for name, (mine, yours) in shown.items()
+        for category in "ABCD"
+        if (mine is None or category in mine) and not (yours is None or category in yours)
+    }
+    said = {path[-1].replace(ANY_TOOL, "another") for path, _ in wider_sinks(child, parent)}
+    assert said == wider
+
+
+def test_a_surrogate_is_weaker_than_a_token() -> None:
+    """A child shows the grammar of values that its parent hides."""
+    token = Rule("r", frozenset(Stage), DetectSpec("d"), dict.fromkeys(AUDIENCES, ()))
+    surrogate = replace(token, pseudonym=PseudonymForm.SURROGATE)
+    for ours, theirs, is_weaker in ((token, surrogate, False), (surrogate, token, True)):
+        parent = Policy("parent", AUDIENCES, "public", (theirs,))
+        child = replace(parent, rules=(ours,))
+        said = [each.key for each in weaknesses_of_child(child, parent, lambda _a, _b: True)]
+        assert said == (["as"] if is_weaker else [])

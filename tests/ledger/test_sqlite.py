@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.domain.errors import LedgerError
-from app.domain.protocols import PseudonymScope
+from app.domain.protocols import Original, PseudonymScope
 from app.domain.record import Status
 from app.ledger.ledger import Ledger
 from app.ledger.pseudonyms import Vault
@@ -134,7 +134,7 @@ async def test_erased_bytes_are_gone_from_the_disk(ledger: Ledger, tmp_path: Pat
     await ledger.open(opening("r1", subject="ada", session="s1", keeps_content=True))
     scope = PseudonymScope("acme", "key-1", "s1")
     vault = Vault(ledger.store)
-    await vault.save(scope, {"<EMAIL_1>": "ada@example.org"})
+    await vault.save(scope, {"<EMAIL_1>": Original("EMAIL_ADDRESS", "ada@example.org")})
     secrets = await ledger.store.read(
         lambda db: [
             bytes(db.execute(sa.select(column)).scalar_one())

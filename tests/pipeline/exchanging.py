@@ -75,6 +75,8 @@ class Kitchen:
     loaded: Loaded
     ledger: Ledger
     backend: PlayedBackend
+    backends: dict[str, Backend]
+    """By id; a test may change them."""
 
     def exchange(self, asked: Conversation) -> Exchange:
         """An exchange that has not begun."""
@@ -109,7 +111,9 @@ async def kitchen(
     ledger = await open_ledger(project)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(ledger.stop)
-        backends = dict.fromkeys({one.route.backend for one in loaded.served.values()}, backend)
+        backends: dict[str, Backend] = {
+            one.route.backend: backend for one in loaded.served.values()
+        }
         reach = await open_reach(project.settings, backends, SystemClock(), new_id, stack)
         steps = Steps(
             backends=backends,
@@ -124,4 +128,4 @@ async def kitchen(
             max_messages=3,
             max_text_chars=1000,
         )
-        yield Kitchen(steps, loaded, ledger, backend)
+        yield Kitchen(steps, loaded, ledger, backend, backends)

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from app.domain.errors import (
     RequestError,
 )
 from app.domain.events import Finish, FinishReason, ImageDelta, TextDelta
+from app.domain.protocols import PseudonymScope
 from app.domain.record import Closing, Opening, Status
 from app.ledger.ledger import Ledger
 from app.pipeline.answer import Closed, ExchangeEvent, Opened, Stopped
@@ -197,3 +198,19 @@ async def test_nothing_of_the_model_follows_a_block(root: Path) -> None:
         assert events[stopped + 1] == Finish(FinishReason.CONTENT_FILTER)
         assert isinstance(events[stopped + 2], Closed)
         assert backend.ended == 1
+
+
+async def test_erasing_a_person_takes_what_their_sessions_called_them(root: Path) -> None:
+    """A person's values outlive their erasure, or go when somebody else is erased."""
+    async with kitchen(root, PlayedBackend()) as at:
+        for subject, session in (("ada", "s1"), ("bob", "s2")):
+            said = conversation(
+                f"I am {subject}@here.example", wishes=PersonaWishes(session=session)
+            )
+            said = replace(said, subject=subject)
+            _ = [event async for event in at.exchange(said).run()]
+        scopes = [PseudonymScope("acme", "key-1", session) for session in ("s1", "s2")]
+        vault = at.steps.vault
+        assert [len(await vault.load(scope)) for scope in scopes] == [1, 1]
+        assert (await at.ledger.erase_subject("acme", "ada")).pseudonyms == 1
+        assert [len(await vault.load(scope)) for scope in scopes] == [0, 1]

@@ -42,15 +42,15 @@ def side(root: Path) -> Side:
     return Side(project.load(), read_deployment(root).sections())
 
 
-def review_of(folder: Path, edits: Edits, *, today: date = TODAY) -> Review:
+def review_of(folder: Path, edits: Edits, *, base: Path = BASE, today: date = TODAY) -> Review:
     """What changing the base project in this way means."""
     root = folder / "project"
-    shutil.copytree(BASE, root)
+    shutil.copytree(base, root)
     changed(root, edits)
     return compare(
-        side(BASE),
+        side(base),
         side(root),
         is_as_strict=comparator(KINDS),
         today=today,
-        files=changed_files(BASE, root),
+        files=changed_files(base, root),
     )

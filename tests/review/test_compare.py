@@ -1,6 +1,7 @@
 """What a change of files means, as a table: ``tests/cases/review/changes.yaml``."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from app.catalog.yaml_source import read_document
 from app.review import report
 from app.review.change import Effect
 from app.review.compare import Review
-from tests.review.projects import BASE, review_of
+from tests.review.projects import BASE, changed, review_of
 
 
 class Row(BaseModel):
@@ -64,6 +65,18 @@ def test_what_a_change_means(row: Row, tmp_path: Path) -> None:
     assert review.is_weaker == any(line.startswith("weaker") for line in row.says)
     everything = json.loads(report.document(review))
     assert len(everything["changes"]) == len(row.says)
+
+
+def test_what_a_child_stops_changing_is_told_where_it_is_written_now(tmp_path: Path) -> None:
+    """A file from which an override went would be called the same: its parent says the rest."""
+    base = tmp_path / "base"
+    shutil.copytree(BASE, base)
+    override = "extends: house\nrules:\n  - {id: slurs, on_unchecked: block}\n"
+    changed(base, {"policies/kiosk.yaml": override})
+    review = review_of(tmp_path, {"policies/kiosk.yaml": "extends: house\n"}, base=base)
+    what = "where the detector cannot run, 'block' becomes 'escalate'"
+    whom = "for minor, public, professional (policy kiosk)"
+    assert said(review) == [f"weaker: policies/house.yaml:10 rule slurs: {what}, {whom}"]
 
 
 def test_the_table_has_every_effect() -> None:

@@ -1,7 +1,7 @@
 """What review calls weaker is what is less strict for somebody, somewhere, at some time."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import combinations, product
 
@@ -105,9 +105,17 @@ def changed_policies(draw: st.DrawFn) -> tuple[Policy, Policy]:
     ]
     waivers = tuple(draw(WAIVERS))
     before = Policy("p", AUDIENCES, "public", tuple(rules), waivers)
-    match draw(
-        st.sampled_from(["then", "stages", "on_unchecked", "waivers", "gone", "new", "any"])
-    ):
+    kinds = ["then", "hidden", "stages", "on_unchecked", "waivers", "gone", "new", "any"]
+    match draw(st.sampled_from(kinds)):
+        case "hidden":  # a waiver lowers what changes, today and perhaps on other days
+            audience = draw(st.sampled_from(AUDIENCES))
+            days = draw(st.tuples(st.sampled_from(DAYS[:3]), st.sampled_from(DAYS[:3])))
+            to = draw(st.sampled_from([Action.ALLOW, Action.FLAG]))
+            hide, waivers = (
+                (Waiver("r1", audience, to, "a study", "ann@example.org", day),) for day in days
+            )
+            before = replace(before, waivers=hide)
+            rules[0] = replace(rules[0], then={**rules[0].then, audience: draw(STEPS)})
         case "then":
             then = {**rules[0].then, draw(st.sampled_from(AUDIENCES)): draw(STEPS)}
             rules[0] = replace(rules[0], then=then)
@@ -193,3 +201,27 @@ def test_a_smaller_share_of_traffic_is_weaker(
     was, now = (Policy("p", AUDIENCES, "public", (rule,)) for rule in rules)
     (change,) = changes_of_policy(Pair(was, now, lambda *_: True, TODAY))
     assert (change.effect, change.concern) == (effect, "mode")
+
+
+@dataclass(frozen=True, slots=True)
+class Later(Rule):
+    """A rule as it may be one day, with a key of which no comparison knows."""
+
+    sieve: str = "fine"
+
+
+def test_what_nobody_compares_is_weaker() -> None:
+    """A key that comes later would pass review unseen until somebody thinks of it."""
+    rules = [
+        Later(
+            "r1",
+            frozenset({Stage.INPUT}),
+            DetectSpec("words", {"words": ["a"]}),
+            dict.fromkeys(AUDIENCES, (Step(0, Action.BLOCK),)),
+            sieve=sieve,
+        )
+        for sieve in ("fine", "coarse")
+    ]
+    was, now = (Policy("p", AUDIENCES, "public", (rule,)) for rule in rules)
+    (change,) = changes_of_policy(Pair(was, now, lambda *_: True, TODAY))
+    assert (change.effect, change.concern) == (Effect.WEAKER, "sieve")

@@ -120,4 +120,5 @@ KIND = DetectorKind(
     build=LengthDetector,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    looks_at_restored=True,
 )

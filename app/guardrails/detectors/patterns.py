@@ -74,4 +74,5 @@ KIND = DetectorKind(
     build=_build,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    categories=lambda settings: [pattern.id for pattern in settings.patterns],
 )

@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import logging
 from collections.abc import Iterable
 from difflib import get_close_matches
-from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Protocol
 
@@ -21,13 +19,8 @@ from app.guardrails.recognizers.shapes import LEFT_CONTEXT, SHAPES
 
 if TYPE_CHECKING:
     from app.guardrails.recognizers.recognizer import Candidate
-    from app.guardrails.recognizers.scan import Scan
 
 _RANK = {entity: rank for rank, entity in enumerate(ENTITIES)}
-_WARM_UP = (
-    "a@example.com +1 212 555 0100 4111111111111111 DE89370400440532013000 10.0.0.10 AB123456C"
-)
-"""Something of each costly kind, so that lists and tables are read when a policy loads."""
 
 
 def _known(entities: tuple[str, ...]) -> tuple[str, ...]:
@@ -150,20 +143,11 @@ def _spec(allow: frozenset[str]) -> str:
     return hashlib.sha256(json.dumps(sorted(allow)).encode()).hexdigest()
 
 
-@cache
-def _shared_scan() -> "Scan":
-    # Presidio imports spaCy: two seconds and 100 MB that only policies with this detector pay.
-    from app.guardrails.recognizers.scan import Scan  # noqa: PLC0415  # as said above
-
-    # Some of Presidio's recognizers log the value that they could not check.
-    logging.getLogger("presidio-analyzer").disabled = True
-    scan = Scan()
-    scan.candidates(_WARM_UP)
-    return scan
-
-
 def _build(settings: PiiSettings) -> PiiDetector:
-    return PiiDetector(_shared_scan(), settings.allow)
+    # Presidio imports spaCy: two seconds and 100 MB that only policies with this detector pay.
+    from app.guardrails.recognizers.shared import shared_scan  # noqa: PLC0415  # as said above
+
+    return PiiDetector(shared_scan(), settings.allow)
 
 
 def _selects(settings: PiiSettings, finding: Finding) -> bool:
@@ -185,4 +169,5 @@ KIND = DetectorKind(
     build=_build,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    categories=lambda settings: settings.entities,
 )

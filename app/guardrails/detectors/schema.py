@@ -143,4 +143,5 @@ KIND = DetectorKind(
     build=_build,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    looks_at_restored=True,
 )

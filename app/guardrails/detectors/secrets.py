@@ -11,12 +11,12 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from app.domain.finding import CLEAN, FLOOR, Detection, Finding, Found
 from app.domain.persona import FileModel
-from app.guardrails.certainty import CHECKS, is_code, password_certainty, token_certainty
+from app.guardrails.certainty import CHECKS, WHOLE, is_code, password_certainty, token_certainty
 from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.passage import Layer, Passage
 
 _NAME = "secrets"
-_REVISION = "2026-11-22"
+_REVISION = "2026-11-23"
 _PASSWORD = "password"  # noqa: S105  # the name of a kind
 _GENERIC = "generic_secret"
 
@@ -117,11 +117,11 @@ class SecretsDetector:
             form = self._forms[index]
             for match in self._patterns[index].finditer(layer.text):
                 group = match.lastindex or 0
-                value = match[group]
                 if form.assigned:
                     score = _assigned(form, match, layer.text)
                 else:
-                    score = CHECKS[form.check](value, form.score)
+                    seen = match[0] if form.check in WHOLE else match[group]
+                    score = CHECKS[form.check](seen, form.score)
                 if score < FLOOR:
                     continue
                 start, end = layer.span(*match.span(group))
@@ -149,7 +149,7 @@ def _assigned(form: _Form, match: "re2._Match", text: str) -> float:
 _SHORT_NAMES = frozenset({"pass", "pwd", "pw", "token", "secret", "credential", "credentials"})
 """Names that are also the end of other words: ``compass``."""
 
-_NAMED = frozenset({_PASSWORD, _GENERIC})
+_NAMED = frozenset({_PASSWORD, _GENERIC, "service_key"})
 
 
 def _rank(finding: Finding) -> tuple[bool, float]:
@@ -185,7 +185,7 @@ def _is_as_strict(settings: SecretsSettings, other: SecretsSettings) -> bool:
 
 KIND = DetectorKind(
     name=_NAME,
-    summary="Credentials: keys, tokens, passwords and private keys of some ninety kinds.",
+    summary="Credentials: keys, tokens, passwords and private keys of some 130 kinds.",
     settings=SecretsSettings,
     build=lambda _settings: SecretsDetector(),
     selects=_selects,

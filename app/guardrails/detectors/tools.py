@@ -258,5 +258,6 @@ KIND = DetectorKind(
     build=_build,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    looks_at_restored=True,
     stages=frozenset({Stage.TOOL_CALL}),
 )

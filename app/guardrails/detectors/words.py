@@ -82,4 +82,5 @@ KIND = DetectorKind(
     build=_build,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    categories=lambda settings: [settings.category],
 )

@@ -1,5 +1,6 @@
 """Check digits and dates of numbers for which Presidio has no recognizer."""
 
+import re
 from datetime import date
 
 _CN_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -38,6 +39,21 @@ def _is_date(year: int, month: int, day: int) -> bool:
     except ValueError:
         return False
     return True
+
+
+_DAYS, _MONTHS = 31, 12
+_ALL_DIGITS = 3
+
+
+def calendar(value: str) -> bool | None:
+    """Whether three numbers can be a day, a month and a year; a date in words always can."""
+    numbers = [int(part) for part in re.findall("[0-9]+", value.partition("T")[0])]
+    if len(numbers) < _ALL_DIGITS:
+        return None
+    first, second, third = numbers[:_ALL_DIGITS]
+    one, other = (second, third) if first > _DAYS else (first, second)
+    fits = 0 < one <= _DAYS and 0 < other <= _DAYS and min(one, other) <= _MONTHS
+    return None if fits else False
 
 
 def luhn(value: str) -> bool:

@@ -67,6 +67,30 @@ WORDS: dict[str, tuple[str, ...]] = {
     "DE_SOCIAL_SECURITY": ("rentenvers", "sozialvers", "versicherungsnummer", "rvnr", "svnr"),
     "KR_PASSPORT": ("korean passport", "passport", "여권"),
     "KR_RRN": ("rrn", "resident registration", "주민등록"),
+    "KR_FRN": ("frn", "foreigner registration", "외국인등록", "외국인번호"),
+    "KR_BRN": ("brn", "business registration", "사업자등록", "사업자번호", "사업자"),
+    "KR_DRIVER_LICENSE": ("korean driver", "driver", "면허"),
+    "TW_ID": ("身分證", "身份證", "身分証", "居留證", "taiwan", "arc", "identity"),
+    "TW_BUSINESS_NUMBER": ("統一編號", "統編", "taiwan", "vat number", "business number"),
+    "HK_ID": ("身份證", "身份证", "hkid", "hong kong id", "identity card"),
+    "JP_MY_NUMBER": ("マイナンバー", "個人番号", "my number", "mynumber"),
+    "JP_CORPORATE_NUMBER": ("法人番号", "corporate number"),
+    "JP_PASSPORT": ("旅券", "パスポート", "japanese passport"),
+    "JP_DRIVER_LICENSE": ("免許", "japanese driver"),
+    "NATIONAL_ID": (
+        "national id", "identity", "identification", "citizen", "tax", "registration number",
+        "company", "personal", "gstin", "uen", "abn", "curp", "rut", "cuit", "cuil", "снилс",
+        "cnpj",
+        "ahv", "avs", "registre", "rijksregister", "fødsels", "cnp", "mykad", "cnic",
+    ),
+    "VEHICLE_PLATE": (
+        "plate", "registration", "vehicle", "car", "kennzeichen", "immatriculation", "targa",
+        "matrícula", "rto", "vrn", "dvla",
+    ),
+    "VEHICLE_VIN": ("vin", "chassis", "vehicle identification", "fahrgestell"),
+    "POSTCODE": (
+        "postcode", "post code", "postal", "zip", "address", "delivery", "mailing", "shipping",
+    ),
     "SE_PERSONNUMMER": ("personnummer", "personal identity", "samordningsnummer"),
     "TH_TNIN": ("thai", "tnin", "บัตรประชาชน", "ประจำตัวประชาชน"),
     "TR_NATIONAL_ID": ("kimlik", "tckn", "tc no", "turkish", "türk"),
@@ -74,7 +98,9 @@ WORDS: dict[str, tuple[str, ...]] = {
     "DATE_OF_BIRTH": (
         "born", "birth", "birthday", "birthdate", "dob", "d.o.b", "geboren", "geburtsdatum",
         "geburtstag", "geb", "né le", "née le", "né(e) le", "naissance", "nacido", "nacida",
-        "nacimiento", "nato il", "nata il", "nascita", "nascimento", "出生", "生日", "生于",
+        "nacimiento", "nato il", "nata il", "nascita", "nascimento", "geboorte", "född",
+        "født", "syntynyt", "urodzon", "narozen", "doğum", "родился", "родилась", "рождения",
+        "出生", "生日", "生于", "生於", "生年月日", "誕生日", "生まれ", "생년월일", "생일", "출생",
     ),
 }  # fmt: skip
 """By entity. Presidio's own lists, without those that mean too much (``us``, ``number``,
@@ -93,13 +119,11 @@ _NO_SPACES = "\u0e00"
 """From here on (Thai, Chinese, Korean) words of these scripts stand without spaces."""
 
 
-def words_before(words: tuple[str, ...]) -> Callable[[str], bool] | None:
-    """Tells whether one of the words is in a text of lower case; none without words.
+def pattern_of(words: tuple[str, ...]) -> str:
+    """What matches where one of the words is in a text of lower case; empty without words.
 
     A longer word also counts where it begins another: ``cards``, ``telefonnummer``.
     """
-    if not words:
-        return None
     unspaced = [re2.escape(word) for word in words if word[0] >= _NO_SPACES]
     spaced = [word for word in words if word[0] < _NO_SPACES]
     short = "|".join(re2.escape(word) for word in spaced if len(word) <= _WHOLE)
@@ -109,8 +133,15 @@ def words_before(words: tuple[str, ...]) -> Callable[[str], bool] | None:
         *([rf"(?:^|{_NO_LETTER})(?:{long})"] if long else ()),
         *unspaced,
     ]
+    return "|".join(parts)
+
+
+def searcher(pattern: str) -> Callable[[str], bool]:
+    """Tells whether a pattern of words matches anywhere; without one nothing does."""
+    if not pattern:
+        return lambda _: False
     options = re2.Options()
     options.log_errors = False
     options.never_capture = True
-    search = re2.compile("|".join(parts), options).search
+    search = re2.compile(pattern, options).search
     return lambda text: search(text) is not None

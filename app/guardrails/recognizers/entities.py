@@ -41,16 +41,37 @@ ENTITIES = {
     "IT_FISCAL_CODE": "An Italian fiscal code.",
     "KR_PASSPORT": "A Korean passport after a word that says so.",
     "KR_RRN": "A Korean resident registration number; bare digits are low without a word.",
+    "KR_FRN": "A Korean registration number of foreigners; bare digits are low without a word.",
+    "KR_BRN": "A Korean business registration number; bare digits only after a word.",
+    "KR_DRIVER_LICENSE": "A Korean driving licence; bare digits only after a word.",
+    "TW_ID": "An identity number of Taiwan or a resident certificate, with its check digit.",
+    "TW_BUSINESS_NUMBER": "A unified business number of Taiwan after a word that says so.",
+    "HK_ID": "A Hong Kong identity card; without brackets only after a word.",
+    "JP_MY_NUMBER": "A Japanese individual number after a word that says so.",
+    "JP_CORPORATE_NUMBER": "A Japanese corporate number after a word that says so.",
+    "JP_PASSPORT": "A Japanese passport after a word that says so.",
+    "JP_DRIVER_LICENSE": "A Japanese driving licence after a word that says so.",
     "PL_PESEL": "A Polish PESEL number; low without a word.",
     "SE_PERSONNUMMER": "A Swedish personal identity number.",
     "SG_NRIC_FIN": "A Singaporean NRIC or FIN.",
     "TH_TNIN": "A Thai identity number; low without a word.",
     "TR_NATIONAL_ID": "A Turkish identity number.",
+    "NATIONAL_ID": "An identity, tax or company number of another country, or any after a label.",
+    "PASSPORT": "A passport of any country after a label.",
+    "DRIVER_LICENSE": "A driving licence of any country after a label.",
+    "BANK_ACCOUNT": "An account, routing or sort code of any country after a label.",
+    "VEHICLE_PLATE": "A number plate after a label; some countries' also alone.",
+    "VEHICLE_VIN": "A vehicle identification number: check digit, or after a label.",
+    "IMEI": "The number of a mobile device after a label, with its Luhn digit.",
+    "STREET_ADDRESS": "A street with a number, a unit or a box, in many languages.",
+    "POSTCODE": "A postcode after a label; British and Canadian ones are low without one.",
+    "USERNAME": "A name to log in with, after a label. Not looked for unless asked.",
     "DATE_TIME": "Any full date. Not looked for unless asked.",
     "URL": "A web address that begins with a scheme or www. Not looked for unless asked.",
 }
 """Every kind, by Presidio's name where it has one. Where two score the same on one span, the
 earlier one stands."""
 
-DEFAULT_ENTITIES = tuple(name for name in ENTITIES if name not in ("DATE_TIME", "URL"))
-"""The precise ones: dates and links are seldom personal."""
+_ASKED = frozenset(("DATE_TIME", "URL", "USERNAME"))
+DEFAULT_ENTITIES = tuple(name for name in ENTITIES if name not in _ASKED)
+"""Those that are personal wherever they stand: dates and links seldom are."""

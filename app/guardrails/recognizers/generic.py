@@ -105,7 +105,7 @@ def _payment() -> tuple[Recognizer, ...]:
 
 def _network() -> tuple[Recognizer, ...]:
     ip_patterns = forms(
-        (rf"(?<![\w:.]){shapes.IP_V6}(?![\w:])", 0.6),
+        (rf"(?<![\w:./]){shapes.IP_V6}(?![\w:])", 0.6),
         (
             r"(?<![\w:.])(?!(?:\d\.){3}\d\b)(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?(?!\w|\.\d{1,3}\b)",
             0.6,
@@ -134,6 +134,11 @@ def generic_recognizers() -> tuple[Recognizer, ...]:
         *_contact(),
         *_payment(),
         *_network(),
-        bound(own("DATE_TIME", (shapes.NOT_IN_DATE + shapes.DATE, 0.6)), "date"),
-        bound(own("DATE_OF_BIRTH", (shapes.NOT_IN_DATE + shapes.DATE, 0.3)), "date"),
+        bound(
+            own("DATE_TIME", (shapes.NOT_IN_DATE + shapes.DATE, 0.6), check=checks.calendar), "date"
+        ),
+        bound(
+            own("DATE_OF_BIRTH", (shapes.NOT_IN_DATE + shapes.DATE, 0.3), check=checks.calendar),
+            "date",
+        ),
     )

@@ -7,7 +7,6 @@ from app.guardrails.recognizers.recognizer import Recognizer, bound, forms, own
 
 _CN_ID = r"\b[1-9]\d{5}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dX]\b"
 _CN_ID_OLD = r"\b[1-9]\d{7}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}\b"
-_KR_BIRTH = r"\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
 _PESEL = r"\b\d{2}(?:[02468][1-9]|[13579][012])(?:0[1-9]|[12]\d|3[01])\d{5}\b"
 _NOT_IN_GROUPS, _NOT_BEFORE_GROUPS = r"(?<!\b\d{1,6}[- ])\b", r"\b(?![- ]\d+\b)"
 """Not a part of a longer number in groups, such as a card."""
@@ -74,8 +73,6 @@ def _asian() -> tuple[Recognizer, ...]:
     aadhaar = predefined.InAadhaarRecognizer
     aadhaar_grouped = rf"{_NOT_IN_GROUPS}\d{{4}}(?:[- ]\d{{4}}){{2}}{_NOT_BEFORE_GROUPS}"
     pan = forms((r"\b[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]\b", 0.5))
-    passport = forms((r"\b[MSROD]\d{3}[A-Z]\d{4}\b", 0.1), (r"\b[MSROD]\d{8}\b", 0.05))
-    rrn = predefined.KrRrnRecognizer
     return (
         bound(
             own("CN_ID", (_CN_ID, 0.5), (_CN_ID_OLD, 0.2), check=checks.cn_id), "number", "token"
@@ -84,9 +81,6 @@ def _asian() -> tuple[Recognizer, ...]:
         bound(aadhaar(patterns=forms((aadhaar_grouped, 0.01))), "number", alone=0.5),
         bound(aadhaar(patterns=forms((r"\b\d{12}\b", 0.01))), "number", alone=_WEAK),
         bound(predefined.InPanRecognizer(patterns=pan), "token"),
-        bound(rrn(patterns=forms((rf"\b{_KR_BIRTH}-[1-4]\d{{6}}\b", 0.5))), "number"),
-        bound(rrn(patterns=forms((rf"\b{_KR_BIRTH}[1-4]\d{{6}}\b", 0.5))), "number", alone=_WEAK),
-        bound(predefined.KrPassportRecognizer(patterns=passport), "token"),
         bound(own("SG_NRIC_FIN", (r"\b[STFGM]\d{7}[A-Z]\b", 0.5), check=checks.sg_nric), "token"),
         bound(predefined.ThTninRecognizer(), "number", alone=_WEAK),
     )

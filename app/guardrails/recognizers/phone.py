@@ -46,6 +46,13 @@ _AMERICAN = re.compile(
     r"(?: ?(?:x|ext\.?) ?\d{1,6})?\b",
     re.ASCII,
 )
+_EASTERN = re.compile(
+    r"\b(?:0[5789]0-\d{4}-\d{4}|0[1-9]-\d{4}-\d{4}|0[1-9]\d-\d{3}-\d{4}|0[1-9]\d{2}-\d{2}-\d{4}"
+    r"|0120-\d{3}-\d{3}|01[016-9][- ]\d{3,4}[- ]\d{4}|0(?:2|[3-6]\d)-\d{3,4}-\d{4}"
+    r"|09\d{2}[- ]\d{3}[- ]\d{3}|1[3-9]\d[- ]\d{4}[- ]\d{4})\b|\(0[2-8]\) ?\d{3,4}[- ]\d{4}\b",
+    re.ASCII,
+)
+"""Japan, Korea, Taiwan and China."""
 _GROUPS = re.compile(
     r"\b(?:\(\d{1,4}\)|\d{1,4})(?:[ -]\d{2,4}){1,4}\b|\b\d{2,4}[ -]\d{5,8}\b", re.ASCII
 )
@@ -102,6 +109,9 @@ class RunPhoneRecognizer(PhoneRecognizer):
             for found in _AMERICAN.finditer(text):
                 text = _without(text, *found.span())
                 yield *found.span(), _SCORE, "American form"
+            for found in _EASTERN.finditer(text):
+                text = _without(text, *found.span())
+                yield *found.span(), _SCORE, "form of East Asia"
             text = _FIGURE.sub(lambda figure: "\n" * len(figure[0]), text)
         for region in _REGIONS[:1] if is_international else _REGIONS:
             if sum(sign.isdigit() for sign in text) < shapes.LEAST_DIGITS:

@@ -1,13 +1,29 @@
 """A recognizer as this gateway runs it: one of Presidio's, bound to shapes and to context."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from presidio_analyzer import Pattern, PatternRecognizer, RecognizerResult
-from typing_extensions import override
+import re2
+from presidio_analyzer import (
+    AnalysisExplanation,
+    EntityRecognizer,
+    Pattern,
+    PatternRecognizer,
+    RecognizerResult,
+)
 
-from app.guardrails.recognizers.context import BOOST, LEAST_BOOSTED, REACH, WORDS, words_before
+from app.domain.finding import FLOOR
+from app.guardrails.recognizers.context import (
+    BOOST,
+    LEAST_BOOSTED,
+    REACH,
+    WORDS,
+    pattern_of,
+    searcher,
+)
+from app.guardrails.recognizers.labelled import Labelled
 
 
 class Source(Protocol):
@@ -32,17 +48,21 @@ class Candidate:
     explanation: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Recognizer:
     """A recognizer of Presidio, the shapes it looks into, and how context changes its scores."""
 
     shapes: tuple[str, ...]
     source: Source
-    words: Callable[[str], bool] | None
-    """Whether a text of lower case before a finding says what it is."""
+    words: str
+    """A pattern for a text of lower case before a finding that says what it is; may be empty."""
+    has_word: Callable[[str], bool]
+    """Whether such a text has one of the words."""
     alone: float
     """The most that it scores without such a word: check digits that one number in ten fits prove
     little where numbers are common."""
+    needs_word: bool
+    """Without such a word it reports nothing that is worth recording."""
 
     @property
     def entity(self) -> str:
@@ -61,25 +81,128 @@ class Recognizer:
             explanation += "; its check digits fit"
         before = text[max(0, at - REACH) : at].lower()
         score = min(result.score, self.alone)
-        if self.words and self.words(before):
+        if self.has_word(before):
             score = min(1.0, max(LEAST_BOOSTED, result.score + BOOST))
             explanation += "; a word before it says so"
         end = at + result.end - result.start
         return Candidate(self.entity, at, end, round(score, 2), explanation)
 
 
-class CheckedRecognizer(PatternRecognizer):
-    """A recognizer of our own: patterns, and a check of what they match."""
+class FormRecognizer:
+    """A recognizer of our own: patterns, and a check of what they match. No call of Presidio's."""
 
     def __init__(
         self, entity: str, patterns: list[Pattern], check: Callable[[str], bool | None] | None
     ) -> None:
-        super().__init__(entity, patterns=patterns, name=f"{entity} recognizer")
+        self.name = f"{entity} recognizer"
+        self.supported_entities = [entity]
+        self._forms = [(re.compile(f"(?ai){form.regex}"), form) for form in patterns]
         self._check = check
+        self.best = 1.0 if check else max(form.score for form in patterns)
+        """The highest score without a word."""
 
-    @override
-    def validate_result(self, pattern_text: str) -> bool | None:
-        return self._check(pattern_text) if self._check else None
+    def analyze(self, text: str, entities: list[str]) -> list[RecognizerResult]:
+        """Everything of its form that its check does not refuse."""
+        del entities  # there is one kind
+        results = []
+        for pattern, form in self._forms:
+            for match in pattern.finditer(text):
+                fits = self._check(match[0]) if self._check else None
+                if fits is not False:
+                    results.append(
+                        result(self, match.span(), 1.0 if fits else form.score, form.name)
+                    )
+        if len(self._forms) > 1:
+            return EntityRecognizer.remove_duplicates(results)
+        return results
+
+
+@runtime_checkable
+class MatchRecognizer(Protocol):
+    """A recognizer whose pattern is its shape: it reads one match at a time."""
+
+    def read(self, match: str) -> RecognizerResult | None:
+        """What it sees in a match, counted from where that begins."""
+        ...
+
+
+class LabelledRecognizer:
+    """Finds the value behind a label; both lie in the match."""
+
+    def __init__(self, kind: Labelled, check: Callable[[str], bool | None] | None = None) -> None:
+        self.name = f"{kind.entity} recognizer"
+        self.supported_entities = [kind.entity]
+        self._kind = kind
+        self._check = check
+        self._pattern = longest(f"{kind.label}({kind.value})")
+
+    def read(self, match: str) -> RecognizerResult | None:
+        """The value, if it has digits enough and its check does not refuse it."""
+        found = self._pattern.match(match)
+        if found is None or sum(map(str.isdigit, found[1])) < self._kind.digits:
+            return None
+        if self._check and self._check(found[1]) is False:
+            return None
+        return result(self, found.span(1), self._kind.score, "after its label")
+
+    def analyze(self, text: str, entities: list[str]) -> list[RecognizerResult]:
+        """Every value."""
+        del entities  # there is one kind
+        return _read_all(self, self._pattern, text)
+
+
+class StreetRecognizer:
+    """Finds addresses; a label before one is in the match but is no part of it."""
+
+    def __init__(self, name: str, street: str, label: str) -> None:
+        self.name = name
+        self.supported_entities = ["STREET_ADDRESS"]
+        self._street = longest(street)
+        self._label = longest(label)
+
+    def read(self, match: str) -> RecognizerResult | None:
+        """The address."""
+        label = self._label.match(match)
+        start = label.end() if label is not None and label.end() < len(match) else 0
+        return result(self, (start, len(match)), 0.7, "the form of an address")
+
+    def analyze(self, text: str, entities: list[str]) -> list[RecognizerResult]:
+        """Every address."""
+        del entities  # there is one kind
+        return _read_all(self, self._street, text)
+
+
+def longest(pattern: str) -> "re2._Regexp":
+    """A pattern whose matches are leftmost and longest, as those of shapes are."""
+    options = re2.Options()
+    options.longest_match = True
+    options.log_errors = False
+    options.max_mem = 64 << 20
+    return re2.compile(pattern, options)
+
+
+def _read_all(
+    recognizer: MatchRecognizer, pattern: "re2._Regexp", text: str
+) -> list[RecognizerResult]:
+    found = []
+    for match in pattern.finditer(text):
+        seen = recognizer.read(match[0])
+        if seen is not None:
+            seen.start += match.start()
+            seen.end += match.start()
+            found.append(seen)
+    return found
+
+
+def result(
+    source: "FormRecognizer | LabelledRecognizer | StreetRecognizer",
+    span: tuple[int, int],
+    score: float,
+    form: str,
+) -> RecognizerResult:
+    """What a recognizer of our own reports."""
+    why = AnalysisExplanation(source.name, score, pattern_name=form, validation_result=score == 1)
+    return RecognizerResult(source.supported_entities[0], *span, score, why)
 
 
 def forms(*patterns: tuple[str, float]) -> list[Pattern]:
@@ -89,13 +212,15 @@ def forms(*patterns: tuple[str, float]) -> list[Pattern]:
 
 def own(
     entity: str, *patterns: tuple[str, float], check: Callable[[str], bool | None] | None = None
-) -> CheckedRecognizer:
+) -> FormRecognizer:
     """A recognizer from expressions, scores and a check."""
-    return CheckedRecognizer(entity, forms(*patterns), check)
+    return FormRecognizer(entity, forms(*patterns), check)
 
 
-def bound(source: Source, *shapes: str, alone: float = 1.0) -> Recognizer:
-    """A recognizer for these shapes, with ASCII boundaries.
+def bound(
+    source: Source, *shapes: str, alone: float = 1.0, words: tuple[str, ...] | None = None
+) -> Recognizer:
+    """A recognizer for these shapes, with ASCII boundaries, and its kind's words or these.
 
     Elsewhere Presidio's boundaries follow Unicode: a number next to a Chinese character has none.
     """
@@ -105,5 +230,19 @@ def bound(source: Source, *shapes: str, alone: float = 1.0) -> Recognizer:
             Pattern(pattern.name, f"(?a){pattern.regex}", pattern.score)
             for pattern in attributes["patterns"]
         ]
-    words = words_before(WORDS.get(source.supported_entities[0], ()))
-    return Recognizer(shapes, source, words, alone)
+    chosen = WORDS.get(source.supported_entities[0], ()) if words is None else words
+    pattern = pattern_of(chosen)
+    return Recognizer(
+        shapes, source, pattern, searcher(pattern), alone, alone < FLOOR or _best(source) < FLOOR
+    )
+
+
+def _best(source: Source) -> float:
+    """The highest score without a word."""
+    if isinstance(source, FormRecognizer):
+        return source.best
+    if not isinstance(source, PatternRecognizer):
+        return 1.0
+    is_checked = type(source).validate_result is not PatternRecognizer.validate_result
+    scores: list[float] = [pattern.score for pattern in vars(source)["patterns"]]
+    return 1.0 if is_checked else max(scores)

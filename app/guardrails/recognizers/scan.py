@@ -2,22 +2,23 @@
 
 import re
 from bisect import bisect_right
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import re2
 
 from app.domain.errors import DetectorError
+from app.guardrails.recognizers.eastern_ids import eastern_recognizers
 from app.guardrails.recognizers.generic import generic_recognizers
 from app.guardrails.recognizers.national import national_recognizers
-from app.guardrails.recognizers.recognizer import Candidate, Recognizer
+from app.guardrails.recognizers.recognizer import Candidate, MatchRecognizer, Recognizer
 from app.guardrails.recognizers.shapes import SHAPES, UNDIVIDED, Shape
+from app.guardrails.recognizers.worldwide import worldwide_recognizers
 
 Span = tuple[int, int]
 
 _GAP = "\x00\x00"
 """Between two matches of a shape: no recognizer reaches across it."""
-_LOOKBACK = 100
-"""How many code points before a match ``goes_on`` reads."""
 _UNDIVIDED = re.compile(UNDIVIDED)
 _SIGNS = 4
 """More than may stand before the first digit of a number."""
@@ -29,7 +30,12 @@ class Scan:
     """Every recognizer behind one pass for all shapes."""
 
     def __init__(self) -> None:
-        self.recognizers = (*generic_recognizers(), *national_recognizers())
+        self.recognizers = (
+            *generic_recognizers(),
+            *national_recognizers(),
+            *eastern_recognizers(),
+            *worldwide_recognizers(),
+        )
         options = re2.Options()
         options.max_mem = _MAX_MEM
         options.log_errors = False
@@ -38,9 +44,18 @@ class Scan:
             self._any.Add(shape.pattern)
         self._any.Add("")  # matches every text, so that a pass that failed is not read as clean
         self._any.Compile()
+        self._named = re2.Set.SearchSet(options)
+        self._needy = [each for each in self.recognizers if each.needs_word and each.words]
+        for recognizer in self._needy:
+            self._named.Add(recognizer.words)
+        self._named.Add("")
+        self._named.Compile()
         options.longest_match = True
         options.never_capture = True
         self._matchers = [re2.compile(shape.pattern, options) for shape in SHAPES]
+        self._by_shapes: dict[tuple[str, ...], list[Recognizer]] = defaultdict(list)
+        for recognizer in self.recognizers:
+            self._by_shapes[recognizer.shapes].append(recognizer)
 
     def candidates(self, text: str) -> list[Candidate]:
         """What the recognizers see; overlaps are not resolved.
@@ -48,23 +63,28 @@ class Scan:
         Raises:
             DetectorError: RE2 gave up, as it does when it lacks memory.
         """
-        hits = self._any.Match(text)
-        if not hits:
-            raise DetectorError("the pass for the shapes of personal data did not run to its end")
         spans = {
             SHAPES[index].name: list(self._spans(index, text))
-            for index in hits
+            for index in _hits(self._any, text)
             if index < len(SHAPES)
         }
-        excerpts: dict[tuple[str, ...], _Excerpts] = {}
+        if not spans:
+            return []
+        idle = self._without_their_words(text)
         candidates: dict[Candidate, None] = {}
-        for recognizer in self.recognizers:
-            names = recognizer.shapes
-            if names not in excerpts:
-                places = [span for name in names for span in spans.get(name, ())]
-                excerpts[names] = _Excerpts(text, places)
-            candidates.update(dict.fromkeys(excerpts[names].candidates(recognizer)))
+        for names, recognizers in self._by_shapes.items():
+            places = [span for name in names for span in spans.get(name, ())]
+            if places:
+                excerpts = _Excerpts(text, places)
+                for recognizer in recognizers:
+                    if recognizer not in idle:
+                        candidates.update(dict.fromkeys(excerpts.candidates(recognizer)))
         return list(candidates)
+
+    def _without_their_words(self, text: str) -> set[Recognizer]:
+        """Those whose findings count only after a word, where none of these is in the text."""
+        named = _hits(self._named, text.lower())
+        return {each for index, each in enumerate(self._needy) if index not in named}
 
     def _spans(self, index: int, text: str) -> Iterator[Span]:
         for match in self._matchers[index].finditer(text):
@@ -75,12 +95,20 @@ class Scan:
                 yield match.span()
 
 
+def _hits(patterns: "re2.Set", text: str) -> frozenset[int]:
+    """The indexes of the patterns that match anywhere; the last one always does."""
+    hits = patterns.Match(text)
+    if not hits:
+        raise DetectorError("the pass for the shapes of personal data did not run to its end")
+    return frozenset(hits)
+
+
 def _goes_on(shape: Shape, text: str, start: int) -> bool:
     if shape.goes_on is None:
         return False
     signs = text[start : start + _SIGNS]
     first = start + len(signs) - len(signs.lstrip("+( "))
-    return shape.goes_on.search(text[max(0, start - _LOOKBACK) : first]) is not None
+    return shape.goes_on.search(text[max(0, start - shape.lookback) : first]) is not None
 
 
 class _Excerpts:
@@ -101,7 +129,8 @@ class _Excerpts:
 
     def candidates(self, recognizer: Recognizer) -> Iterator[Candidate]:
         """What the recognizer sees, where it stands in the text."""
-        if not self._places:
+        if isinstance(recognizer.source, MatchRecognizer):
+            yield from self._read(recognizer, recognizer.source)
             return
         for result in recognizer.analyze(self._joined):
             place = bisect_right(self._starts, result.start) - 1
@@ -111,6 +140,12 @@ class _Excerpts:
             at = start + result.start - self._starts[place]
             if at + result.end - result.start <= end:
                 yield recognizer.candidate(self._text, at, result)
+
+    def _read(self, recognizer: Recognizer, source: MatchRecognizer) -> Iterator[Candidate]:
+        for start, end in self._places:
+            seen = source.read(self._text[start:end])
+            if seen is not None:
+                yield recognizer.candidate(self._text, start + seen.start, seen)
 
 
 def _before(text: str, start: int) -> str:

@@ -8,6 +8,9 @@ patterns are also read by ``regex``, so they use only what both engines read ali
 import re
 from dataclasses import dataclass
 
+from app.guardrails.recognizers import addresses, eastern
+from app.guardrails.recognizers.labelled import LABELLED
+
 LATIN = "\u00c0-\u024f"
 """Letters with accents, for names in addresses such as ``josé@example.com``."""
 _LOCAL = f"0-9A-Za-z{LATIN}_"
@@ -88,10 +91,21 @@ DE_DOCUMENT = "[CFGHJ-NPRTV-Z][0-9CFGHJ-NPRTV-Z]{8}"
 BITCOIN = "bc1[02-9ac-hj-np-z]{11,71}"
 BITCOIN_OLD = "[13][1-9A-HJ-NP-Za-km-z]{25,34}"
 ETHEREUM = "0x[0-9A-Fa-f]{40}"
+VIN = "[0-9A-HJ-NPR-Z]{17}"
+CURP = "[A-Z]{4}[0-9]{6}[HMX][A-Z]{5}[0-9A-Z][0-9]"
 _TOKENS = (
     "[A-Za-z]{1,3}[0-9]{6,14}[A-Za-z]?",
     "[A-Za-z][0-9]{7}-[A-Za-z]",
-    "[0-9]{7,8}-?[A-Za-z]",
+    "[0-9]{7,9}-?[A-Za-z]",
+    VIN,
+    CURP,
+    "[0-9]{2}[A-Z]{5}[0-9]{4}[A-Z][1-9A-Z]Z[0-9A-Z]",
+    "[RST][0-9]{2}[A-Z]{2}[0-9]{4}[A-Z]",
+    r"[0-9]{1,2}(?:\.[0-9]{3}){2}-[0-9Kk]",
+    "[A-Z]{2}[0-9]{2} ?[A-Z]{1,3} ?[0-9]{4}",
+    "[A-Z]{2}[0-9]{2} ?[A-Z]{3}",
+    "[A-Z]{3}-[0-9]{3}[A-Z]{2}",
+    addresses.POSTCODE,
     "[A-Za-z]{5}[0-9]{4}[A-Za-z]",
     "[0-9]{6}[+A-FU-Ya-fu-y-][0-9]{3}[0-9A-Za-z]",
     "[0-9]{6,8}[+-][0-9]{4}",
@@ -109,7 +123,8 @@ _TOKENS = (
     FISCAL_CODE,
     _NINO,
 )
-TOKEN = rf"\b(?:{'|'.join(_TOKENS)})\b"
+HK_ID = r"[A-Za-z]{1,2}[0-9]{6} ?\([0-9Aa]\)"
+TOKEN = rf"\b(?:(?:{'|'.join(_TOKENS)})\b|{HK_ID})"
 """Letters and digits run together, as in licences, passports and tax numbers."""
 
 _MONTH = (
@@ -119,16 +134,21 @@ _MONTH = (
     "|[Oo]ct(?:ober|obre)?|[Oo]kt(?:ober)?|[Nn]ov(?:ember|embre)?|[Dd]ec(?:ember)?|[Dd]ez(?:ember)?|[Dd]éc(?:embre)?"
     "|[Ee]nero|[Ff]ebrero|[Aa]bril|[Mm]ayo|[Jj]unio|[Jj]ulio|[Aa]gosto|[Ss]eptiembre|[Oo]ctubre"
     "|[Nn]oviembre|[Dd]iciembre|[Gg]ennaio|[Ff]ebbraio|[Aa]prile|[Mm]aggio|[Gg]iugno|[Ll]uglio"
-    "|[Ss]ettembre|[Oo]ttobre|[Dd]icembre"
+    "|[Ss]ettembre|[Oo]ttobre|[Dd]icembre|[Jj]aneiro|[Ff]evereiro|[Mm]arço|[Mm]aio|[Jj]unho|[Jj]ulho"
+    "|[Ss]etembro|[Oo]utubro|[Nn]ovembro|[Dd]ezembro|[Jj]anuari|[Ff]ebruari|[Mm]aart|[Mm]ei"
+    "|[Aa]ugustus|JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC"
 )
 _CLOCK = r"T[0-2][0-9]:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?(?:Z|[+-][0-2][0-9]:?[0-5][0-9])?"
 _ENDING = r"(?:st|nd|rd|th|\.)?"
 DATE = (
     r"(?:\b(?:[0-9]{1,2}[-/.][0-9]{1,2}[-/.](?:[0-9]{4}|[0-9]{2})"
     rf"|[0-9]{{4}}[-/.][0-9]{{1,2}}[-/.][0-9]{{1,2}}(?:{_CLOCK})?"
-    rf"|[0-9]{{1,2}}{_ENDING}[ -](?:(?:of|de) )?(?:{_MONTH})\.?,?[ -](?:(?:de|del) )?[0-9]{{2,4}}"
+    rf"|[0-9]{{1,2}}{_ENDING}[ /-](?:(?:of|de) )?(?:{_MONTH})"
+    r"\.?,?[ /-](?:(?:de|del) )?[0-9]{2,4}"
     rf"|(?:{_MONTH})\.? [0-9]{{1,2}}{_ENDING},? [0-9]{{4}})\b"
-    r"|(?:19|20)[0-9]{2} ?年 ?[0-9]{1,2} ?月 ?[0-9]{1,2} ?日)"
+    r"|(?:19|20)[0-9]{2} ?[年년] ?[0-9]{1,2} ?[月월] ?[0-9]{1,2} ?[日일号號]"
+    "|(?:明治|大正|昭和|平成|令和|民國|民国) ?(?:[0-9]{1,3}|元) ?年"
+    " ?[0-9]{1,2} ?月 ?[0-9]{1,2} ?日)"
 )
 _URL_SIGN = "0-9A-Za-z_.~/?#@!$&*+,;=%-"
 NOT_IN_URL = f"(?<![{_URL_SIGN}])"
@@ -146,6 +166,8 @@ class Shape:
     """Where this stands before a match (before the first digit of a number), the match only goes on
     with an earlier one. Where such a match falls depends on where the earlier one began, which a
     window of a stream may not show: of it only undivided runs of digits count."""
+    lookback: int = 100
+    """How many code points before a match ``goes_on`` reads."""
 
 
 _MAIL_BEFORE = re.compile(f"@[{_LOCAL_INNER}]{{0,64}}\\Z")
@@ -163,6 +185,9 @@ SHAPES = (
     Shape("token", TOKEN),
     Shape("date", DATE),
     Shape("url", URL),
+    Shape("street", addresses.STREET, addresses.GOES_ON, addresses.LONGEST),
+    Shape("eastern street", eastern.STREET, eastern.GOES_ON, eastern.LONGEST),
+    *(Shape(f"labelled {place}", kind.pattern) for place, kind in enumerate(LABELLED)),
 )
 LEFT_CONTEXT = 2000
 """Code points before a finding that may influence it: the words that name it, the rest of the

@@ -1,10 +1,16 @@
 """What a policy says besides its rules: audiences, waivers, and what may be kept."""
 
 from collections.abc import Iterator
+from dataclasses import fields
 
-from app.domain.policy import KeepContent, Policy, Waiver
+from app.catalog.tier import wider_sinks
+from app.domain.policy import Categories, KeepContent, Policy, Restore, Waiver
 from app.review.change import Change, Effect, listed
 from app.review.concerns.rules import Pair, changes_of_rules
+
+_COMPARED = frozenset(
+    {"id", "audiences", "default_audience", "rules", "waivers", "keep", "restore", "extends"}
+)
 
 
 def changes_of_policy(pair: Pair) -> Iterator[Change]:
@@ -13,10 +19,15 @@ def changes_of_policy(pair: Pair) -> Iterator[Change]:
     yield from _changes_of_audiences(pair.before, pair.after)
     yield from _changes_of_waivers(pair)
     yield from _changes_of_keep(pair.before, pair.after)
+    yield from _changes_of_restore(pair.before, pair.after)
     if pair.after.id == pair.before.id and pair.after.extends != pair.before.extends:
         parents = [policy.extends or "nothing" for policy in (pair.after, pair.before)]
         what = f"extends {parents[0]} instead of {parents[1]}"
         yield Change(Effect.CHANGED, "extends", what, keys=("extends",))
+    for each in fields(pair.after):
+        key = each.name
+        if key not in _COMPARED and getattr(pair.after, key) != getattr(pair.before, key):
+            yield Change(Effect.CHANGED, key, f"says another '{key}'", keys=(key,))
     ours, theirs = ([rule.id for rule in policy.rules] for policy in (pair.after, pair.before))
     if ours != theirs and sorted(ours) == sorted(theirs):
         yield Change(Effect.CHANGED, "rules", "the rules stand in another order", keys=("rules",))
@@ -94,3 +105,27 @@ def _changes_of_keep(before: Policy, after: Policy) -> Iterator[Change]:
         # Longer is more about a person, shorter is less evidence: neither is the stricter one.
         what = f"findings are kept for {ours.findings_days} days instead of {theirs.findings_days}"
         yield Change(Effect.CHANGED, "keep", what, keys=(*keys, "findings"))
+
+
+def _changes_of_restore(before: Policy, after: Policy) -> Iterator[Change]:
+    wider, narrower = ([path for path, _ in wider_sinks(*pair)] for pair in _both(after, before))
+    for path in dict.fromkeys((*wider, *narrower)):
+        sink = "the user" if path == ("user",) else f"the tool '{path[-1]}'"
+        ours, theirs = (_kinds_in_words(_sees(each.restore, path)) for each in (after, before))
+        effect = Effect.WEAKER if path in wider else Effect.STRICTER
+        what = f"{sink} gets {ours} in place of pseudonyms, not {theirs}"
+        yield Change(effect, "restore", what, keys=("restore", *path))
+
+
+def _both(one: Policy, other: Policy) -> tuple[tuple[Policy, Policy], tuple[Policy, Policy]]:
+    return (one, other), (other, one)
+
+
+def _sees(restore: Restore, path: tuple[str, ...]) -> Categories:
+    return restore.user if path == ("user",) else restore.for_tool(path[-1])
+
+
+def _kinds_in_words(kinds: Categories) -> str:
+    if kinds is None:
+        return "all values"
+    return listed(sorted(kinds)) if kinds else "nothing"

@@ -5,13 +5,14 @@ one that a waiver hides is weaker from the day after.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 
 from app.domain.policy import (
     Action,
     DetectSpec,
     Policy,
+    PseudonymForm,
     Rule,
     Stage,
     Steps,
@@ -24,6 +25,20 @@ from app.domain.policy import (
 )
 from app.review.change import Change, Effect, listed, way
 
+_COMPARED = frozenset(
+    {
+        "id",
+        "stages",
+        "detect",
+        "then",
+        "mode",
+        "enforce_percent",
+        "timeout_ms",
+        "on_unchecked",
+        "pseudonym",
+    }
+)
+_WORDS = {"append": Effect.CHANGED, "why": Effect.COSMETIC}
 IsAsStrict = Callable[[DetectSpec, DetectSpec], bool]
 """Whether the first finds at least all that the second finds. False where that is not known."""
 
@@ -102,9 +117,15 @@ def _changes(ours: Rule, theirs: Rule, pair: Pair) -> Iterator[Change]:
         effect = Effect.WEAKER if share < other else Effect.STRICTER
         what = f"{_share_in_words(share)}; before it {_share_in_words(other, was=True)}"
         yield Change(effect, "mode", what, ours.id)
-    for key in ("append", "why"):
-        if getattr(ours, key) != getattr(theirs, key):
-            effect = Effect.COSMETIC if key == "why" else Effect.CHANGED
+    if ours.pseudonym is not theirs.pseudonym:
+        is_token = ours.pseudonym is PseudonymForm.TOKEN
+        what = f"a pseudonym is a {ours.pseudonym} instead of a {theirs.pseudonym}"
+        yield Change(Effect.STRICTER if is_token else Effect.WEAKER, "as", what, ours.id)
+    for each in fields(ours):
+        key = each.name
+        if key not in _COMPARED and getattr(ours, key) != getattr(theirs, key):
+            # What nobody knows how to compare counts as weaker, as the Tier law has it.
+            effect = _WORDS.get(key, Effect.WEAKER)
             yield Change(effect, key, f"says another '{key}'", ours.id)
 
 

@@ -73,7 +73,7 @@ def test_the_prompt_is_found(row: Row) -> None:
     if "marks" in row:
         marked = text[found[0].start : found[0].end]
         assert row["marks"].strip(".") in marked
-        assert len(marked) <= len(row["marks"]) + 20
+        assert len(marked) <= len(row["marks"]) + 5
 
 
 def test_more_of_the_prompt_scores_higher() -> None:
@@ -85,6 +85,24 @@ def test_more_of_the_prompt_scores_higher() -> None:
     ]
     assert scores == sorted(scores)
     assert scores[0] < 0.5 < scores[-1]
+
+
+@given(st.integers(1, 25), st.booleans())
+@settings(deadline=None)
+def test_every_shift_of_the_alphabet_counts_the_same(by: int, upper: bool) -> None:  # noqa: FBT001  # drawn
+    """A prompt would leave in any cipher of that kind but rot13."""
+    small = "abcdefghijklmnopqrstuvwxyz"
+    shifted = RECITED.lower().translate(str.maketrans(small, small[by:] + small[:by]))
+    (plain,) = look(RECITED)
+    (found,) = look(shifted.upper() if upper else shifted)
+    assert found.score == plain.score
+
+
+def test_words_here_and_there_are_no_leak() -> None:
+    """A long answer that shares its subject with the prompt would add up to a leak."""
+    shared = ["who answers questions", "never tell apprentices", "what the shop pays", "at night"]
+    between = " Rye wants warmth, wheat wants time, and both of them want to be left alone. "
+    assert all(found.score < 0.5 for found in look(between.join(shared * 2)))
 
 
 def test_a_prompt_is_prepared_once_for_all_its_requests() -> None:
@@ -115,6 +133,7 @@ def test_thoughts_are_told_from_answers() -> None:
 
 @given(st.lists(st.sampled_from([*RECITED.split(), "Hello.", "bread", "\n", "网"]), max_size=30))
 @settings(deadline=None, max_examples=100)
+@example(["Hello.", "\n", *RECITED.split(), "bread", "\n", *RECITED.split()])
 def test_a_sentence_is_judged_by_itself(words: list[str]) -> None:
     """What is said of a sentence in a stream would not be what is said of it in the whole."""
     text = " ".join(words)

@@ -1,0 +1,47 @@
+"""Who is let in: by a key, and for whom, by a signed claim."""
+
+from dataclasses import dataclass, replace
+
+from app.access.claims import HEADER, ClaimReader
+from app.access.keys import Authenticator
+from app.domain.errors import AccessError, AccessProblem
+from app.domain.protocols import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What is asked before anything else."""
+
+    authenticator: Authenticator | None
+    """None lets anybody in, as one tenant: only for loopback without keys."""
+    claims: ClaimReader | None = None
+    """None refuses every request that carries a claim."""
+
+    async def admit(self, authorization: str | None, token: str | None) -> Caller:
+        """Who asks, with what is signed about whom it is for.
+
+        Raises:
+            AccessError: The key or the claim does not count, or nobody could tell.
+        """
+        caller = Caller("local", "", None, None, may_read_records=True)
+        if self.authenticator is not None:
+            caller = await self.authenticator.authenticate(authorization)
+        if token is None:
+            return caller
+        if self.claims is None:
+            raise AccessError(AccessProblem.CLAIM, f"This gateway takes no claims in '{HEADER}'.")
+        claim = await self.claims.read(token)
+        if claim.tenant is not None and claim.tenant != caller.tenant:
+            what = "The claim is for another tenant than the key."
+            raise AccessError(AccessProblem.FORBIDDEN, what)
+        return replace(caller, claim=claim)
+
+    def require_claim(self, caller: Caller) -> None:
+        """Refuse a request without a claim where there must be one.
+
+        Raises:
+            AccessError: There must be one.
+        """
+        is_required = self.claims is not None and self.claims.expected.is_required
+        if is_required and caller.claim is None:
+            raise AccessError(AccessProblem.CLAIM, f"Send a signed claim in '{HEADER}'.")

@@ -1,0 +1,190 @@
+"""A persona's behaviours, ready to be measured: what a detector says, and what follows from it."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.domain.conduct import Conduct, Measured
+from app.domain.decision import Outcome
+from app.domain.errors import DetectorError
+from app.domain.finding import Clean, Finding, Found, Unchecked
+from app.domain.persona import Behaviour, Persona, Verify
+from app.domain.policy import Action
+from app.domain.protocols import Outside
+from app.guardrails.context import Context
+from app.guardrails.evaluate import LONG
+from app.guardrails.passage import Passage
+from app.guardrails.plan import Builds
+from app.guardrails.seen import Seen, ask_all, inspect_run, outage
+from app.guardrails.stage_plan import AwaitedRun, LocalRun, Run
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBehaviour:
+    """A behaviour that is measured, with its detector."""
+
+    behaviour: Behaviour
+    percent: float
+    run: Run
+    is_expected: bool
+    """Whether the detector should find something."""
+    counts: Callable[[Finding], bool]
+    """Whether a finding of the detector is one."""
+
+    @property
+    def last(self) -> Action:
+        """What is done where nothing more can be tried."""
+        behaviour = self.behaviour
+        return Action(behaviour.then if behaviour.on_fail == "retry" else behaviour.on_fail)
+
+    @property
+    def holds(self) -> bool:
+        """Whether an answer has to wait until this has been measured."""
+        return self.behaviour.on_fail == "retry" or self.last is Action.BLOCK
+
+    def action(self, attempt: int) -> Action:
+        """What is done where an attempt does not keep to it."""
+        if self.behaviour.on_fail == "retry" and attempt <= self.behaviour.retries:
+            return Action.RETRY
+        return self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What follows for an attempt."""
+
+    measured: tuple[Measured, ...]
+    stop: Outcome | None = None
+    """``block``, or ``unchecked`` where an outage decided: nothing of the answer leaves."""
+    retries: tuple[Behaviour, ...] = ()
+    """What the model is to be told before it answers again; none where it is not asked again."""
+    appends: tuple[str, ...] = ()
+    """What to add at the end of the answer."""
+
+
+def plan_behaviours(persona: Persona, builds: Builds) -> tuple[PlannedBehaviour, ...]:
+    """Make the behaviours that say how they are measured ready; all loading happens here."""
+    return tuple(
+        _planned(behaviour, behaviour.verify, persona, builds)
+        for behaviour in persona.behaviours
+        if behaviour.verify is not None
+    )
+
+
+def _planned(
+    behaviour: Behaviour, verify: Verify, persona: Persona, builds: Builds
+) -> PlannedBehaviour:
+    kind = builds.kinds[verify.detector]
+    settings: Any = kind.settings.model_validate(verify.settings)
+    detector = builds.detector(kind.name, settings)
+    if detector is None:
+        raise DetectorError(
+            f"behaviour {behaviour.id!r} is measured by {kind.name!r}, which is not installed here"
+        )
+    run = builds.run(kind, detector, behaviour.timeout_ms)
+    return PlannedBehaviour(
+        behaviour=behaviour,
+        percent=persona.measure_percent if behaviour.percent is None else behaviour.percent,
+        run=run,
+        is_expected=verify.expect == "present",
+        counts=lambda finding: (
+            finding.score >= verify.min_score and kind.selects(settings, finding)
+        ),
+    )
+
+
+async def look(
+    planned: Sequence[PlannedBehaviour],
+    texts: Mapping[int, str],
+    context: Context,
+    outside: Outside | None,
+) -> Mapping[int, Seen]:
+    """What the behaviours' detectors say of the text of each choice."""
+    passages = {choice: Passage(text, context=context) for choice, text in texts.items()}
+    runs = list({each.run.ref: each.run for each in planned}.values())
+    local = [run for run in runs if isinstance(run, LocalRun)]
+    awaited = [run for run in runs if isinstance(run, AwaitedRun)]
+    said = await ask_all(awaited, {str(at): each for at, each in passages.items()}, outside)
+    seen: dict[int, Seen] = {}
+    for choice, passage in passages.items():
+        if len(passage.original) > LONG:
+            here = await asyncio.to_thread(_look_here, local, passage)
+        else:
+            here = _look_here(local, passage)
+        seen[choice] = here + said.get(str(choice), Seen())
+    return seen
+
+
+def _look_here(runs: Sequence[LocalRun], passage: Passage) -> Seen:
+    findings: list[Finding] = []
+    unchecked = []
+    for run in runs:
+        match detection := inspect_run(run, passage):
+            case Found():
+                findings += detection.findings
+            case Unchecked():
+                unchecked.append(outage(run.ref, detection))
+            case Clean():
+                pass
+    return Seen(findings=tuple(findings), unchecked=tuple(unchecked))
+
+
+def resolve(
+    planned: Sequence[PlannedBehaviour], seen: Mapping[int, Seen], attempt: int
+) -> Resolved:
+    """What follows from what was seen; a pure function.
+
+    An answer of several choices keeps to a behaviour where each of them does. Blocking comes before
+    answering again, and that before what is added at the end.
+    """
+    measured = tuple(_measured(each, seen, attempt) for each in planned)
+    pairs = list(zip(planned, measured, strict=True))
+    if any(each.action is Action.BLOCK and not each.is_outage for each in measured):
+        return Resolved(measured, stop=Outcome.BLOCK)
+    if any(each.action is Action.BLOCK for each in measured):
+        return Resolved(measured, stop=Outcome.UNCHECKED)
+    again = tuple(each.behaviour for each, said in pairs if said.action is Action.RETRY)
+    if again:
+        return Resolved(measured, retries=again)
+    appends = dict.fromkeys(
+        each.behaviour.append for each, said in pairs if said.action is Action.STEER
+    )
+    return Resolved(measured, appends=tuple(appends))
+
+
+def _measured(planned: PlannedBehaviour, seen: Mapping[int, Seen], attempt: int) -> Measured:
+    ref = planned.run.ref
+    base = Measured(
+        planned.behaviour.id,
+        Conduct.NOT_SCORED,
+        attempt,
+        detector=ref.detector,
+        revision=ref.revision,
+        spec=ref.spec,
+    )
+    if not seen:
+        return replace(base, reason="the answer has no text")
+    key = (ref.detector, ref.spec)
+    outs = [
+        run.reason
+        for said in seen.values()
+        for run in said.unchecked
+        if (run.detector, run.spec) == key
+    ]
+    if outs:
+        # An outage is no failure of the model's, so it is not asked again; but what may not leave
+        # where it fails may not leave unmeasured either.
+        action = Action.BLOCK if planned.last is Action.BLOCK else Action.FLAG
+        return replace(base, action=action, reason=outs[0], is_outage=True)
+    findings = [
+        [each for each in said.findings if (each.detector, each.spec) == key]
+        for said in seen.values()
+    ]
+    is_held = all(any(map(planned.counts, said)) is planned.is_expected for said in findings)
+    return replace(
+        base,
+        conduct=Conduct.HELD if is_held else Conduct.FAILED,
+        action=Action.ALLOW if is_held else planned.action(attempt),
+        score=max((each.score for said in findings for each in said), default=0.0),
+    )

@@ -1,0 +1,1 @@
+"""Names of people, places and organisations; imported by the names detector alone."""

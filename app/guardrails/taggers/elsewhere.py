@@ -1,0 +1,36 @@
+"""Names that need no model: countries, what a legal form follows, people who are introduced."""
+
+import re
+
+from app.guardrails.taggers.countries import CERTAIN
+from app.guardrails.taggers.cues import FIELD, NAMED, WITH_FORM
+from app.guardrails.taggers.english import is_name, trimmed
+from app.guardrails.taggers.tagged import LOCATION, ORGANIZATION, PERSON, Tagged
+
+_SCORE, _SURE = 0.7, 0.9
+_COUNTRY = re.compile(
+    rf"\b(?:{'|'.join(sorted((name.title() for name in CERTAIN), key=len, reverse=True))})\b"
+)
+
+
+class CueTagger:
+    """``ich heiße …``, ``"name": …``, ``… GmbH``, in any language that has capitals."""
+
+    revision = "cues 1"
+
+    def tags(self, piece: str) -> list[Tagged]:
+        """The names in a piece of text."""
+        found = [
+            Tagged(LOCATION, *match.span(), _SURE, "a country")
+            for match in _COUNTRY.finditer(piece)
+        ]
+        for kind, pattern, score, why in (
+            (ORGANIZATION, WITH_FORM, _SURE, "before a legal form"),
+            (PERSON, FIELD, _SURE, "the value of a field for names"),
+            (PERSON, NAMED, _SCORE, "after words that introduce one"),
+        ):
+            for match in pattern.finditer(piece):
+                start, end = trimmed(piece, *match.span(1))
+                if is_name(piece[start:end]):
+                    found.append(Tagged(kind, start, end, score, why))
+        return found

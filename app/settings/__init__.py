@@ -1,0 +1,230 @@
+"""Environment and ``banneton.yaml`` to frozen settings, read once.
+
+Secrets are references: ``${NAME}`` for an environment variable, ``file:path`` for a file. One that
+stands in YAML is refused, and none is ever printed.
+"""
+
+import base64
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Protocol, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
+from typing_extensions import override
+
+from app.domain.persona import FileModel
+from app.settings.admission import Access, Waivers
+from app.settings.values import (
+    SIGNING_PREFIX,
+    Milliseconds,
+    ProjectPath,
+    Secret,
+    Surroundings,
+    as_signing_key,
+    endpoint_url,
+    expanded,
+    expanded_headers,
+    http_url,
+    sqlite_url,
+)
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Document(Protocol):
+    """``banneton.yaml``, read strictly, without what belongs to the catalog."""
+
+    def read_as(self, model: type[ModelT], *, context: object) -> ModelT:
+        """Validate the document.
+
+        Raises:
+            ContentError: Every mistake with its line and column, and no value of the file.
+        """
+        ...
+
+
+class Timeouts(FileModel):
+    """How long to wait for a model, in milliseconds."""
+
+    connect_ms: Milliseconds = 5_000
+    """For a connection."""
+    first_token_ms: Milliseconds = 60_000
+    """From the request to the first event of the answer."""
+    between_tokens_ms: Milliseconds = 30_000
+    """Between one event and the next."""
+    total_ms: Milliseconds = 600_000
+    """For the whole answer."""
+
+
+class OpenAIBackend(FileModel):
+    """Any endpoint that speaks OpenAI Chat Completions."""
+
+    type: Literal["openai"]
+    """Which protocol the endpoint speaks."""
+    base_url: Annotated[str, BeforeValidator(expanded), AfterValidator(http_url)] = (
+        "https://api.openai.com/v1"
+    )
+    """Without ``/chat/completions``. May hold ``${NAME}``."""
+    api_key: Secret | None = None
+    """``${NAME}`` or ``file:path``; left out where the endpoint wants no key."""
+    timeouts: Timeouts = Timeouts()
+    """How long to wait."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+
+class LocalBackend(FileModel):
+    """A model that runs inside the gateway's process."""
+
+    type: Literal["local"]
+    """Runs here."""
+    gguf: ProjectPath | None = None
+    """The weights; left out, the small model that comes with the package."""
+    context_tokens: Annotated[int, Field(ge=256, le=1_000_000)] = 4096
+    """How much the model can see at once."""
+    threads: Annotated[int, Field(ge=1, le=256)] | None = None
+    """How many processor threads to use; left out, as many as there are cores."""
+
+
+class ScriptedBackend(FileModel):
+    """Answers from a file, for tests and demonstrations."""
+
+    type: Literal["scripted"]
+    """Says what a file says."""
+    script: ProjectPath
+    """The file with the answers."""
+
+
+Backend = Annotated[OpenAIBackend | LocalBackend | ScriptedBackend, Field(discriminator="type")]
+
+
+class WebhookEndpoint(FileModel):
+    """A service of yours that speaks ``banneton.guard/1``."""
+
+    type: Literal["webhook"]
+    """Requests are signed."""
+    url: Annotated[str, BeforeValidator(expanded), AfterValidator(endpoint_url)]
+    """Where requests go. May hold ``${NAME}``. Redirects are not followed."""
+    secret: Annotated[Secret, AfterValidator(as_signing_key)]
+    """``${NAME}`` or ``file:path``: what requests are signed with, 24 to 64 random bytes in base64,
+    with or without ``whsec_`` before them."""
+
+    def signing_key(self) -> bytes:
+        """The bytes of the secret."""
+        return base64.b64decode(self.secret.get_secret_value().removeprefix(SIGNING_PREFIX))
+
+
+class ServiceEndpoint(FileModel):
+    """A service of somebody else that a detector knows how to ask."""
+
+    type: Literal["service"]
+    """Requests may carry a key."""
+    url: Annotated[str, BeforeValidator(expanded), AfterValidator(endpoint_url)]
+    """Where requests go, whole, such as ``https://api.openai.com/v1/moderations``. May hold
+    ``${NAME}``. Redirects are not followed."""
+    api_key: Secret | None = None
+    """``${NAME}`` or ``file:path``; left out where the service wants no key."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+
+Endpoint = Annotated[WebhookEndpoint | ServiceEndpoint, Field(discriminator="type")]
+
+
+class Storage(FileModel):
+    """Where the ledger lives."""
+
+    url: Annotated[str, AfterValidator(sqlite_url)] = Field(
+        default="sqlite:///var/banneton.db", validate_default=True
+    )
+    """``sqlite:///`` and a path, relative to the project's root."""
+    key_file: ProjectPath = Field(default="var/banneton.key", validate_default=True)
+    """The key under which the ledger seals what it keeps; made at the first start."""
+    pseudonym_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+    """Days for which what pseudonyms of a session stand for is kept."""
+
+
+class Server(FileModel):
+    """Where the gateway listens."""
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """An address or name of this machine."""
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8000
+    """A TCP port."""
+
+
+class Limits(FileModel):
+    """What a single request may hold."""
+
+    max_body_bytes: Annotated[int, Field(ge=1_024, le=100_000_000)] = 2_000_000
+    """Bytes of the request's body."""
+    max_messages: Annotated[int, Field(ge=1, le=10_000)] = 500
+    """Messages of a conversation."""
+    max_text_chars: Annotated[int, Field(ge=1, le=10_000_000)] = 400_000
+    """Code points of all texts together."""
+
+
+class Telemetry(FileModel):
+    """What the gateway tells its operators."""
+
+    metrics: bool = True
+    """Whether ``GET /metrics`` answers."""
+
+
+class Settings(FileModel):
+    """What differs by deployment."""
+
+    backends: Annotated[Mapping[str, Backend], Field(min_length=1)]
+    """Models' endpoints by id; routes name them."""
+    endpoints: Mapping[str, Endpoint] = {}
+    """Where detectors may ask, by id; policies name them."""
+    detectors: tuple[str, ...] = ()
+    """Detectors that other installed packages bring, by name; no other code of theirs is run."""
+    storage: Storage = Field(default={}, validate_default=True)
+    """Where the ledger lives."""
+    access: Access = Access()
+    """Who may do what, besides keys."""
+    waivers: Waivers = Waivers()
+    """How it is verified who approved a waiver."""
+    server: Server = Server()
+    """Where the gateway listens."""
+    limits: Limits = Limits()
+    """What a single request may hold."""
+    telemetry: Telemetry = Telemetry()
+    """What the gateway tells its operators."""
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment, as it is now."""
+    return dict(os.environ)  # noqa: TID251  # this is the one place
+
+
+class AnyEnvironment(Mapping[str, str]):
+    """Answers to every name, so that files can be checked where no secret is at hand."""
+
+    @override
+    def __getitem__(self, name: str) -> str:
+        return "unset" * 8  # long enough, and of the right letters, for a signing key too
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    @override
+    def __len__(self) -> int:
+        return 0
+
+
+def settings_from(document: Document, environ: Mapping[str, str], root: Path) -> Settings:
+    """Make the settings, with every reference followed and every path absolute.
+
+    Args:
+        document: ``banneton.yaml``.
+        environ: What ``${NAME}`` refers to.
+        root: What paths are relative to.
+
+    Raises:
+        ContentError: Every mistake. Names of variables are printed, values never.
+    """
+    return document.read_as(Settings, context=Surroundings(environ, root.resolve()))

@@ -1,0 +1,57 @@
+"""What leaves the process is started where a detector needs it, and counted."""
+
+from pathlib import Path
+
+import pytest
+
+from app.domain.conversation import Role
+from app.domain.errors import ContentError, DetectorError
+from app.domain.protocols import Question
+from app.guardrails.kinds import KINDS
+from app.main import load_project
+from app.outgoing import refuse_stopped_backends, used_backends
+from tests.e2e.project import write_project
+from tests.guardrails.building import Says
+from tests.guardrails.reaching import far
+from tests.servers.openai_server import whole_answer
+
+JUDGED = """
+extends: lexi
+behaviours:
+  - {id: fair, instruct: Be fair., verify: {judge: Is it fair?, expect: "yes"}}
+"""
+
+
+def test_a_backend_that_only_a_judge_uses_is_started(tmp_path: Path) -> None:
+    """A judge would find its model not started, and every answer would stay unmeasured."""
+    root = write_project(tmp_path / "project", "http://127.0.0.1:9/v1")
+    before = load_project(root, reads_secrets=False).load()
+    with (root / "banneton.yaml").open("a", encoding="utf-8") as deployment:
+        deployment.write("  judge: {backend: spare, model: m}\n")
+    text = (root / "banneton.yaml").read_text("utf-8")
+    spare = '  spare: {type: openai, base_url: "http://127.0.0.1:9/v1"}\nroutes:'
+    (root / "banneton.yaml").write_text(text.replace("routes:", spare, 1), "utf-8")
+    (root / "personas/judged.yaml").write_text(JUDGED, "utf-8")
+    after = load_project(root, reads_secrets=False).load()
+    running = {name: object() for name in used_backends(before, KINDS)}
+    assert used_backends(after, KINDS) - set(running) == {"spare"}
+    refuse_stopped_backends(before, KINDS, running)  # type: ignore[arg-type]  # only names count
+    with pytest.raises(ContentError, match=r"restart the gateway to start it \(spare\)"):
+        refuse_stopped_backends(after, KINDS, running)  # type: ignore[arg-type]  # as above
+
+
+async def test_an_answer_that_cannot_be_read_is_counted_all_the_same() -> None:
+    """Tokens would be paid for that no record shows."""
+
+    def refuse(_said: str) -> None:
+        raise DetectorError("no")
+
+    async with far() as there:
+        there.models.answer = lambda _body: whole_answer("words")
+        outside = there.outside()
+        for _ in range(2):
+            with pytest.raises(DetectorError):
+                await outside.complete("judge", Question(((Role.USER, "?"),)), refuse)
+        assert outside.usage is not None
+        assert outside.usage.input_tokens == 14
+    assert Says("").usage is None
