@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
+from itertools import chain
 
 import numpy as np
 import re2
@@ -29,6 +30,8 @@ MOST_CHANCES = 8.0
 
 _LONGEST_SENTENCE = 400
 _SHORTEST_SENTENCE = 24
+_PAUSE = 500
+"""Sentences that are cut in one go: about two milliseconds."""
 STRIDE = CHUNK - 2 * _LONGEST_SENTENCE
 """From chunk to chunk. Every window lies in the chunk in which it begins."""
 
@@ -55,7 +58,10 @@ def sentences(text: str) -> Bounds:
 
 def _cuts(text: str) -> Iterator[int]:
     last, size = 0, len(text)
-    for end in (*(found.end() for found in _ENDS.finditer(text)), size):
+    ends = (found.end() for found in _ENDS.finditer(text))
+    for number, end in enumerate(chain(ends, [size]), 1):
+        if number % _PAUSE == 0:
+            time.sleep(0)  # long texts are read in a thread: let the event loop run
         while end - last > _LONGEST_SENTENCE:
             blank = text.rfind(" ", last + _LONGEST_SENTENCE // 2, last + _LONGEST_SENTENCE)
             last = blank + 1 if blank >= 0 else last + _LONGEST_SENTENCE
@@ -120,7 +126,7 @@ class Reading:
         if features is None:
             start = number * STRIDE
             if number:
-                time.sleep(0)  # long texts are read in a thread: let the event loop run
+                time.sleep(0)  # as in ``_cuts``
             features = self._chunks[number] = Features(self.layer.text[start : start + CHUNK])
         return features
 

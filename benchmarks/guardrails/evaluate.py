@@ -318,7 +318,7 @@ def split(line: Line, key: Callable[[Judged], str], fewest: int) -> list[list[st
     ]
 
 
-def speed() -> list[list[str]]:
+async def speed() -> list[list[str]]:
     """The median time that the stage's detectors take for harmless text, by length."""
     text = "The harvest was good this year, and the cellar is full of apples. We pressed cider. "
     judged_at = plan(Stage.INPUT)
@@ -327,10 +327,10 @@ def speed() -> list[list[str]]:
     for size in (100, 1_000, 10_000, 100_000):
         body = (text * (size // len(text) + 1))[:size]
         times = []
-        for number in range(max(5, 40_000 // size)):
+        for number in range(max(9, 200_000 // size)):
             segments = [Segment("text", f"{number} {body}", Stage.INPUT)]
             began = time.perf_counter()
-            asyncio.run(inspect_segments(judged_at, AUDIENCE, segments, minter=minter, now=NOW))
+            await inspect_segments(judged_at, AUDIENCE, segments, minter=minter, now=NOW)
             times.append(time.perf_counter() - began)
         took_ms = 1000 * statistics.median(times)
         rows.append([str(size), f"{took_ms:.2f}", f"{took_ms / size * 1000:.2f}"])
@@ -360,7 +360,7 @@ def page(texts: Texts) -> str:
         "## By language",
         table(["texts", "language", "number", "% (95 %)"], langs),
         "## Cost\n\nAll default detectors of the stage `input` on clean text, one core, median.",
-        table(["code points", "ms", "ms for a thousand"], speed()),
+        table(["code points", "ms", "ms for a thousand"], asyncio.run(speed())),
     ]
     return "\n\n".join(parts) + "\n"
 
