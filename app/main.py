@@ -4,32 +4,24 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TypeVar, assert_never
+from typing import TypeVar
 
-import aiohttp
 from fastapi import FastAPI
-from typing_extensions import override
 
 from app import __version__
 from app.access.keys import Authenticator, KeyWish, NewKey, create_key
 from app.api.asgi import create_api
 from app.api.transport import Limits
-from app.backends.local import LocalBackend
-from app.backends.openai import OpenAIBackend
-from app.backends.scripted import Script, ScriptedBackend
-from app.backends.timeouts import Timeouts
 from app.catalog.cases import read_cases
 from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
-from app.catalog.wording import read_as
-from app.catalog.yaml_source import read_document
 from app.compose.check import prompt_variables
 from app.compose.compose import compile_prompt
 from app.domain.catalog import Catalog
@@ -39,22 +31,24 @@ from app.domain.errors import ContentError, LedgerError, Problem, RequestError
 from app.domain.persona import Persona
 from app.domain.policy import Stage
 from app.domain.protocols import Backend, PseudonymScope
+from app.evals.budget import check_budgets
 from app.evals.run import run_cases
 from app.guardrails.evaluate import History
+from app.guardrails.installed import installed_kinds
 from app.guardrails.kinds import KINDS
 from app.guardrails.plan import Builds, compile_policy
+from app.guardrails.pseudonyms import Minter
 from app.ledger.keys import KeyStore
 from app.ledger.ledger import Ledger
 from app.ledger.pseudonyms import Vault
+from app.outgoing import open_reach, refuse_stopped_backends, start_backends, unmet_needs
 from app.pipeline.check import check_segments
 from app.pipeline.exchange import Steps
 from app.pipeline.gateway import CheckResult, Readiness
 from app.pipeline.loaded import Loaded, Served
 from app.pipeline.service import Pipeline
-from app.settings import LocalBackend as LocalSettings
-from app.settings import OpenAIBackend as OpenAISettings
-from app.settings import ScriptedBackend as ScriptedSettings
-from app.settings import Settings, environment, settings_from
+from app.review.explain import Explanation, explain
+from app.settings import AnyEnvironment, Settings, environment, settings_from
 from app.telemetry.metrics import Metrics
 
 T = TypeVar("T")
@@ -118,37 +112,26 @@ class Project:
         versions.update(
             {(name, variant): each for (name, variant), each in catalog.variants.items()}
         )
+        if unmet := [*unmet_needs(catalog, self.settings, self.builds.kinds)]:
+            raise ContentError(unmet)
+        routes = {
+            name: replace(route, backend=self.only_backend or route.backend)
+            for name, route in catalog.routes.items()
+        }
         served: dict[tuple[str, str | None], Served] = {}
         for (name, variant), persona in versions.items():
-            route = catalog.routes[persona.route]
             served[name, variant] = Served(
                 persona=persona,
                 variant=variant,
                 prompt=compile_prompt(catalog.personas[name], catalog, variant=variant),
                 plan=plans[persona.policy],
-                route=replace(route, backend=self.only_backend or route.backend),
+                route=routes[persona.route],
             )
-        return Loaded(catalog, served, plans)
+        return Loaded(catalog, served, plans, routes)
 
     def load(self) -> Loaded:
         """Read and compile."""
         return self.compile(self.read())
-
-
-class _AnyEnvironment(Mapping[str, str]):
-    """Answers to every name, so that files can be checked where no secret is at hand."""
-
-    @override
-    def __getitem__(self, name: str) -> str:
-        return "unset"
-
-    @override
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    @override
-    def __len__(self) -> int:
-        return 0
 
 
 def find_root(given: Path | None) -> Path:
@@ -171,8 +154,10 @@ def load_project(
         ContentError: It is wrong.
     """
     found = find_root(root).resolve()
-    environ = environment() if reads_secrets else _AnyEnvironment()
-    return Project(found, settings_from(read_deployment(found), environ, found), only_backend)
+    environ = environment() if reads_secrets else AnyEnvironment()
+    settings = settings_from(read_deployment(found), environ, found)
+    kinds = {**KINDS, **installed_kinds(settings.detectors)}
+    return Project(found, settings, only_backend, Builds(kinds))
 
 
 @asynccontextmanager
@@ -189,10 +174,11 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
     """
     clock, metrics = SystemClock(), Metrics()
     backends: dict[str, Backend] = {}
+    settings, kinds = project.settings, project.builds.kinds
 
     def compile_catalog(catalog: Catalog) -> Loaded:
         loaded = project.compile(catalog)
-        _refuse_stopped_backends(loaded, backends)
+        refuse_stopped_backends(loaded, kinds, backends)
         metrics.catalog_loaded(catalog.digest, clock.now())
         return loaded
 
@@ -201,7 +187,10 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
         ledger = await open_ledger(project)
         stack.push_async_callback(ledger.stop)
         authenticator = await _authenticator(KeyStore(ledger.store), clock, host)
-        backends.update(await _backends(project, reloader.revision.compiled, stack))
+        backends.update(
+            await start_backends(settings, project.root, reloader.revision.compiled, kinds, stack)
+        )
+        reach = await open_reach(settings, backends, clock, new_id, stack)
         steps = Steps(
             backends=backends,
             ledger=ledger,
@@ -209,10 +198,11 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
             metrics=metrics,
             clock=clock,
             new_id=new_id,
+            outside=reach.asking,
             pseudonym_key=ledger.store.keyring.pseudonym_key,
             history=History(secrets.token_bytes(32)),
-            max_messages=project.settings.limits.max_messages,
-            max_text_chars=project.settings.limits.max_text_chars,
+            max_messages=settings.limits.max_messages,
+            max_text_chars=settings.limits.max_text_chars,
         )
         pipeline = Pipeline(
             steps,
@@ -220,9 +210,9 @@ async def running_app(project: Project, *, host: str) -> AsyncIterator[FastAPI]:
             readiness=partial(_readiness, reloader),
             ledger=ledger,
             authenticator=authenticator,
-            shows_metrics=project.settings.telemetry.metrics,
+            shows_metrics=settings.telemetry.metrics,
         )
-        limits = Limits(max_body_bytes=project.settings.limits.max_body_bytes)
+        limits = Limits(max_body_bytes=settings.limits.max_body_bytes)
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(reloader.watch(stop))
@@ -247,14 +237,6 @@ async def _purge(ledger: Ledger, stop: asyncio.Event) -> None:
             _log.error("what has been kept long enough could not be deleted: %s", exc)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _PURGE_EVERY_S)
-
-
-def _refuse_stopped_backends(loaded: Loaded, running: Mapping[str, Backend]) -> None:
-    """Refuse a reload that needs a backend which was not started; at the start none is running."""
-    stopped = sorted({each.route.backend for each in loaded.served.values()} - set(running))
-    if running and stopped:
-        what = f"is new; restart the gateway to start it ({', '.join(stopped)})"
-        raise ContentError([Problem("banneton.yaml", 0, 0, "backends", what)])
 
 
 async def open_ledger(project: Project) -> Ledger:
@@ -297,58 +279,6 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-async def _backends(project: Project, loaded: Loaded, stack: AsyncExitStack) -> dict[str, Backend]:
-    """The backends that routes use; those that none uses are not loaded."""
-    used = {served.route.backend for served in loaded.served.values()}
-    session = await stack.enter_async_context(
-        aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
-    )
-    backends: dict[str, Backend] = {}
-    for name in sorted(used):
-        backends[name] = backend = _backend(project, name, session)
-        stack.push_async_callback(backend.close)
-    return backends
-
-
-def _backend(project: Project, name: str, session: aiohttp.ClientSession) -> Backend:
-    settings = project.settings.backends[name]
-    match settings:
-        case OpenAISettings():
-            waits = settings.timeouts
-            return OpenAIBackend(
-                session,
-                base_url=settings.base_url,
-                api_key=settings.api_key.get_secret_value() if settings.api_key else None,
-                timeouts=Timeouts(
-                    connect_s=waits.connect_ms / 1000,
-                    first_token_s=waits.first_token_ms / 1000,
-                    between_tokens_s=waits.between_tokens_ms / 1000,
-                    total_s=waits.total_ms / 1000,
-                ),
-                headers={key: value.get_secret_value() for key, value in settings.headers.items()},
-            )
-        case LocalSettings():
-            return LocalBackend(
-                settings.gguf, context_tokens=settings.context_tokens, threads=settings.threads
-            )
-        case ScriptedSettings():
-            return ScriptedBackend(read_script(settings.script, project.root))
-        case _:
-            assert_never(settings)
-
-
-def read_script(path: Path, root: Path) -> Script:
-    """A script of answers.
-
-    Raises:
-        ContentError: Every mistake with its line and column.
-    """
-    return read_as(Script, read_document(path, root))
-
-
 async def make_key(project: Project, wish: KeyWish) -> NewKey:
     """Create a key in a project's ledger, whether or not a gateway runs on it."""
     return await with_keys(project, lambda store: create_key(store, SystemClock(), new_id, wish))
@@ -382,6 +312,28 @@ async def check_text(
     )
 
 
+async def explain_text(
+    loaded: Loaded, policy: str, audience: str | None, stage: Stage, text: str
+) -> Explanation:
+    """Why a policy does to a text what it does; without an audience, for the policy's default."""
+    plan = loaded.plan(policy)
+    minter = Minter(secrets.token_bytes(32), PseudonymScope("", "", new_id()))
+    return await explain(
+        loaded.catalog,
+        plan,
+        audience or plan.policy.default_audience,
+        Segment("text", text, stage),
+        minter=minter,
+        now=SystemClock().now(),
+    )
+
+
 async def check_cases(project: Project, loaded: Loaded) -> tuple[int, tuple[Problem, ...]]:
-    """Run all cases of a project: how many expectations there are, and those that do not hold."""
-    return await run_cases(loaded, read_cases(project.root, loaded.catalog), SystemClock())
+    """Run all cases of a project: how many expectations there are, and those that do not hold.
+
+    Budgets of false alarms are among them.
+    """
+    cases = read_cases(project.root, loaded.catalog)
+    count, problems = await run_cases(loaded, cases, SystemClock())
+    budgets, broken = await check_budgets(project.root, loaded, SystemClock())
+    return count + budgets, (*problems, *broken)

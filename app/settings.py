@@ -4,15 +4,18 @@ Secrets are references: ``${NAME}`` for an environment variable, ``file:path`` f
 stands in YAML is refused, and none is ever printed.
 """
 
+import base64
+import binascii
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr, ValidationInfo
+from typing_extensions import override
 
 from app.domain.persona import FileModel
 
@@ -113,6 +116,27 @@ def _http_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _endpoint_url(url: str) -> str:
+    """As ``_http_url``, but for the end: an endpoint's path is its own."""
+    _http_url(url)
+    return url
+
+
+_SIGNING_PREFIX = "whsec_"
+_SIGNING_BYTES = range(24, 65)
+
+
+def _signing_key(secret: SecretStr) -> SecretStr:
+    try:
+        text = secret.get_secret_value().removeprefix(_SIGNING_PREFIX)
+        key = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) not in _SIGNING_BYTES:
+        raise ValueError("must be 24 to 64 random bytes in base64, with or without 'whsec_'")
+    return secret
+
+
 def _sqlite_url(url: str, info: ValidationInfo) -> str:
     path = url.removeprefix(_SQLITE)
     if path == url or not path:
@@ -184,6 +208,39 @@ class ScriptedBackend(FileModel):
 Backend = Annotated[OpenAIBackend | LocalBackend | ScriptedBackend, Field(discriminator="type")]
 
 
+class WebhookEndpoint(FileModel):
+    """A service of yours that speaks ``banneton.guard/1``."""
+
+    type: Literal["webhook"]
+    """Requests are signed."""
+    url: Annotated[str, BeforeValidator(_reference), AfterValidator(_endpoint_url)]
+    """Where requests go. May hold ``${NAME}``. Redirects are not followed."""
+    secret: Annotated[Secret, AfterValidator(_signing_key)]
+    """``${NAME}`` or ``file:path``: what requests are signed with, 24 to 64 random bytes in base64,
+    with or without ``whsec_`` before them."""
+
+    def signing_key(self) -> bytes:
+        """The bytes of the secret."""
+        return base64.b64decode(self.secret.get_secret_value().removeprefix(_SIGNING_PREFIX))
+
+
+class ServiceEndpoint(FileModel):
+    """A service of somebody else that a detector knows how to ask."""
+
+    type: Literal["service"]
+    """Requests may carry a key."""
+    url: Annotated[str, BeforeValidator(_reference), AfterValidator(_endpoint_url)]
+    """Where requests go, whole, such as ``https://api.openai.com/v1/moderations``. May hold
+    ``${NAME}``. Redirects are not followed."""
+    api_key: Secret | None = None
+    """``${NAME}`` or ``file:path``; left out where the service wants no key."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+
+Endpoint = Annotated[WebhookEndpoint | ServiceEndpoint, Field(discriminator="type")]
+
+
 class Storage(FileModel):
     """Where the ledger lives."""
 
@@ -226,7 +283,11 @@ class Settings(FileModel):
     """What differs by deployment."""
 
     backends: Annotated[Mapping[str, Backend], Field(min_length=1)]
-    """Endpoints by id; routes name them."""
+    """Models' endpoints by id; routes name them."""
+    endpoints: Mapping[str, Endpoint] = {}
+    """Where detectors may ask, by id; policies name them."""
+    detectors: tuple[str, ...] = ()
+    """Detectors that other installed packages bring, by name; no other code of theirs is run."""
     storage: Storage = Field(default={}, validate_default=True)
     """Where the ledger lives."""
     server: Server = Server()
@@ -240,6 +301,22 @@ class Settings(FileModel):
 def environment() -> Mapping[str, str]:
     """The process's environment, as it is now."""
     return dict(os.environ)  # noqa: TID251  # this is the one place
+
+
+class AnyEnvironment(Mapping[str, str]):
+    """Answers to every name, so that files can be checked where no secret is at hand."""
+
+    @override
+    def __getitem__(self, name: str) -> str:
+        return "unset" * 8  # long enough, and of the right letters, for a signing key too
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    @override
+    def __len__(self) -> int:
+        return 0
 
 
 def settings_from(document: Document, environ: Mapping[str, str], root: Path) -> Settings:

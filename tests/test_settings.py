@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 from app.catalog.read import read_deployment
 from app.domain.conversation import Json
 from app.domain.errors import ContentError
-from app.settings import LocalBackend, OpenAIBackend, ScriptedBackend, Settings, settings_from
+from app.settings import (
+    LocalBackend,
+    OpenAIBackend,
+    ScriptedBackend,
+    Settings,
+    WebhookEndpoint,
+    settings_from,
+)
 
 KEY = "sk-live-0123456789abcdef"
 
@@ -195,3 +202,36 @@ def test_no_value_of_the_file_is_ever_printed(
     except ContentError as exc:
         printed = str(exc)
     assert KEY not in printed
+
+
+SIGNING_KEY = "whsec_" + "c2lnbmVk" * 4
+
+
+def test_endpoints_keep_their_secrets(tmp_path: Path) -> None:
+    """What requests are signed with, or a service's key, would be in a log or a message."""
+    endpoints = {
+        "house": {"type": "webhook", "url": "https://${HOST}/guard/", "secret": "${SIGNING}"},
+        "far": {"type": "service", "url": "https://m.example/v1/m", "api_key": "${KEY}"},
+    }
+    document = {**openai(), "endpoints": endpoints}
+    environ = {"HOST": "guard.example", "SIGNING": SIGNING_KEY, "KEY": KEY}
+    made = make(tmp_path, document, environ)
+    house = made.endpoints["house"]
+    assert isinstance(house, WebhookEndpoint)
+    assert house.url == "https://guard.example/guard/"
+    assert house.signing_key() == b"signed" * 4
+    shown = f"{made!r} {made} {made.model_dump_json()}"
+    assert SIGNING_KEY not in shown
+    assert KEY not in shown
+
+
+@pytest.mark.parametrize(
+    "key", ["c2hvcnQ=", "no base64 at all, and long enough", "c2lnbmVk" * 20, "whsec_"]
+)
+def test_a_signing_key_that_is_none_is_refused(tmp_path: Path, key: str) -> None:
+    """Requests would be signed with a key that can be guessed, or another than was meant."""
+    endpoint = {"type": "webhook", "url": "https://g.example/", "secret": "${SIGNING}"}
+    document = {**openai(), "endpoints": {"house": endpoint}}
+    said = refusal(tmp_path, document, {"SIGNING": key})
+    assert "endpoints.house.secret: must be 24 to 64 random bytes" in said
+    assert key not in said.replace("'whsec_'", "")

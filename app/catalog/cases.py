@@ -7,6 +7,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field
 
+from app.catalog.budget_file import EVERYONE
 from app.catalog.document import Node, file_problem
 from app.catalog.files import CASES_SUFFIX, find_cases
 from app.catalog.inherit import duplicates
@@ -18,8 +19,6 @@ from app.domain.errors import ContentError, Problem
 from app.domain.persona import FileModel, Persona, Scalar
 from app.domain.policy import Policy, Stage
 
-EVERYONE = "*"
-"""Stands for every audience that a case does not name."""
 NonEmpty = Annotated[str, Field(min_length=1)]
 
 

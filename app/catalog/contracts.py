@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from app.domain.catalog import Prompt
 from app.domain.persona import FileModel
+from app.domain.policy import Stage
 
 
 class DetectorKind(Protocol):
@@ -29,6 +30,11 @@ class DetectorKind(Protocol):
     @property
     def is_as_strict(self) -> Callable[[Any, Any], bool]:
         """Whether the first settings find at least all that the second ones find."""
+        ...
+
+    @property
+    def stages(self) -> frozenset[Stage]:
+        """Where it has something to look at."""
         ...
 
 

@@ -16,6 +16,7 @@ from app.domain.errors import Problem
 from app.domain.persona import Behaviour, FloatBound, IntBound, Scalar, Variable, Verify
 from app.domain.policy import (
     Action,
+    Mode,
     Policy,
     Rule,
     Stage,
@@ -65,6 +66,10 @@ def check_policy(read: ReadPolicy, parent: ReadPolicy | None) -> Iterator[Proble
         return
     for rule in policy.rules:
         yield from _check_rule(rule, read)
+    for node in (read.tree, *read.tree.nearest("rules").items):
+        share, mode = node.child("enforce_percent"), node.child("mode")
+        if share is not None and mode is not None and mode.text == Mode.OBSERVE:
+            yield _own(read, share, mode).problem("does nothing beside 'mode: observe'")
     for index, waiver in enumerate(policy.waivers):
         yield from _check_waiver(waiver, read, read.tree.nearest("waivers", index))
     theirs = {rule.id: rule.then for rule in parent.policy.rules} if parent else {}
@@ -93,10 +98,22 @@ def check_child(
         if not weakness.key and not child.is_whole:
             continue  # the rule is there, and could not be read: it has a problem already
         node = child.rule_node(weakness.rule).nearest(weakness.key)
+        if weakness.key in {"mode", "enforce_percent"}:
+            node = _acts_least(child, weakness.rule, weakness.key)
         for audience in weakness.audiences:
             node = child.then_node(weakness.rule, audience)
         hint = "; only a waiver may lower it" if weakness.key == "then" else ""
         yield node.problem(weakness.what + hint)
+
+
+def _acts_least(read: ReadPolicy, rule_id: str, key: str) -> Node:
+    """Where it is said that a rule acts for so few: by the rule, or for all rules."""
+    rule = rule_by_id(read.policy.rules, rule_id)
+    for_all = read.tree.child(key)
+    says = (Mode.OBSERVE.value, rule.enforce_percent if rule else None)
+    if for_all is not None and for_all.content in says:
+        return for_all
+    return read.rule_node(rule_id).nearest(key)
 
 
 def _check_rule(rule: Rule, read: ReadPolicy) -> Iterator[Problem]:

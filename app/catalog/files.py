@@ -4,7 +4,7 @@ import re
 from pathlib import Path, PurePosixPath
 
 from app.catalog.document import Node, file_problem
-from app.catalog.yaml_source import decode_text, read_bytes
+from app.catalog.yaml_source import decode_text, parse_document, read_bytes
 from app.domain.catalog import Prompt
 from app.domain.errors import ContentError, Problem
 
@@ -49,6 +49,36 @@ def content_files(root: Path) -> list[Path]:
     """Every file on which a catalog may depend."""
     found = [path for folder in CONTENT_FOLDERS for path in _visible(root, folder)]
     return [*found, root / DEPLOYMENT_FILE]
+
+
+def changed_files(root: Path, other: Path) -> dict[str, bool]:
+    """Content files of two projects whose bytes differ, or that only one of them has.
+
+    Returns:
+        By path, whether the file holds the same values in another form, such as with a comment.
+    """
+    ours, theirs = _contents(root), _contents(other)
+    names = sorted({*ours, *theirs})
+    return {
+        name: _holds_the_same(name, ours.get(name), theirs.get(name))
+        for name in names
+        if ours.get(name) != theirs.get(name)
+    }
+
+
+def _contents(root: Path) -> dict[str, bytes]:
+    paths = (path for path in content_files(root) if path.is_file())
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
+
+
+def _holds_the_same(name: str, ours: bytes | None, theirs: bytes | None) -> bool:
+    if ours is None or theirs is None or not name.endswith(".yaml"):
+        return False
+    try:
+        is_same: bool = parse_document(ours, name).plain() == parse_document(theirs, name).plain()
+    except ContentError:  # such as a file of cases, which no catalog reads
+        return False
+    return is_same
 
 
 def _visible(root: Path, folder: str) -> list[Path]:

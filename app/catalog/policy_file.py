@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema
 
+from app.catalog.budget_file import BudgetFile, budget_problems, build_budget
 from app.catalog.contracts import Siblings
 from app.catalog.document import Node
 from app.catalog.wording import read_as, unknown
@@ -47,6 +48,7 @@ def _id(value: str) -> str:
 
 Days = Annotated[str, BeforeValidator(_days), WithJsonSchema({"type": "string", "pattern": _DAYS})]
 Id = Annotated[str, AfterValidator(_id), WithJsonSchema({"type": "string", "pattern": _ID})]
+Percent = Annotated[float, Field(ge=0.01, le=100)]
 NonEmpty = Annotated[str, Field(min_length=1)]
 
 
@@ -84,6 +86,8 @@ class RuleFile(FileModel):
     """What ``steer`` adds at the end of the answer."""
     mode: Mode = Mode.ENFORCE
     """``observe`` decides and records, and does not act."""
+    enforce_percent: Percent = 100
+    """For which share of traffic the rule acts, sticky by session; for the rest it observes."""
     timeout_ms: Annotated[int, Field(ge=1, le=600_000)] = 1500
     """How long a detector outside the process may take."""
     on_unchecked: Action = Action.BLOCK
@@ -135,6 +139,12 @@ class PolicyFile(FileModel):
     """Where this policy may be weaker than its rules say, each until a date."""
     keep: KeepFile = KeepFile()
     """What the ledger may keep."""
+    budget: BudgetFile | None = None
+    """How often a rule may stop a harmless text."""
+    mode: Mode = Mode.ENFORCE
+    """``observe`` makes all rules decide and record, and not act."""
+    enforce_percent: Percent = 100
+    """For which share of traffic rules act at most; for the rest they observe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +241,8 @@ def build_policy(
         node = tree.nearest("rules", index)
         try:
             detect = _read_detect(rule, node.nearest("detect"), siblings)
-            rules.append(_build_rule(rule, node, file.audiences.strictest_first, detect))
+            built = _build_rule(rule, node, file.audiences.strictest_first, detect)
+            rules.append(_within(built, file))
         except ContentError as exc:
             problems += exc.problems
     policy = Policy(
@@ -241,9 +252,21 @@ def build_policy(
         rules=tuple(rules),
         waivers=tuple(Waiver(**dict(waiver)) for waiver in file.waivers),
         keep=Keep(file.keep.content, _count(file.keep.content_for), _count(file.keep.findings)),
+        budget=build_budget(file.budget, file.audiences.strictest_first) if file.budget else None,
         extends=file.extends,
     )
+    if file.budget is not None:
+        problems += budget_problems(file.budget, file.audiences.strictest_first, tree)
     return ReadPolicy(policy, tree, is_whole=not problems), problems
+
+
+def _within(rule: Rule, file: PolicyFile) -> Rule:
+    """The rule as far as its policy lets it act."""
+    return replace(
+        rule,
+        mode=Mode.OBSERVE if Mode.OBSERVE in {rule.mode, file.mode} else Mode.ENFORCE,
+        enforce_percent=min(rule.enforce_percent, file.enforce_percent),
+    )
 
 
 def _count(text: str) -> int:
@@ -262,6 +285,11 @@ def _read_detect(rule: RuleFile, node: Node, siblings: Siblings) -> DetectSpec:
     settings_node = node.nearest(name)
     if kind is None:
         what = unknown("detector", name, siblings.detectors)
+        raise ContentError([settings_node.key_problem(what)])
+    if blind := sorted(set(rule.stages) - kind.stages):
+        what = (
+            f"finds nothing at {' and '.join(blind)}, only at {' and '.join(sorted(kind.stages))}"
+        )
         raise ContentError([settings_node.key_problem(what)])
     settings = read_as(kind.settings, settings_node)
     try:
@@ -305,6 +333,7 @@ def _build_rule(rule: RuleFile, node: Node, audiences: Sequence[str], detect: De
         then=_for_every_audience(rule.then, audiences),
         append=rule.append,
         mode=rule.mode,
+        enforce_percent=rule.enforce_percent,
         timeout_ms=rule.timeout_ms,
         on_unchecked=rule.on_unchecked,
         why=rule.why,

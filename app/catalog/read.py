@@ -20,6 +20,7 @@ from app.catalog.policy_file import ReadPolicy, build_policy, expand_detect, exp
 from app.catalog.wording import ModelT, read_as, unknown
 from app.catalog.yaml_source import read_document
 from app.domain.catalog import Catalog, Prompt, Route, Source
+from app.domain.conversation import Json
 from app.domain.errors import ContentError, Problem
 from app.domain.persona import FileModel
 
@@ -259,6 +260,10 @@ class DeploymentDocument:
             ContentError: Every mistake with its line and column, and no value of the file.
         """
         return read_as(model, self._tree, context=context, echoes_values=False)
+
+    def sections(self) -> Mapping[str, Json]:
+        """What is written, by section, with references to secrets as they stand."""
+        return {name: node.plain() for name, node in self._tree.entries.items()}
 
 
 def read_deployment(root: Path) -> DeploymentDocument:

@@ -94,14 +94,21 @@ def _weaknesses_of_rule(ours: Rule, theirs: Rule, is_as_strict: IsAsStrict) -> I
     if ours.detect != theirs.detect and not is_as_strict(ours.detect, theirs.detect):
         what = "its detector cannot be shown to find all that was found before"
         yield Weakness(ours.id, "detect", what)
-    if ours.mode is Mode.OBSERVE and theirs.mode is Mode.ENFORCE:
-        yield Weakness(ours.id, "mode", "'observe' does not act, 'enforce' does")
+    if ours.enforced_percent < theirs.enforced_percent:
+        yield _acts_less(ours, theirs)
     if not is_at_least(ours.on_unchecked, theirs.on_unchecked):
         what = f"'{ours.on_unchecked}' is not as strict as '{theirs.on_unchecked}'"
         yield Weakness(ours.id, "on_unchecked", what)
     if ours.timeout_ms < theirs.timeout_ms and not _is_outage_strictest(ours):
         what = "less time leaves more unchecked, and 'on_unchecked' is not as strict as 'then'"
         yield Weakness(ours.id, "timeout_ms", what)
+
+
+def _acts_less(ours: Rule, theirs: Rule) -> Weakness:
+    if ours.mode is Mode.OBSERVE:
+        return Weakness(ours.id, "mode", "'observe' does not act, 'enforce' does")
+    shares = f"{ours.enforced_percent:g} % of traffic, not in {theirs.enforced_percent:g} %"
+    return Weakness(ours.id, "enforce_percent", f"acts in {shares}")
 
 
 def _is_outage_strictest(rule: Rule) -> bool:

@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from app import __version__
-from app.cli import chat, check, demo, guard, keys, records, reference, render, schemas, serve
+from app.cli import (
+    calibrate,
+    chat,
+    check,
+    demo,
+    explain,
+    guard,
+    keys,
+    plan,
+    records,
+    reference,
+    render,
+    schemas,
+    serve,
+)
 from app.domain.errors import BannetonError
 
 cli = typer.Typer(
@@ -43,6 +57,9 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     check.check,
     render.render,
     guard.guard,
+    calibrate.calibrate,
+    explain.explain,
+    plan.plan,
     schemas.schemas,
 )
 for command in COMMANDS:

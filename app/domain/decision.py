@@ -40,6 +40,9 @@ class StageTrace:
     earlier: frozenset[str] = frozenset()
     """Paths of texts that belong to earlier turns which the client replays. Blocking one of them
     withholds that text from the model and lets the conversation go on."""
+    draw: float = 0.0
+    """Where in [0, 100) the exchange falls: a rule that acts for a share of traffic acts where the
+    draw is below it."""
 
 
 Trace = tuple[StageTrace, ...]

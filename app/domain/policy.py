@@ -1,6 +1,6 @@
 """Policies as they stand after inheritance and shorthands are resolved."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -84,6 +84,14 @@ def action_at(steps: Steps, score: float) -> Action:
     return action
 
 
+def lowered(action: Action, caps: Iterable[Action]) -> Action:
+    """The action as waivers to these leave it: what is stricter than one of them becomes it."""
+    for cap in caps:
+        if is_at_least(action, cap):
+            action = cap
+    return action
+
+
 @dataclass(frozen=True, slots=True)
 class DetectSpec:
     """Which detector a rule uses, and with which settings."""
@@ -105,11 +113,18 @@ class Rule:
     append: str = ""
     """What ``steer`` adds at the end of the answer."""
     mode: Mode = Mode.ENFORCE
+    enforce_percent: float = 100.0
+    """For which share of traffic a rule that enforces acts; for the rest it observes."""
     timeout_ms: int = 1500
     """For detectors that leave the process; local ones are bounded by the text's length."""
     on_unchecked: Action = Action.BLOCK
     why: str = ""
     """The author's reason, shown to reviewers."""
+
+    @property
+    def enforced_percent(self) -> float:
+        """For which share of all traffic the rule acts."""
+        return self.enforce_percent if self.mode is Mode.ENFORCE else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +159,18 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """How often each rule may stop a harmless text, and by which texts that is told."""
+
+    false_alarms: Mapping[str, float]
+    """For every audience of the policy, a share in [0, 1]."""
+    harmless: tuple[str, ...] = ()
+    """Files of texts that no rule should stop, as paths under the project's root."""
+    harmful: tuple[str, ...] = ()
+    """Files of texts that should be stopped: what a threshold catches is told by them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """A set of rules, after inheritance."""
 
@@ -154,6 +181,8 @@ class Policy:
     rules: tuple[Rule, ...]
     waivers: tuple[Waiver, ...] = ()
     keep: Keep = Keep()
+    budget: Budget | None = None
+    """None where the policy sets no bound on false alarms."""
     extends: str | None = None
     """The parent's id."""
 
@@ -165,3 +194,26 @@ class Policy:
 def rule_by_id(rules: Sequence[Rule], rule_id: str) -> Rule | None:
     """The rule with this id, if there is one."""
     return next((rule for rule in rules if rule.id == rule_id), None)
+
+
+def waivers_on(policy: Policy, rule_id: str, audience: str, day: date) -> tuple[Waiver, ...]:
+    """The waivers that hold for a rule and an audience on a day (UTC)."""
+    return tuple(
+        waiver
+        for waiver in policy.waivers
+        if (waiver.rule, waiver.audience) == (rule_id, audience) and waiver.expires >= day
+    )
+
+
+def steps_under(steps: Steps, waivers: Iterable[Waiver]) -> Steps:
+    """What is done at each score while these waivers hold."""
+    caps = [waiver.to for waiver in waivers]
+    return tuple(Step(step.at, lowered(step.do, caps)) for step in steps)
+
+
+def outage_under(on_unchecked: Action, waivers: Iterable[Waiver]) -> Action:
+    """What is done where a detector did not run, while these waivers hold.
+
+    A rewrite cannot be done there, so a waiver to one leaves it as it is.
+    """
+    return lowered(on_unchecked, [w.to for w in waivers if w.to not in REWRITES])

@@ -1,13 +1,15 @@
 """How rooms meet: what one needs of another, without importing it."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from app.domain.conversation import Conversation
-from app.domain.events import StreamEvent
+from app.domain.conversation import Conversation, Json, Role
+from app.domain.events import StreamEvent, Usage
 from app.domain.record import Closing, Opening
+
+AnswerT = TypeVar("AnswerT")
 
 
 class Backend(Protocol):
@@ -26,6 +28,55 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Give back connections and memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a detector asks a model."""
+
+    turns: tuple[tuple[Role, str], ...]
+    schema: Mapping[str, Json] | None = None
+    """The answer is JSON of this shape, where the provider sees to that; ``read`` checks it."""
+    max_tokens: int = 64
+
+
+class Outside(Protocol):
+    """What detectors ask outside the process through. One for each exchange.
+
+    Nothing is asked but what ``banneton.yaml`` names: a detector gives names, never addresses.
+    """
+
+    @property
+    def usage(self) -> Usage | None:
+        """What models have counted for answering detectors so far; none where none was asked."""
+        ...
+
+    async def complete(
+        self, route: str, question: Question, read: Callable[[str], AnswerT]
+    ) -> AnswerT:
+        """What ``read`` makes of a model's answer.
+
+        An answer that could be read is remembered: the same model is not asked the same twice.
+
+        Args:
+            route: The id of a route.
+            question: All that the model is told.
+            read: Raises ``DetectorError`` where the answer is none that was asked for.
+
+        Raises:
+            BackendError: The model's side failed.
+            DetectorError: There is no such route, the model refused, or ``read`` raised.
+        """
+        ...
+
+    async def post(self, endpoint: str, body: bytes) -> bytes:
+        """The JSON that an endpoint answers to this JSON; redirects are not followed.
+
+        Raises:
+            DetectorError: There is no such endpoint, it cannot be reached, or its answer is not
+                200 with JSON of a sane size. Nothing of what it said is quoted.
+        """
         ...
 
 

@@ -90,6 +90,8 @@ class Closing:
     error: str | None = None
     """The kind of failure, such as ``timeout``; never its text."""
     usage: Usage | None = None
+    detector_usage: Usage | None = None
+    """What models counted for answering detectors, over the whole exchange."""
     timings: Timings = field(default_factory=Timings)
     content: tuple[tuple[str, str], ...] = ()
     """Channel and text as released, before pseudonyms were restored."""

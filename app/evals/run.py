@@ -9,6 +9,7 @@ from app.domain.decision import Outcome
 from app.domain.errors import Problem, RequestError
 from app.domain.policy import Stage
 from app.domain.protocols import PseudonymScope
+from app.guardrails.context import Context
 from app.guardrails.plan import PolicyPlan
 from app.pipeline.check import check_segments
 from app.pipeline.loaded import Loaded
@@ -60,6 +61,7 @@ async def _wrong_about_text(  # one case for one audience, and what it runs on
         pseudonym_key=_KEY,
         catalog=loaded.catalog.digest,
         scope=_SCOPE,
+        context=Context(system=case.system),
     )
     wrong = []
     applied = {each.rule for each in result.applied}

@@ -6,11 +6,11 @@ end of *x* where nothing does), and *T* the rewrites. Whatever the pieces in whi
 comes out is *T(x[:b])*, and no part of it before it is certain.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from app.domain.decision import DetectorRef, UncheckedRun
+from app.domain.errors import DetectorError
 from app.domain.finding import Finding, Found, Unchecked
 from app.domain.policy import Action
 from app.guardrails.context import NO_CONTEXT, Context
@@ -19,15 +19,15 @@ from app.guardrails.decide import rulings_on
 from app.guardrails.passage import Passage
 from app.guardrails.places import Places, Span
 from app.guardrails.pseudonyms import KnownTokens, unknown_tokens
-from app.guardrails.rewrite import Edit, JsonStrings, Name, Rewritten, escapes, rewritten
+from app.guardrails.rewrite import MARK, Edit, JsonStrings, Name, Rewritten, escapes, rewritten
 from app.guardrails.seen import Seen, inspect_run, inspect_with, outage, place_of
+from app.guardrails.sentences import SENTENCE_END
 from app.guardrails.settle import Said, Settled, Tail, certain_up_to, settle
 from app.guardrails.stage_plan import Run, StagePlan
 
 PSEUDONYM = DetectorRef("pseudonym", "1")
 """Sees tokens of our shape that nobody minted: they are told and passed on, never guessed."""
 
-_SENTENCE_END = re.compile("[。！？｡\uff0e\n]|[.!?](?=\\s)")
 _LONG_HOLD = 2048
 """From this many held code points on, the tail is read again only when it has grown by an eighth,
 so that the time stays linear in the text; then what is held waits up to that much longer."""
@@ -81,6 +81,7 @@ class Channel:
         self._tail = ""
         self._base = 0  # where the tail begins in the text
         self._read_again_at = 0
+        self._mark = ""  # of the rewrite that the tail begins with, where it is shown already
         self._rows: list[Span] = []  # matches that the tail must not cut
         self._pending: list[Said] = []  # what was said and is not recorded yet
         self._sentence_at = 0
@@ -117,7 +118,7 @@ class Channel:
         if not self._looks:
             return self._put_out(text, self._length)
         self._tail += text
-        if len(self._tail) < self._read_again_at:
+        if len(self._tail) < self._read_again_at or self._is_inside_sentence():
             return ""
         at = self._released - self._base
         ready = self._quick(at)
@@ -129,6 +130,16 @@ class Channel:
         self._put_out(text, self._base + ready)
         self._trim()
         return text
+
+    def _is_inside_sentence(self) -> bool:
+        """Whether a sentence has to be judged whole, and no other has ended since the last look."""
+        if not self.plan.sentence_runs:
+            return False
+        if SENTENCE_END.search(self._tail, self._sentence_read - self._base) is not None:
+            return False
+        # A full stop at the very end is looked at again with what follows it.
+        self._sentence_read = max(self._sentence_at, self._length - 1)
+        return True
 
     def _quick(self, at: int) -> int | None:
         """Up to where the tail is certain, where that is soon said."""
@@ -144,7 +155,7 @@ class Channel:
         made = self._cut(settled, settled.open_at)
         if self.plan.has_windows:
             self._rows += settled.matches
-        out = self._take(made, settled)
+        out = self._take(made, settled) + self._show_mark(made, settled.open_at)
         held = self._length - self._released
         self._read_again_at = len(self._tail) + held // 8 if held > _LONG_HOLD else 0
         return out
@@ -221,7 +232,7 @@ class Channel:
         """Ask the detectors that judge a sentence at a time about those that have ended."""
         ends = [
             match.end() + self._base
-            for match in _SENTENCE_END.finditer(self._tail, self._sentence_read - self._base)
+            for match in SENTENCE_END.finditer(self._tail, self._sentence_read - self._base)
         ]
         if is_end and self._length > (ends[-1] if ends else self._sentence_at):
             ends.append(self._length)
@@ -279,9 +290,30 @@ class Channel:
         self._pending = waiting
         rest = self._rest(made, self._strings)
         self.edits += self._moved(rest.edits)
+        is_ahead = bool(self._mark) and made.at > self._released
+        shown, self._mark = (self._mark, "") if is_ahead else ("", self._mark)
+        if not rest.text.startswith(shown):
+            raise DetectorError("a mark was shown for a text that is not hidden after all")
         self._put_out(rest.text, made.at)
         self._trim()
-        return rest.text
+        return rest.text[len(shown) :]
+
+    def _show_mark(self, made: Cut, open_at: int) -> str:
+        """The mark of the rewrite that the tail begins with, where nothing can change that.
+
+        The text stays in the tail: more may be found in it, such as a word whose end is not seen.
+        """
+        at, tail, base = self._released, self._tail, self._base
+        first = next(
+            (each for each in made.rewrites if each.start == at < open_at < each.end), None
+        )
+        is_plain = tail.isascii() and not (self._is_json or self._tokens or self._mark)
+        if first is None or first.action is not Action.MASK or not is_plain:
+            return ""
+        if self.halt is not None or not self.plan.may_show_mark(tail, at - base, first.end - base):
+            return ""
+        self._mark = MARK
+        return MARK
 
     def _rest(self, made: Cut, strings: JsonStrings | None) -> Rewritten:
         """What a cut allows of the text that is not released yet, with offsets from there."""

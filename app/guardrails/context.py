@@ -23,6 +23,16 @@ class Context:
     """What the client offers to run."""
     tool: str | None = None
     """For the arguments of a tool call: the tool's name as the model gave it."""
+    answer_schema: Mapping[str, Json] | None = None
+    """The JSON Schema that the client wants the answer to fit; none where it wants none."""
+    of: str = ""
+    """Which text of an answer: ``text``, ``refusal``, ``reasoning``, the ``url`` or ``title`` of an
+    annotation, the ``name`` or ``arguments`` of a tool call; empty where this is not told."""
+
+    @property
+    def is_said(self) -> bool:
+        """Whether this is what is said to somebody, as far as is told, and not thought aside."""
+        return self.of in {"", "text", "refusal"}
 
     def parameters(self) -> Mapping[str, Json] | None:
         """The JSON Schema of the arguments; none where no such tool is offered or it has none."""

@@ -71,7 +71,8 @@ class Stop:
 def decide(plan: PolicyPlan, audience: str, trace: Trace, now: datetime) -> tuple[Decision, ...]:
     """What this policy does, or would have done, about a recorded trace: one decision a stage."""
     return tuple(
-        decision(stage, rulings(plan.at(stage.stage, audience, now), stage)) for stage in trace
+        decision(stage, rulings(plan.at(stage.stage, audience, now, stage.draw), stage))
+        for stage in trace
     )
 
 

@@ -1,12 +1,14 @@
 """What a detector is: text in, ``Clean | Found | Unchecked`` out. It knows nothing of policy."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from app.domain.finding import Detection, Finding
 from app.domain.persona import FileModel
+from app.domain.policy import Stage
+from app.domain.protocols import Outside
 from app.guardrails.passage import Passage
 
 SettingsT = TypeVar("SettingsT", bound=FileModel)
@@ -78,12 +80,38 @@ class RemoteDetector(Protocol):
     revision: str
     spec: str
 
-    async def inspect_remotely(self, passage: Passage) -> Detection:
-        """What is in the text (already rewritten: raw personal data never leaves)."""
+    async def inspect_remotely(self, passage: Passage, outside: Outside) -> Detection:
+        """What is in the text (already rewritten: raw personal data never leaves).
+
+        Of the passage's context only ``stage``, ``question`` and ``tool`` may be sent on: at the
+        stages before the model the rest of it was not rewritten.
+        """
         ...
 
 
 Detector = LocalDetector | SlowDetector | RemoteDetector
+
+
+class Place(StrEnum):
+    """Where a detector may ask."""
+
+    ROUTE = "route"
+    """A model, by way of a route."""
+    WEBHOOK = "webhook"
+    """An endpoint of ours, to which requests are signed."""
+    SERVICE = "service"
+    """An endpoint of others, to which requests may carry a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What has to be in ``banneton.yaml`` for a detector to run."""
+
+    place: Place
+    name: str
+    """As the settings have it."""
+    setting: str
+    """Which of the settings names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +132,8 @@ class DetectorKind(Generic[SettingsT]):
     is_as_strict: Callable[[SettingsT, SettingsT], bool]
     """Whether the first settings find at least all that the second ones find. Where that cannot
     be told, false."""
+    stages: frozenset[Stage] = frozenset(Stage)
+    """Where it has something to look at. A rule at another stage would silently do nothing, so it
+    does not load."""
+    needs: Callable[[SettingsT], Sequence[Need]] = lambda _settings: ()
+    """What a detector with these settings asks outside."""

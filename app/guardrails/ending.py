@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from app.domain.protocols import Outside
 from app.guardrails.answer import Text
 from app.guardrails.cut import Halt
 from app.guardrails.decide import first_stop
@@ -28,7 +29,9 @@ async def end_all(texts: Sequence[Text]) -> None:
             text.channel.end()
 
 
-async def ask(plans: Sequence[StagePlan], texts: Sequence[Text]) -> set[str]:
+async def ask(
+    plans: Sequence[StagePlan], texts: Sequence[Text], outside: Outside | None
+) -> set[str]:
     """Wait for the detectors that take long: first those here, then those outside.
 
     Those here are shown the text as it came, those outside what would be passed on. Where a text
@@ -50,6 +53,6 @@ async def ask(plans: Sequence[StagePlan], texts: Sequence[Text]) -> set[str]:
         rewritten = {
             path: Passage(text.text, context=here[path].context) for path, text in passing.items()
         }
-        for path, seen in (await ask_all(plan.remote, rewritten)).items():
+        for path, seen in (await ask_all(plan.remote, rewritten, outside)).items():
             here[path].add(in_original(seen, passing[path]))
     return asked

@@ -11,6 +11,7 @@ from datetime import datetime
 from app.domain.conversation import Segment
 from app.domain.decision import Decision, DetectorRef, Outcome, StageTrace, Trace, UncheckedRun
 from app.domain.policy import Action
+from app.domain.protocols import Outside
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.decide import Ruling, Stop, decision, first_stop, outcome_of, rulings
 from app.guardrails.matches import in_order
@@ -92,6 +93,8 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
     now: datetime,
     history: History | None = None,
     context: Context = NO_CONTEXT,
+    outside: Outside | None = None,
+    draw: float = 0.0,
 ) -> Inspection:
     """Look at texts that have arrived whole: what a client sends, and what tools gave.
 
@@ -106,14 +109,17 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
         now: Decides which waivers hold.
         history: Where findings are kept: clients send every text again with each later turn.
         context: What the texts belong to.
+        outside: What detectors ask outside through; without it those are unchecked.
+        draw: Decides which rules act that act for a share of traffic; 0 makes all of them act.
     """
     stages = dict.fromkeys(segment.stage for segment in segments)
     looks = [
         _StageLook(
-            plan.at(stage, audience, now),
+            plan.at(stage, audience, now, draw),
             [segment for segment in segments if segment.stage is stage],
             minter,
             context,
+            draw,
         )
         for stage in stages
     ]
@@ -121,7 +127,7 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
         await look.look_here(history)
     if not any(look.stop for look in looks):
         for look in looks:
-            await look.ask()
+            await look.ask(outside)
     return _inspection(looks)
 
 
@@ -160,10 +166,15 @@ class _StageLook:
     """The texts of one stage while they are looked at."""
 
     def __init__(
-        self, plan: StagePlan, segments: Sequence[Segment], minter: Minter, context: Context
+        self,
+        plan: StagePlan,
+        segments: Sequence[Segment],
+        minter: Minter,
+        context: Context,
+        draw: float,
     ) -> None:
         self.ran: tuple[DetectorRef, ...] = plan.ran_here
-        self.trace = StageTrace(plan.stage, ())
+        self.trace = StageTrace(plan.stage, (), draw=draw)
         self.rulings: list[Ruling] = []
         self.stop: Stop | None = None
         self._plan = plan
@@ -210,14 +221,14 @@ class _StageLook:
             history.put(key, seen)
         return seen
 
-    async def ask(self) -> None:
+    async def ask(self, outside: Outside | None) -> None:
         """Run the detectors outside, over what would be passed on."""
         if not self._plan.remote:
             return
         self.ran = self._plan.ran
         texts = self.passed_on()
         passages = {path: Passage(text.text, context=self._context) for path, text in texts.items()}
-        said = await ask_all(self._plan.remote, passages)
+        said = await ask_all(self._plan.remote, passages, outside)
         for path, seen in said.items():
             self._seen[path] += in_original(seen, texts[path])
         self._rule()
@@ -231,6 +242,7 @@ class _StageLook:
             findings=tuple(finding for each in seen for finding in in_order(each.findings)),
             unchecked=tuple(run for each in seen for run in each.unchecked),
             earlier=frozenset(s.path for s in self._segments if s.is_earlier),
+            draw=self.trace.draw,
         )
         self.rulings = rulings(self._plan, self.trace)
         self.stop = first_stop(

@@ -1,10 +1,10 @@
 """A policy, compiled: what a request needs is looked up, never made."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from itertools import chain
+from itertools import chain, product
 from typing import Any
 
 import orjson
@@ -16,13 +16,12 @@ from app.domain.finding import Finding
 from app.domain.policy import (
     REWRITES,
     Action,
-    Mode,
     Policy,
     Rule,
     Stage,
-    Step,
     Waiver,
-    is_at_least,
+    outage_under,
+    steps_under,
 )
 from app.guardrails.detector import (
     Detector,
@@ -37,6 +36,8 @@ from app.guardrails.regex import regex_set
 from app.guardrails.shapes import Shape
 from app.guardrails.stage_plan import AwaitedRun, LocalRun, PlannedRule, Run, StagePlan
 
+_ALL = 100.0
+
 Kinds = Mapping[str, DetectorKind[Any]]
 
 
@@ -47,12 +48,18 @@ class PolicyPlan:
     policy: Policy
     _changes: Mapping[str, tuple[date, ...]]
     """For each audience, the last days of its waivers, ordered."""
-    _stages: Mapping[tuple[Stage, str, int], StagePlan]
+    _shares: tuple[float, ...]
+    """The shares of traffic for which only some rules act, in percent, ordered."""
+    _stages: Mapping[tuple[Stage, str, int, int], StagePlan]
 
-    def at(self, stage: Stage, audience: str, now: datetime) -> StagePlan:
-        """What is done at a stage, for an audience, with the waivers that hold at this time."""
-        last_days = self._changes[audience]
-        return self._stages[stage, audience, bisect_left(last_days, now.astimezone(UTC).date())]
+    def at(self, stage: Stage, audience: str, now: datetime, draw: float = 0.0) -> StagePlan:
+        """What is done at a stage, for an audience, with the waivers that hold at this time.
+
+        A rule that acts for a share of traffic acts where the draw is below it: for a draw of 0
+        all of them do.
+        """
+        period = bisect_left(self._changes[audience], now.astimezone(UTC).date())
+        return self._stages[stage, audience, period, bisect_right(self._shares, draw)]
 
 
 @dataclass(slots=True)
@@ -67,7 +74,10 @@ class Builds:
         """The detector for these settings."""
         dumped = orjson.dumps(settings.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
         if (name, dumped) not in self.made:
-            self.made[name, dumped] = self.kinds[name].build(settings)
+            detector = self.kinds[name].build(settings)
+            if detector.name != name:
+                raise DetectorError(f"{name}: the detector calls itself by another name")
+            self.made[name, dumped] = detector
         return self.made[name, dumped]
 
     def run(self, detector: Detector, timeout_ms: int) -> Run:
@@ -123,16 +133,20 @@ def compile_policy(policy: Policy, kinds: Kinds, builds: Builds | None = None) -
         raise ContentError(problems)
     changes = {audience: _last_days(policy, audience) for audience in policy.audiences}
     made: dict[tuple[Stage, tuple[PlannedRule, ...]], StagePlan] = {}
-    stages: dict[tuple[Stage, str, int], StagePlan] = {}
+    shares = _shares(policy)
+    stages: dict[tuple[Stage, str, int, int], StagePlan] = {}
     for stage in Stage:
         here = [each for each in prepared if stage in each.rule.stages]
         for audience, last_days in changes.items():
-            for period in range(len(last_days) + 1):
-                rules = _planned(policy, here, audience, last_days[period:])
+            for period, passed in product(range(len(last_days) + 1), range(len(shares) + 1)):
+                rules = tuple(
+                    rule if rule.percent > max(shares[:passed], default=0.0) else rule.observing()
+                    for rule in _planned(policy, here, audience, last_days[period:])
+                )
                 if (stage, rules) not in made:
                     made[stage, rules] = _stage_plan(stage, here, rules)
-                stages[stage, audience, period] = made[stage, rules]
-    return PolicyPlan(policy, changes, stages)
+                stages[stage, audience, period, passed] = made[stage, rules]
+    return PolicyPlan(policy, changes, shares, stages)
 
 
 def _prepare(rule: Rule, kinds: Kinds, builds: Builds) -> _Prepared:
@@ -193,6 +207,11 @@ def _problem(policy: Policy, path: str, what: str) -> Problem:
     return Problem(f"policies/{policy.id}.yaml", 0, 0, path, what)
 
 
+def _shares(policy: Policy) -> tuple[float, ...]:
+    shares = {rule.enforced_percent for rule in policy.rules}
+    return tuple(sorted(shares - {0.0, _ALL}))
+
+
 def _last_days(policy: Policy, audience: str) -> tuple[date, ...]:
     return tuple(sorted({w.expires for w in policy.waivers if w.audience == audience}))
 
@@ -248,20 +267,14 @@ def _awaited_runs(
 
 def _planned_rule(prepared: _Prepared, audience: str, waivers: Sequence[Waiver]) -> PlannedRule:
     rule = prepared.rule
-    caps = [waiver.to for waiver in waivers if waiver.rule == rule.id]
+    waivers = [waiver for waiver in waivers if waiver.rule == rule.id]
     return PlannedRule(
         id=rule.id,
         ref=prepared.run.ref,
-        steps=tuple(Step(step.at, _lowered(step.do, caps)) for step in rule.then[audience]),
-        on_unchecked=_lowered(rule.on_unchecked, [cap for cap in caps if cap not in REWRITES]),
+        steps=steps_under(rule.then[audience], waivers),
+        on_unchecked=outage_under(rule.on_unchecked, waivers),
         append=rule.append,
-        is_enforced=rule.mode is Mode.ENFORCE,
+        percent=rule.enforced_percent,
+        is_enforced=rule.enforced_percent > 0,
         selects=prepared.selects,
     )
-
-
-def _lowered(action: Action, caps: Sequence[Action]) -> Action:
-    for cap in caps:
-        if is_at_least(action, cap):
-            action = cap
-    return action

@@ -29,6 +29,7 @@ from app.domain.events import (
     Usage,
 )
 from app.domain.policy import Stage
+from app.domain.protocols import Outside
 from app.guardrails.answer import Choice, Delta, Text
 from app.guardrails.channel import PSEUDONYM, Channel
 from app.guardrails.context import NO_CONTEXT, Context
@@ -43,7 +44,7 @@ from app.guardrails.restore import Restorer
 class OutputGuard:
     """Guards one answer. Feed it every event; at each choice's end await ``finish``."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what guarding an answer depends on, and nothing else
         self,
         plan: PolicyPlan,
         audience: str,
@@ -52,6 +53,8 @@ class OutputGuard:
         now: datetime,
         steers: Sequence[str] = (),
         context: Context = NO_CONTEXT,
+        outside: Outside | None = None,
+        draw: float = 0.0,
     ) -> None:
         """Begin an answer.
 
@@ -63,15 +66,19 @@ class OutputGuard:
             now: Decides which waivers hold, for the whole answer.
             steers: What the input's rules add at the end of the answer.
             context: What the answer belongs to.
+            outside: What detectors ask outside through; without it those are unchecked.
+            draw: Decides which rules act that act for a share of traffic; 0 makes all of them act.
         """
         self.stop: Stop | None = None
         self._plans = {
-            stage: plan.at(stage, audience, now) for stage in (Stage.OUTPUT, Stage.TOOL_CALL)
+            stage: plan.at(stage, audience, now, draw) for stage in (Stage.OUTPUT, Stage.TOOL_CALL)
         }
         self._tokens = KnownTokens(minter.known)
         self._name = minter.name
         self._steers = tuple(steers)
         self._context = context
+        self._outside = outside
+        self._draw = draw
         self._choices: dict[int, Choice] = {}
         self._asked: set[str] = set()
         output = self._plans[Stage.OUTPUT]
@@ -132,9 +139,10 @@ class OutputGuard:
             return []
         events = self._end_block(choice)
         choice.has_finished = True
+        self._open_arguments(choice)
         texts = list(choice.texts.values())
         await end_all(texts)
-        self._asked.update(await ask(tuple(self._plans.values()), texts))
+        self._asked.update(await ask(tuple(self._plans.values()), texts, self._outside))
         events += self._leave(choice, texts)
         if self.stop is None:
             events += [*self._steered(choice), event]
@@ -265,6 +273,14 @@ class OutputGuard:
                 events.append(replace(like, signed=event.signed))
         return events
 
+    def _open_arguments(self, choice: Choice) -> None:
+        """A call without arguments gives none, and rules may want some."""
+        for of in [of for of in choice.texts if of.endswith("].name")]:
+            name = choice.texts[of]
+            if isinstance(name.like, ToolCallDelta):
+                like = ToolCallDelta(name.like.index, choice=choice.number)
+                self._open(choice, f"tool_calls[{like.index}].arguments", like)
+
     def _annotation(self, choice: Choice, event: Annotation) -> list[StreamEvent]:
         """Held to the end, when the places in the text that it names are known."""
         number = len(choice.annotations)
@@ -275,12 +291,13 @@ class OutputGuard:
         return []
 
     def _context_of(self, choice: Choice, of: str, *, is_call: bool) -> Context:
-        if not is_call:
-            return replace(self._context, stage=Stage.OUTPUT)
         call, _, part = of.rpartition(".")
+        part = part.partition("[")[0]
+        if not is_call:
+            return replace(self._context, stage=Stage.OUTPUT, of=part)
         name = choice.texts.get(f"{call}.name") if part == "arguments" else None
         tool = None if name is None else name.channel.text
-        return replace(self._context, stage=Stage.TOOL_CALL, tool=tool)
+        return replace(self._context, stage=Stage.TOOL_CALL, tool=tool, of=part)
 
     def _leave(self, choice: Choice, texts: Sequence[Text]) -> list[StreamEvent]:
         """What is left of a choice that has ended; where one text stops, only that one's."""
@@ -366,6 +383,7 @@ class OutputGuard:
                 ran=self._ran(channels),
                 findings=tuple(finding for each in seen for finding in in_order(each.findings)),
                 unchecked=tuple(run for each in seen for run in each.unchecked),
+                draw=self._draw,
             )
 
     def _ran(self, channels: Sequence[Channel]) -> tuple[DetectorRef, ...]:

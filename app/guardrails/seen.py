@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from app.domain.decision import DetectorRef, UncheckedRun
+from app.domain.errors import BackendError, DetectorError
 from app.domain.finding import Clean, Detection, Finding, Found, Unchecked
+from app.domain.protocols import Outside
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.detector import Scope, SlowDetector
 from app.guardrails.passage import Passage
@@ -103,25 +105,34 @@ def outage(ref: DetectorRef, unchecked: Unchecked) -> UncheckedRun:
     return UncheckedRun(ref.detector, ref.spec, "", unchecked.reason)
 
 
-async def ask_all(runs: Sequence[AwaitedRun], passages: Mapping[str, Passage]) -> dict[str, Seen]:
-    """What awaited detectors say about each text, all asked at once, each within its deadline."""
+async def ask_all(
+    runs: Sequence[AwaitedRun], passages: Mapping[str, Passage], outside: Outside | None = None
+) -> dict[str, Seen]:
+    """What awaited detectors say about each text, all asked at once, each within its deadline.
+
+    Those that ask outside are unchecked where nothing outside is at hand.
+    """
     if not runs:
         return {}
     async with asyncio.TaskGroup() as group:
         tasks = {
-            path: [group.create_task(_ask(run, path, passage)) for run in runs]
+            path: [group.create_task(_ask(run, path, passage, outside)) for run in runs]
             for path, passage in passages.items()
             if passage.original
         }
     return {path: sum((task.result() for task in asked), Seen()) for path, asked in tasks.items()}
 
 
-async def _ask(run: AwaitedRun, path: str, passage: Passage) -> Seen:
+async def _ask(run: AwaitedRun, path: str, passage: Passage, outside: Outside | None) -> Seen:
     try:
         async with asyncio.timeout(run.timeout_ms / 1000):
-            detection = await _awaited(run, passage)
+            detection = await _awaited(run, passage, outside)
     except TimeoutError:
         detection = Unchecked(f"no answer within {run.timeout_ms} ms")
+    except BackendError as exc:
+        detection = Unchecked(f"the model it asks: {exc.problem}")
+    except DetectorError as exc:
+        detection = Unchecked(str(exc))
     except Exception as exc:  # noqa: BLE001  # any failure of a detector means: not checked
         detection = Unchecked(f"{type(exc).__name__} while asking")
     match detection:
@@ -135,10 +146,12 @@ async def _ask(run: AwaitedRun, path: str, passage: Passage) -> Seen:
             assert_never(detection)
 
 
-async def _awaited(run: AwaitedRun, passage: Passage) -> Detection:
+async def _awaited(run: AwaitedRun, passage: Passage, outside: Outside | None) -> Detection:
     if isinstance(run.detector, SlowDetector):
         return await run.detector.inspect_slowly(passage)
-    return await run.detector.inspect_remotely(passage)
+    if outside is None:
+        return Unchecked("nothing outside can be asked here")
+    return await run.detector.inspect_remotely(passage, outside)
 
 
 def in_original(seen: Seen, text: Rewritten) -> Seen:

@@ -6,10 +6,12 @@ from functools import lru_cache
 from app.domain.errors import DetectorError
 from app.guardrails.regex import Regex, regex_set
 from app.guardrails.syntax import Node, max_width, min_width, parse
-from app.guardrails.unfinished import REACH, begun, loosened, written
+from app.guardrails.unfinished import REACH, begun, loosened, unfinished, written
 
 _LARGEST_PROGRAM = 60_000
 """Instructions. One step of an automaton looks at no more states than that."""
+
+_NOTHING = r"[^\x00-\x{10FFFF}]"
 
 Spans = list[tuple[int, int]]
 
@@ -19,6 +21,7 @@ class Shape:
 
     __slots__ = (
         "_find",
+        "_find_growing",
         "_find_open",
         "_find_open_far",
         "_limit",
@@ -59,6 +62,7 @@ class Shape:
         """Matches at the end of a text that may be open to the shape."""
         self._find_open = Regex(self.open_end)
         self._find_open_far = self._find_open if loose == tree else _exactly(tree)
+        self._find_growing = _growing(tree)
         self.is_exact = self._find_open_far is not None and self._limit is None
         """Whether no more is held than could still be part of, extend or cancel a match."""
 
@@ -74,6 +78,13 @@ class Shape:
             return self._open_at(data, at)
         start = len(text[:at].encode("utf-8", "replace"))
         return at + len(data[start : self._open_at(data, start)].decode())
+
+    def may_grow(self, text: str, at: int, before: int) -> bool:
+        """Whether a match that begins in ``text[at:before]`` could take in more than the text."""
+        if self._limit is not None or not text.isascii() or self._find_growing is None:
+            return True
+        span = self._find_growing.find(text.encode(), at, len(text))
+        return span is not None and span[0] < before
 
     def scan(self, text: str, at: int, *, is_end: bool) -> tuple[Spans, int]:
         """The settled matches from ``at`` on, and the earliest place that is open and not taken.
@@ -178,6 +189,15 @@ def _exactly(tree: Node) -> Regex | None:
     except DetectorError:
         return None
     return search if search.size <= _LARGEST_PROGRAM else None
+
+
+def _growing(tree: Node) -> Regex | None:
+    """The search for what could take in more; none if it is too large."""
+    more = unfinished(tree, takes_more=True)
+    try:
+        return Regex(_NOTHING if more is None else rf"(?:{more})\z")
+    except DetectorError:
+        return None
 
 
 def _in_code_points(

@@ -1,7 +1,7 @@
 """What is done at one stage for one audience, ready to run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from app.domain.decision import DetectorRef
@@ -52,8 +52,15 @@ class PlannedRule:
     steps: Steps
     on_unchecked: Action
     append: str
+    percent: float
+    """For which share of traffic the rule acts."""
     is_enforced: bool
+    """Whether it acts in this exchange."""
     selects: Callable[[Finding], bool]
+
+    def observing(self) -> "PlannedRule":
+        """The same rule, where it decides and does not act."""
+        return replace(self, is_enforced=False)
 
     def action(self, finding: Finding) -> Action:
         """What this rule does about a finding of its detector."""
@@ -63,6 +70,11 @@ class PlannedRule:
     def can_act(self) -> bool:
         """Whether a finding may make this rule change or stop the text."""
         return self.is_enforced and any(step.do in REWRITES | STOPS for step in self.steps)
+
+    @property
+    def can_stop(self) -> bool:
+        """Whether a finding may make this rule end the text."""
+        return self.is_enforced and any(step.do in STOPS for step in self.steps)
 
     @property
     def can_say(self) -> bool:
@@ -157,6 +169,23 @@ class StagePlan:
     def has_windows(self) -> bool:
         """Whether a run of ``span_runs`` is shown windows of the text, not only matches."""
         return any(not isinstance(run.detector, MatchDetector) for run in self.span_runs)
+
+    def may_show_mark(self, tail: str, start: int, end: int) -> bool:
+        """Whether ``tail[start:end]``, which is masked, is masked so whatever comes.
+
+        It is where what is open inside it can neither stop the text nor reach beyond it. What only
+        waits for an assertion reaches to the end of the tail.
+        """
+        if self.has_windows or self.sentence_runs or end < len(tail):
+            return False
+        for run, _, shape in self.span_shapes:
+            open_at = shape.scan(tail, start, is_end=False)[1]
+            if open_at < end and (self._can_stop(run) or shape.may_grow(tail, open_at, end)):
+                return False
+        return True
+
+    def _can_stop(self, run: Run) -> bool:
+        return any(rule.can_stop for rule in self.rules_of[run.ref])
 
     @cached_property
     def left_context(self) -> int:

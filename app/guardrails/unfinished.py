@@ -60,24 +60,27 @@ def written(node: Node) -> str:
             return _times(written(item), low, high)
 
 
-def unfinished(node: Node) -> str | None:
-    """U(node) as a pattern; none where it is empty."""
+def unfinished(node: Node, *, takes_more: bool = False) -> str | None:
+    """U(node) as a pattern; none where it is empty.
+
+    With ``takes_more`` only what could take in another code point, not what waits for an assertion.
+    """
     match node:
         case Char():
             return ""
         case Look(_, is_settled):
-            return None if is_settled else ""
+            return None if is_settled or takes_more else ""
         case Seq(items):
             rest: str | None = None
             for item in reversed(items):
-                within = unfinished(item)
+                within = unfinished(item, takes_more=takes_more)
                 done = None if rest is None else written(item) + rest
                 rest = within if rest == "" and _goes_on(item) else _either([within, done])
             return rest
         case Choice(options):
-            return _either(list(map(unfinished, options)))
+            return _either([unfinished(each, takes_more=takes_more) for each in options])
         case Repeat(item, _, high):
-            within = unfinished(item)
+            within = unfinished(item, takes_more=takes_more)
             if within is None or high == 0:
                 return None
             return _times(written(item), 0, None if high is None else high - 1) + within

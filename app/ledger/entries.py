@@ -131,6 +131,7 @@ def closing_body(
             "finish": closing.finish,
             "error": closing.error,
             "usage": closing.usage,
+            "detector_usage": closing.detector_usage,
             "timings": closing.timings,
             "content": _digests(owner, closing.content),
         },

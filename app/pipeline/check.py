@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from app.domain.clock import Clock
 from app.domain.conversation import Segment
-from app.domain.protocols import PseudonymScope
+from app.domain.protocols import Outside, PseudonymScope
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.evaluate import inspect_segments
 from app.guardrails.plan import PolicyPlan
@@ -23,8 +23,12 @@ async def check_segments(  # noqa: PLR0913  # what a check depends on, and nothi
     catalog: str,
     scope: PseudonymScope,
     context: Context = NO_CONTEXT,
+    outside: Outside | None = None,
 ) -> CheckResult:
-    """What a policy makes of these texts. Nothing is recorded and no pseudonym is kept."""
+    """What a policy makes of these texts. Nothing is recorded and no pseudonym is kept.
+
+    Without ``outside``, detectors that ask outside are unchecked.
+    """
     started_s = clock.monotonic()
     inspection = await inspect_segments(
         plan,
@@ -33,6 +37,7 @@ async def check_segments(  # noqa: PLR0913  # what a check depends on, and nothi
         minter=Minter(pseudonym_key, scope),
         now=clock.now(),
         context=context,
+        outside=outside,
     )
     flat = Findings()
     flat.add(inspection.trace, inspection.decisions)

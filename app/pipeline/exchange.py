@@ -1,10 +1,11 @@
 """The order of the steps: guard in, compose, record, backend, guard out, record."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from app.domain.catalog import Route
 from app.domain.clock import Clock, NewId
 from app.domain.conversation import (
     Conversation,
@@ -20,13 +21,21 @@ from app.domain.errors import BackendError, RequestError
 from app.domain.events import Finish, FinishReason, Usage
 from app.domain.policy import KeepContent
 from app.domain.prompt import SystemPrompt
-from app.domain.protocols import Backend, Caller, Ledger, PseudonymScope, PseudonymVault
+from app.domain.protocols import (
+    Backend,
+    Caller,
+    Ledger,
+    Outside,
+    PseudonymScope,
+    PseudonymVault,
+)
 from app.domain.record import Closing, Opening, Status, Timings
 from app.guardrails.context import Context
 from app.guardrails.decide import outcome_of
 from app.guardrails.evaluate import History, Inspection, inspect_segments
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
+from app.guardrails.share import draw_of
 from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Stopped, Summary
 from app.pipeline.loaded import Served
 from app.pipeline.replies import reply_to
@@ -45,6 +54,8 @@ class Steps:
     metrics: Metrics
     clock: Clock
     new_id: NewId
+    outside: Callable[[str, Mapping[str, Route]], Outside]
+    """Makes what one exchange's detectors ask outside through, for a tenant, by these routes."""
     pseudonym_key: bytes
     history: History
     max_messages: int
@@ -62,6 +73,7 @@ class Ask:
     caller: Caller
     audience: str
     dialect: str
+    routes: Mapping[str, Route]
     request_id: str
 
     @property
@@ -86,6 +98,7 @@ class _Ready:
     def context(self) -> Context:
         """What the answer belongs to, as the model gets it."""
         said = [(m.role, part) for m in self.asked.messages for part in m.parts]
+        wanted = self.asked.response_format
         questions = (
             part.text
             for role, part in reversed(said)
@@ -96,6 +109,7 @@ class _Ready:
             question=next(questions, ""),
             documents=tuple(part.text for _, part in said if isinstance(part, ToolResultPart)),
             tools=self.asked.tools,
+            answer_schema=None if wanted is None else wanted.schema,
         )
 
 
@@ -105,6 +119,7 @@ class Exchange:
     def __init__(self, steps: Steps, ask: Ask) -> None:
         self._steps = steps
         self._ask = ask
+        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, ask.scope.session)
         self._started_s = steps.clock.monotonic()
         self._input_ms = 0.0
         self._first_token_ms: float | None = None
@@ -113,6 +128,7 @@ class Exchange:
         self._outcome = Outcome.ALLOW
         self._findings = Findings()
         self._guard: OutputGuard | None = None
+        self._outside = steps.outside(ask.caller.tenant, ask.routes)
 
     async def run(self) -> AsyncGenerator[ExchangeEvent, None]:
         """All of it. Closing the generator early closes the record as cancelled.
@@ -163,6 +179,8 @@ class Exchange:
             now=steps.clock.now(),
             history=steps.history,
             context=Context(system=raw.text, tools=ask.conversation.tools),
+            outside=self._outside,
+            draw=self._draw,
         )
         conversation = with_texts(ask.conversation, inspection.texts)
         wishes = conversation.wishes
@@ -201,6 +219,8 @@ class Exchange:
             now=steps.clock.now(),
             steers=ready.inspection.steers,
             context=ready.context,
+            outside=self._outside,
+            draw=self._draw,
         )
         route = ask.served.route
         events = steps.backends[route.backend].stream(ready.asked, route.model)
@@ -319,6 +339,7 @@ class Exchange:
             finish=self._finish.value if self._finish is not None else None,
             error=error,
             usage=self._usage,
+            detector_usage=self._outside.usage,
             timings=timings,
             content=guard.content if guard is not None else (),
         )
@@ -333,6 +354,8 @@ class Exchange:
             metrics.first_token_came(persona, self._first_token_ms / 1000)
         if self._usage is not None:
             metrics.tokens_used(self._usage)
+        if self._outside.usage is not None:
+            metrics.detectors_used(self._outside.usage)
         for run in self._findings.unchecked:
             metrics.detector_unchecked(run.detector)
 

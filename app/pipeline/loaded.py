@@ -30,6 +30,8 @@ class Loaded:
     """By persona and variant."""
     plans: Mapping[str, PolicyPlan]
     """By policy, also of policies that no persona uses."""
+    routes: Mapping[str, Route]
+    """Every route, as it is served."""
 
     def find(self, persona: str, variant: str | None) -> Served:
         """The persona or variant.

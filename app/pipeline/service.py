@@ -92,6 +92,7 @@ class Pipeline:
             caller=caller,
             audience=resolve_audience(served.plan.policy, caller, conversation.wishes.audience),
             dialect=dialect,
+            routes=loaded.routes,
             request_id=self._steps.new_id(),
         )
         return Exchange(self._steps, ask).run()
@@ -114,6 +115,7 @@ class Pipeline:
             catalog=loaded.catalog.digest,
             scope=PseudonymScope(caller.tenant, caller.key_id, f"check:{self._steps.new_id()}"),
             context=Context(system=request.system or ""),
+            outside=self._steps.outside(caller.tenant, loaded.routes),
         )
 
     async def render(self, request: RenderRequest, caller: Caller) -> SystemPrompt:

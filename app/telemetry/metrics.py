@@ -69,6 +69,14 @@ class Metrics:
                 registry=registry,
             ).labels
         )
+        self._detector_tokens = cache(
+            Counter(
+                "banneton_detector_tokens",
+                "Tokens that models counted for answering detectors.",
+                ["gen_ai_token_type"],
+                registry=registry,
+            ).labels
+        )
         self._unchecked = cache(
             Counter(
                 "banneton_detector_unchecked",
@@ -123,6 +131,11 @@ class Metrics:
         """Note what a provider counted."""
         self._tokens("input").observe(usage.input_tokens)
         self._tokens("output").observe(usage.output_tokens)
+
+    def detectors_used(self, usage: Usage) -> None:
+        """Count what answering the detectors of one exchange took."""
+        self._detector_tokens("input").inc(usage.input_tokens)
+        self._detector_tokens("output").inc(usage.output_tokens)
 
     def detector_unchecked(self, detector: str) -> None:
         """Count a text that a detector did not check to the end."""

@@ -15,6 +15,7 @@ from app.catalog.read import read_catalog
 from app.domain.catalog import Catalog, Prompt
 from app.domain.errors import ContentError, DetectorError, Problem
 from app.domain.persona import FileModel
+from app.domain.policy import Stage
 
 CASES = Path(__file__).parent.parent / "cases" / "bad_catalogs"
 GOOD = CASES / "_good"
@@ -54,6 +55,15 @@ class Judge(FileModel):
 
     question: str
     """The question."""
+    route: str = "judge"
+    """Whom to ask."""
+
+
+class Webhook(FileModel):
+    """Settings of a detector that asks a service."""
+
+    endpoint: str
+    """Whom to ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,7 @@ class Kind:
     settings: type[FileModel]
     is_as_strict: Callable[[Any, Any], bool]
     summary: str = "Finds things."
+    stages: frozenset[Stage] = frozenset(Stage)
 
 
 KINDS = (
@@ -71,6 +82,7 @@ KINDS = (
     Kind("words", Words, lambda new, old: set(new.words) >= set(old.words)),
     Kind("patterns", Patterns, lambda new, old: set(new.patterns) >= set(old.patterns)),
     Kind("judge", Judge, lambda _new, _old: False),
+    Kind("webhook", Webhook, lambda _new, _old: False),
 )
 
 

@@ -21,7 +21,7 @@ from app.catalog.tier import comparator
 from app.domain.catalog import Catalog, Prompt
 from app.domain.errors import ContentError
 from app.domain.persona import FileModel
-from app.domain.policy import DetectSpec, action_at
+from app.domain.policy import DetectSpec, Stage, action_at
 
 GRID = [tick / 20 for tick in range(21)]
 AUDIENCES = ("minor", "teen", "public")
@@ -57,6 +57,7 @@ class Kind:
     name: str = "words"
     summary: str = "Words."
     settings: type[FileModel] = Words
+    stages: frozenset[Stage] = frozenset(Stage)
 
     @staticmethod
     def is_as_strict(ours: Words, theirs: Words) -> bool:

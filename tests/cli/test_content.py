@@ -12,11 +12,6 @@ BAD = SHIPPED / "tests/cases/bad_catalogs"
 MISTAKES = sorted(path.parent.name for path in BAD.glob("*/expected.txt"))
 STAND_INS = (
     (
-        "policies/legal.yaml",
-        "{judge: {question: Is this legal advice?}}",
-        "{words: {words: [sue]}}",
-    ),
-    (
         "prompts/assistant.md.j2",
         "Talk to {{ variables.customer_name }}.",
         "{% for each in behaviours %}{{ each.instruct }} {% endfor %}Talk to {{ customer_name }}.",

@@ -9,7 +9,7 @@ import typer
 from app.cli.app import cli
 from app.cli.reference import pages
 from app.guardrails.kinds import KINDS
-from app.guardrails.unfinished import Shape
+from app.guardrails.shapes import Shape
 from app.main import check_cases, load_project
 from tests.docs.pages import DOCS, REPOSITORY
 

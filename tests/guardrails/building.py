@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from app.domain.events import Finish, FinishReason, StreamEvent, TextDelta
+from typing_extensions import override
+
+from app.domain.events import Finish, FinishReason, StreamEvent, TextDelta, Usage
 from app.domain.finding import CLEAN, Detection, Finding, Found
 from app.domain.persona import FileModel
 from app.domain.policy import (
@@ -20,7 +22,7 @@ from app.domain.policy import (
     Steps,
     Waiver,
 )
-from app.domain.protocols import PseudonymScope
+from app.domain.protocols import AnswerT, Outside, PseudonymScope, Question
 from app.guardrails.detector import Detector, DetectorKind, Scope
 from app.guardrails.kinds import KINDS
 from app.guardrails.passage import Passage
@@ -84,10 +86,13 @@ def guard(
     minter: Minter | None = None,
     now: datetime = NOW,
     steers: Sequence[str] = (),
+    draw: float = 0.0,
 ) -> OutputGuard:
     """A guard over one answer."""
     minter = minter or Minter(KEY, SCOPE)
-    return OutputGuard(compiled, audience, minter=minter, now=now, steers=steers)
+    return OutputGuard(
+        compiled, audience, minter=minter, now=now, steers=steers, outside=OUTSIDE, draw=draw
+    )
 
 
 def observed(rule_: Rule) -> Rule:
@@ -163,6 +168,33 @@ class Local:
         return Finding(self.name, "c", self.score, "", start, end, self.revision, spec=self.spec)
 
 
+class Says(Outside):
+    """Answers the same to everything."""
+
+    def __init__(self, answer: str | bytes) -> None:
+        self._answer = answer if isinstance(answer, str) else answer.decode("utf-8", "replace")
+        self._bytes = answer if isinstance(answer, bytes) else answer.encode("utf-8", "replace")
+
+    @property
+    @override
+    def usage(self) -> Usage | None:
+        return None
+
+    @override
+    async def complete(
+        self, route: str, question: Question, read: Callable[[str], AnswerT]
+    ) -> AnswerT:
+        return read(self._answer)
+
+    @override
+    async def post(self, endpoint: str, body: bytes) -> bytes:
+        return self._bytes
+
+
+OUTSIDE = Says("")
+"""For detectors of a test, which answer by themselves."""
+
+
 @dataclass
 class Remote:
     """A detector outside, made of a coroutine function."""
@@ -173,8 +205,9 @@ class Remote:
     spec: str = ""
     asked: list[str] = field(default_factory=list)
 
-    async def inspect_remotely(self, passage: Passage) -> Detection:
-        """What the function says."""
+    async def inspect_remotely(self, passage: Passage, outside: Outside) -> Detection:
+        """What the function says, without asking anybody."""
+        del outside
         self.asked.append(passage.original)
         return await self.answer(passage.original)
 

@@ -11,7 +11,7 @@ from app.guardrails.evaluate import History, inspect_segments
 from app.guardrails.passage import Passage
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
-from tests.guardrails.building import KEY, NOW, SCOPE, Remote, kind, plan, rule, words
+from tests.guardrails.building import KEY, NOW, OUTSIDE, SCOPE, Remote, kind, plan, rule, words
 
 INPUT = Stage.INPUT
 TOOLS = (Tool("pay", parameters={"type": "object"}),)
@@ -55,7 +55,13 @@ async def test_slow_detectors_see_the_text_as_it_is_and_those_outside_what_is_le
     history = History(b"k")
     _, seen = [
         await inspect_segments(
-            compiled, "public", [segment], minter=Minter(KEY, SCOPE), now=NOW, history=history
+            compiled,
+            "public",
+            [segment],
+            minter=Minter(KEY, SCOPE),
+            now=NOW,
+            history=history,
+            outside=OUTSIDE,
         )
         for _ in range(2)
     ]
@@ -103,8 +109,10 @@ async def test_an_answer_is_looked_at_with_what_it_belongs_to() -> None:
     assert guarding.stop is not None
     assert out == []
     contexts = {each.original: each.context for each in slow.shown}
-    assert contexts["hello"] == Context(Stage.OUTPUT, "s", "q", ("d",), TOOLS)
+    assert contexts["hello"] == Context(Stage.OUTPUT, "s", "q", ("d",), TOOLS, of="text")
     assert contexts["{}"].stage is Stage.TOOL_CALL
     assert contexts["{}"].tool == "pay"
     assert contexts["{}"].parameters() == {"type": "object"}
+    assert contexts["{}"].of == "arguments"
     assert contexts["pay"].tool is None
+    assert contexts["pay"].of == "name"

@@ -18,6 +18,7 @@ from app.guardrails.pseudonyms import Minter
 from tests.guardrails.building import (
     KEY,
     NOW,
+    OUTSIDE,
     SCOPE,
     Local,
     Remote,
@@ -42,7 +43,7 @@ async def inspect(
     ]
     minter = minter or Minter(KEY, SCOPE)
     return await inspect_segments(
-        compiled, "public", segments, minter=minter, now=NOW, history=history
+        compiled, "public", segments, minter=minter, now=NOW, history=history, outside=OUTSIDE
     )
 
 
@@ -120,7 +121,7 @@ async def _hang() -> Detection:
         pytest.param(Remote(lambda _text: _hang()), "no answer within 5 ms", id="too late"),
         pytest.param(
             Remote(lambda text: _raise(BackendError(BackendProblem.CONNECT, text))),
-            "BackendError while asking",
+            "the model it asks: connect",
             id="an error that quotes the text",
         ),
         pytest.param(

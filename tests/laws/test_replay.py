@@ -38,6 +38,7 @@ STEPS = st.lists(st.sampled_from(ACTS), min_size=1, max_size=3).map(
 )
 
 
+DRAWS = st.sampled_from([0.0, 9.99, 10.0, 49.99, 50.0, 99.99])
 Detect = Mapping[str, Mapping[str, object]]
 
 
@@ -64,6 +65,7 @@ def policies(draw: st.DrawFn) -> PolicyPlan:
             {audience: draw(STEPS) for audience in AUDIENCES},
             *draw(st.sets(st.sampled_from(stages), min_size=1)),
             mode=draw(st.sampled_from(list(Mode))),
+            enforce_percent=draw(st.sampled_from([10.0, 50.0, 100.0])),
             on_unchecked=draw(st.sampled_from([Action.BLOCK, Action.FLAG, Action.ALLOW])),
             append=f" +{n}",
         )
@@ -77,9 +79,14 @@ def policies(draw: st.DrawFn) -> PolicyPlan:
 
 
 @LAW
-@given(policies(), st.sampled_from(AUDIENCES), st.lists(st.text("abB! ", max_size=8), max_size=4))
+@given(
+    policies(),
+    st.sampled_from(AUDIENCES),
+    st.lists(st.text("abB! ", max_size=8), max_size=4),
+    DRAWS,
+)
 def test_input_is_decided_as_its_trace_says(
-    compiled: PolicyPlan, audience: str, texts: Sequence[str]
+    compiled: PolicyPlan, audience: str, texts: Sequence[str], draw: float
 ) -> None:
     """A request was decided by something that its record does not hold."""
     segments = [
@@ -87,7 +94,7 @@ def test_input_is_decided_as_its_trace_says(
         for n, text in enumerate(texts)
     ]
     minter = Minter(KEY, SCOPE)
-    seen = run(inspect_segments(compiled, audience, segments, minter=minter, now=NOW))
+    seen = run(inspect_segments(compiled, audience, segments, minter=minter, now=NOW, draw=draw))
     again = decide(compiled, audience, seen.trace, NOW)
     assert again == seen.decisions
     assert outcome_of(again) == seen.outcome
@@ -102,12 +109,13 @@ def test_input_is_decided_as_its_trace_says(
     st.sampled_from(AUDIENCES),
     st.text("abB! ", max_size=12),
     st.sets(st.integers(1, 12)),
+    DRAWS,
 )
 def test_answers_are_decided_as_their_trace_says(
-    compiled: PolicyPlan, audience: str, text: str, cuts: set[int]
+    compiled: PolicyPlan, audience: str, text: str, cuts: set[int], draw: float
 ) -> None:
     """An answer was stopped or passed by something that its record does not hold."""
-    guarding = guard(compiled, audience)
+    guarding = guard(compiled, audience, draw=draw)
     events = [TextDelta(piece) for piece in pieces(text, cuts)]
     run(stream(guarding, [*events, ToolCallDelta(0, text, "call", "tool")]))
     again = decide(compiled, audience, guarding.trace, NOW)

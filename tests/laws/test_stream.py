@@ -39,7 +39,7 @@ from tests.guardrails.building import (
     text_of,
     words,
 )
-from tests.guardrails.grammar import EDGED, At, One, Row, Tree, matches, regex, trees
+from tests.guardrails.grammar import EDGED, At, One, Row, Times, Tree, matches, regex, trees
 
 ALPHABET = "ab _"
 MASK = "[removed]"
@@ -158,11 +158,24 @@ def _words(word: str, text: str, *, whole: bool) -> list[tuple[int, int]]:
     return found
 
 
+def _word(word: str) -> Tree:
+    return Row(tuple(map(One, word)))
+
+
+def _before_edge(tree: Tree) -> Tree:
+    return Row((tree, At(r"\b")))
+
+
 @LAW
 @given(
     st.lists(st.tuples(st.one_of(WORDS, EDGED), st.sampled_from(ACTS)), min_size=1, max_size=3),
     st.text("ab ", max_size=7),
     CUTS,
+)
+@example([(_word("aa"), Action.MASK), (_before_edge(One("a")), Action.MASK)], "aa", set())
+@example([(_before_edge(One("b")), Action.MASK), (_word("ab"), Action.MASK)], "ab", {1})
+@example(
+    [(_word("bb"), Action.MASK), (_before_edge(Times(One("ab"), 1, 2)), Action.MASK)], "bba", set()
 )
 def test_nothing_waits_that_nothing_could_affect(
     rules: list[tuple[Tree, Action]], text: str, cuts: set[int]

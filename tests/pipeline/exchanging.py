@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from app.ledger.ledger import Ledger
 from app.ledger.pseudonyms import Vault
 from app.ledger.records import Record, RecordFilter
 from app.main import SystemClock, load_project, new_id, open_ledger
+from app.outgoing import open_reach
 from app.pipeline.exchange import Ask, Exchange, Steps
 from app.pipeline.loaded import Loaded
 from app.telemetry.metrics import Metrics
@@ -85,6 +86,7 @@ class Kitchen:
             caller=CALLER,
             audience=asked.wishes.audience or served.plan.policy.default_audience,
             dialect="openai_chat",
+            routes=self.loaded.routes,
             request_id=new_id(),
         )
         return Exchange(self.steps, ask)
@@ -105,19 +107,21 @@ async def kitchen(
     project = load_project(root, reads_secrets=False)
     loaded = project.load()
     ledger = await open_ledger(project)
-    try:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(ledger.stop)
+        backends = dict.fromkeys({one.route.backend for one in loaded.served.values()}, backend)
+        reach = await open_reach(project.settings, backends, SystemClock(), new_id, stack)
         steps = Steps(
-            backends=dict.fromkeys({one.route.backend for one in loaded.served.values()}, backend),
+            backends=backends,
             ledger=ledger_as(ledger),  # type: ignore[arg-type]  # a ledger, or a fake one
             vault=Vault(ledger.store),
             metrics=Metrics(),
             clock=SystemClock(),
             new_id=new_id,
+            outside=reach.asking,
             pseudonym_key=ledger.store.keyring.pseudonym_key,
             history=History(secrets.token_bytes(32)),
             max_messages=3,
             max_text_chars=1000,
         )
         yield Kitchen(steps, loaded, ledger, backend)
-    finally:
-        await ledger.stop()

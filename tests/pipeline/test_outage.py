@@ -1,7 +1,6 @@
 """A detector that cannot run: an outage is neither clean nor a block, and ends closed."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,16 +9,17 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from typing_extensions import override
 
 from app.domain.finding import Detection, Finding
 from app.domain.persona import FileModel
+from app.domain.protocols import Outside
 from app.guardrails.detector import Detector, DetectorKind, LocalDetector, RemoteDetector, Scope
 from app.guardrails.kinds import KINDS
 from app.guardrails.passage import Passage
 from app.guardrails.plan import Builds
-from app.main import load_project, running_app
+from app.main import load_project
+from tests.pipeline.serving import serving
 from tests.servers.openai_server import OpenAIServer, openai_server, text_answer
 
 Json = Any
@@ -55,7 +55,7 @@ class Hangs(RemoteDetector):
     spec = ""
 
     @override
-    async def inspect_remotely(self, passage: Passage) -> Detection:
+    async def inspect_remotely(self, passage: Passage, outside: Outside) -> Detection:
         await asyncio.Event().wait()
         raise AssertionError(passage.original)
 
@@ -88,9 +88,7 @@ _RULE = """
 
 
 @asynccontextmanager
-async def serving(
-    root: Path, **rule: str
-) -> AsyncIterator[tuple[httpx2.AsyncClient, OpenAIServer]]:
+async def shaky(root: Path, **rule: str) -> AsyncIterator[tuple[httpx2.AsyncClient, OpenAIServer]]:
     """The whole gateway in this process, with one more kind of detector and a rule that uses it."""
     policy = root / "policies/root.yaml"
     text = policy.read_text("utf-8")
@@ -100,19 +98,8 @@ async def serving(
         there = deployment.read_text("utf-8").replace("http://127.0.0.1:9/v1", provider.base_url)
         deployment.write_text(there.replace(', api_key: "${MODEL_KEY}"', ""), "utf-8")
         project = replace(load_project(root), builds=Builds({**KINDS, "flaky": FLAKY}))
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            async with running_app(project, host="127.0.0.1") as app, asyncio.TaskGroup() as group:
-                config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
-                server = uvicorn.Server(config)
-                # As serve does, but for signals, which are pytest's.
-                group.create_task(server._serve(sockets=[listener]))  # noqa: SLF001
-                async with httpx2.AsyncClient(
-                    base_url=f"http://127.0.0.1:{listener.getsockname()[1]}",
-                    timeout=60,
-                    trust_env=False,
-                ) as http:
-                    yield http, provider
-                server.should_exit = True
+        async with serving(project) as http:
+            yield http, provider
 
 
 async def ask(http: httpx2.AsyncClient, **more: Json) -> httpx2.Response:
@@ -125,7 +112,7 @@ async def ask(http: httpx2.AsyncClient, **more: Json) -> httpx2.Response:
 @pytest.mark.parametrize("how", ["raises", "hangs"])
 async def test_an_outage_at_the_input_ends_closed(root: Path, how: str) -> None:
     """A detector that is down would let everything through, or pass for a decision."""
-    async with serving(root, how=how, stage="input", then="flag", on_unchecked="") as (
+    async with shaky(root, how=how, stage="input", then="flag", on_unchecked="") as (
         http,
         provider,
     ):
@@ -151,7 +138,7 @@ async def test_an_outage_at_the_input_ends_closed(root: Path, how: str) -> None:
 @pytest.mark.parametrize("streams", [True, False], ids=["stream", "whole"])
 async def test_an_outage_at_the_output_ends_closed(root: Path, how: str, *, streams: bool) -> None:
     """An answer that nobody looked at would leave."""
-    async with serving(root, how=how, stage="output", then="block", on_unchecked="") as (
+    async with shaky(root, how=how, stage="output", then="block", on_unchecked="") as (
         http,
         provider,
     ):
@@ -171,7 +158,7 @@ async def test_the_file_says_what_an_outage_does(
 ) -> None:
     """A file that says otherwise would be overruled, or an outage pass for a decision."""
     said = f"on_unchecked: {wanted}"
-    async with serving(root, how="raises", stage="input", then="block", on_unchecked=said) as (
+    async with shaky(root, how="raises", stage="input", then="block", on_unchecked=said) as (
         http,
         provider,
     ):

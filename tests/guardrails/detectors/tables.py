@@ -24,7 +24,8 @@ def rows(table: str, part: str) -> list[Any]:
     entries = content[part]
     assert len({entry["id"] for entry in entries}) == len(entries), f"{table}: ids repeat"
     return [
-        pytest.param({**entry, "text": "".join(entry["text"])}, id=entry["id"]) for entry in entries
+        pytest.param({**entry, "text": "".join(entry.get("text", ""))}, id=entry["id"])
+        for entry in entries
     ]
 
 

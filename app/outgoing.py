@@ -1,0 +1,197 @@
+"""What leaves the process, made of settings: backends, endpoints, and who may use them."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, assert_never
+
+import aiohttp
+
+from app.backends.local import LocalBackend
+from app.backends.openai import OpenAIBackend
+from app.backends.outside import Answers, Endpoint, Reach
+from app.backends.scripted import Script, ScriptedBackend
+from app.backends.timeouts import Timeouts
+from app.catalog.wording import read_as, unknown
+from app.catalog.yaml_source import read_document
+from app.domain.catalog import Catalog, Source
+from app.domain.clock import Clock, NewId
+from app.domain.errors import ContentError, Problem
+from app.domain.policy import DetectSpec
+from app.domain.protocols import Backend
+from app.guardrails.detector import Need, Place
+from app.guardrails.plan import Kinds
+from app.pipeline.loaded import Loaded
+from app.settings import Backend as BackendSettings
+from app.settings import LocalBackend as LocalSettings
+from app.settings import OpenAIBackend as OpenAISettings
+from app.settings import ScriptedBackend as ScriptedSettings
+from app.settings import ServiceEndpoint, Settings, WebhookEndpoint
+
+_AT_ONCE = 32
+"""Requests to one endpoint's host at a time."""
+
+
+async def start_backends(
+    settings: Settings, root: Path, loaded: Loaded, kinds: Kinds, stack: AsyncExitStack
+) -> dict[str, Backend]:
+    """The backends that personas and detectors use; those that none uses are not loaded."""
+    session = await _session(stack, limit_per_host=0)
+    backends: dict[str, Backend] = {}
+    for name in sorted(used_backends(loaded, kinds)):
+        backends[name] = backend = _backend(settings.backends[name], root, session)
+        stack.push_async_callback(backend.close)
+    return backends
+
+
+async def open_reach(
+    settings: Settings,
+    backends: Mapping[str, Backend],
+    clock: Clock,
+    new_id: NewId,
+    stack: AsyncExitStack,
+) -> Reach:
+    """What detectors can ask."""
+    return Reach(
+        backends=backends,
+        endpoints={name: _endpoint(each) for name, each in settings.endpoints.items()},
+        session=await _session(stack, limit_per_host=_AT_ONCE),
+        answers=Answers(secrets.token_bytes(32)),
+        clock=clock,
+        new_id=new_id,
+    )
+
+
+def used_backends(loaded: Loaded, kinds: Kinds) -> set[str]:
+    """The backends of every route that a persona or a detector uses."""
+    used = {served.route.backend for served in loaded.served.values()}
+    for use in _uses(loaded.catalog):
+        for need in _needs(use.detect, kinds):
+            if need.place is Place.ROUTE:
+                used.add(loaded.routes[need.name].backend)
+    return used
+
+
+def unmet_needs(catalog: Catalog, settings: Settings, kinds: Kinds) -> Iterator[Problem]:
+    """Detectors that ask what ``banneton.yaml`` does not name."""
+    types = {name: each.type for name, each in settings.endpoints.items()}
+    for use in _uses(catalog):
+        for need in _needs(use.detect, kinds):
+            if need.place is Place.ROUTE:
+                known, kind = list(catalog.routes), "route"
+            else:
+                known = [name for name, type_ in types.items() if type_ == need.place.value]
+                kind = f"endpoint of type '{need.place}'"
+            if need.name not in known:
+                setting = f"{use.detect.detector}.{need.setting}"
+                source = _source(catalog, use.file, f"{use.place}.{setting}")
+                what = unknown(kind, need.name, known)
+                where = f"{use.said_as}.{setting}"
+                yield Problem(source.file, source.line, source.column, where, what)
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """Where files use a detector."""
+
+    file: str
+    place: str
+    """In the merged file, as the catalog's sources name it."""
+    said_as: str
+    """The same for people, by ids."""
+    detect: DetectSpec
+
+
+def _uses(catalog: Catalog) -> Iterator[_Use]:
+    for name, policy in catalog.policies.items():
+        for index, rule in enumerate(policy.rules):
+            place, said_as = f"rules[{index}].detect", f"rules.{rule.id}.detect"
+            yield _Use(f"policies/{name}.yaml", place, said_as, rule.detect)
+
+
+def _needs(detect: DetectSpec, kinds: Kinds) -> list[Need]:
+    kind = kinds[detect.detector]
+    settings: Any = kind.settings.model_validate(detect.settings)
+    return list(kind.needs(settings))
+
+
+def _source(catalog: Catalog, file: str, path: str) -> Source:
+    """Where it stands, or what it is left out of."""
+    while path and (file, path) not in catalog.sources:
+        path = path.rpartition(".")[0]
+    return catalog.sources.get((file, path), Source(file, 0, 0))
+
+
+async def _session(stack: AsyncExitStack, *, limit_per_host: int) -> aiohttp.ClientSession:
+    return await stack.enter_async_context(
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0, limit_per_host=limit_per_host, keepalive_timeout=60
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # Detectors have deadlines of their own, and backends wait as their settings say.
+            timeout=aiohttp.ClientTimeout(total=None),
+        )
+    )
+
+
+def _endpoint(settings: WebhookEndpoint | ServiceEndpoint) -> Endpoint:
+    match settings:
+        case WebhookEndpoint():
+            return Endpoint(settings.url, signing_key=settings.signing_key())
+        case ServiceEndpoint():
+            headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
+            if settings.api_key is not None:
+                headers["authorization"] = f"Bearer {settings.api_key.get_secret_value()}"
+            return Endpoint(settings.url, headers)
+        case _:
+            assert_never(settings)
+
+
+def _backend(settings: BackendSettings, root: Path, session: aiohttp.ClientSession) -> Backend:
+    match settings:
+        case OpenAISettings():
+            waits = settings.timeouts
+            return OpenAIBackend(
+                session,
+                base_url=settings.base_url,
+                api_key=settings.api_key.get_secret_value() if settings.api_key else None,
+                timeouts=Timeouts(
+                    connect_s=waits.connect_ms / 1000,
+                    first_token_s=waits.first_token_ms / 1000,
+                    between_tokens_s=waits.between_tokens_ms / 1000,
+                    total_s=waits.total_ms / 1000,
+                ),
+                headers={key: value.get_secret_value() for key, value in settings.headers.items()},
+            )
+        case LocalSettings():
+            return LocalBackend(
+                settings.gguf, context_tokens=settings.context_tokens, threads=settings.threads
+            )
+        case ScriptedSettings():
+            return ScriptedBackend(read_script(settings.script, root))
+        case _:
+            assert_never(settings)
+
+
+def read_script(path: Path, root: Path) -> Script:
+    """A script of answers.
+
+    Raises:
+        ContentError: Every mistake with its line and column.
+    """
+    return read_as(Script, read_document(path, root))
+
+
+def refuse_stopped_backends(loaded: Loaded, kinds: Kinds, running: Mapping[str, Backend]) -> None:
+    """Refuse a reload that needs a backend which was not started; at the start none is running.
+
+    Raises:
+        ContentError: It needs one.
+    """
+    stopped = sorted(used_backends(loaded, kinds) - set(running))
+    if running and stopped:
+        what = f"is new; restart the gateway to start it ({', '.join(stopped)})"
+        raise ContentError([Problem("banneton.yaml", 0, 0, "backends", what)])

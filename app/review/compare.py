@@ -1,0 +1,293 @@
+"""Two revisions of a project's files: what is different in meaning, worst first."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from app.catalog.files import CASES_SUFFIX
+from app.catalog.origins import Origins, Written
+from app.domain.catalog import Catalog, Source
+from app.domain.conversation import Json
+from app.pipeline.loaded import Loaded
+from app.review.change import Change, Effect, Located
+from app.review.concerns.personas import changes_of_persona
+from app.review.concerns.policies import changes_of_policy
+from app.review.concerns.prompts import PromptChange, changes_of_prompts
+from app.review.concerns.rules import IsAsStrict, Pair
+
+_APPROVALS = ("named", "codeowners", "signature")
+"""How waivers may be approved, the weakest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two revisions."""
+
+    loaded: Loaded
+    deployment: Mapping[str, Json]
+    """``banneton.yaml`` by section, as written, without routes."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """What its files mean."""
+        return self.loaded.catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a change of files changes."""
+
+    before: str
+    """The digest of the catalog before."""
+    after: str
+    changes: tuple[Located, ...]
+    """Worst first; what several policies inherit stands here once."""
+    prompts: tuple[PromptChange, ...]
+
+    def count(self, effect: Effect) -> int:
+        """How many changes go this way."""
+        return sum(each.change.effect is effect for each in self.changes)
+
+    @property
+    def is_weaker(self) -> bool:
+        """Whether anything is weaker than before."""
+        return self.count(Effect.WEAKER) > 0
+
+
+def compare(
+    before: Side,
+    after: Side,
+    *,
+    is_as_strict: IsAsStrict,
+    today: date,
+    files: Mapping[str, bool],
+) -> Review:
+    """Compare two revisions.
+
+    Args:
+        before: What the change is made to.
+        after: With the change.
+        is_as_strict: Compares what rules look for.
+        today: From this day (UTC) on, waivers count.
+        files: Those whose bytes differ; true for one that holds the same values.
+    """
+    old, new = before.catalog, after.catalog
+    found: list[Located] = []
+    for change, policy in _of_policies(old, new, is_as_strict, today):
+        found.append(_in_policy(change, policy, old, new))
+    found += _of_personas(old, new, is_as_strict, today)
+    found += _of_routes(old, new)
+    found += _of_deployment(before.deployment, after.deployment)
+    prompts = tuple(changes_of_prompts(before.loaded, after.loaded))
+    found += list(_of_files(files, found, prompts, old, new))
+    order = list(Effect)
+    together = _together(found)
+    together.sort(key=lambda each: (order.index(each.change.effect), _where(each)))
+    return Review(old.digest, new.digest, tuple(together), prompts)
+
+
+def _where(located: Located) -> tuple[str, int, str]:
+    source = located.source
+    return (source.file, source.line, located.change.rule) if source else ("", 0, "")
+
+
+def _of_policies(
+    old: Catalog, new: Catalog, is_as_strict: IsAsStrict, today: date
+) -> Iterator[tuple[Change, str]]:
+    for policy in dict.fromkeys((*new.policies, *old.policies)):
+        if policy in new.policies and policy in old.policies:
+            pair = Pair(old.policies[policy], new.policies[policy], is_as_strict, today)
+            for change in changes_of_policy(pair):
+                yield change, policy
+        else:
+            what = "is new" if policy in new.policies else "is gone"
+            yield Change(Effect.CHANGED, "policies", f"the policy {what}"), policy
+
+
+def _in_policy(change: Change, policy: str, old: Catalog, new: Catalog) -> Located:
+    served = [name for name, persona in new.personas.items() if persona.policy == policy]
+    return Located(change, (policy,), tuple(served), _source(change, policy, old, new))
+
+
+def _source(change: Change, policy: str, old: Catalog, new: Catalog) -> Source:
+    """Where the change is written: in the new files, or where the old ones were nearest to it."""
+    if policy not in new.policies:
+        return Source(f"policies/{policy}.yaml", 1, 1)
+    if (written := _written(change, policy, new)) is not None:
+        return written.source
+    was = _written(change, policy, old)
+    there = was.source.file if was else ""
+    if was is not None and any(source.file == there for source in new.sources.values()):
+        return Source(there, 1, 1)
+    return Origins(new).policy(policy).source
+
+
+def _written(change: Change, policy: str, catalog: Catalog) -> Written | None:
+    origins = Origins(catalog)
+    said = catalog.policies[policy]
+    if change.concern == "waivers":
+        keys = [(waiver.rule, waiver.audience) for waiver in said.waivers]
+        if (change.rule, change.audiences[0]) not in keys:
+            return None
+        return origins.waiver(policy, change.rule, change.audiences[0])
+    if not change.rule:
+        return origins.policy(policy, *change.keys)
+    if change.rule not in {rule.id for rule in said.rules}:
+        return None
+    return _written_of_rule(change, policy, origins)
+
+
+def _written_of_rule(change: Change, policy: str, origins: Origins) -> Written:
+    match change.concern:
+        case "then":
+            return origins.then(policy, change.rule, change.audiences[0])
+        case "mode":
+            return origins.acts(policy, change.rule)
+        case key:
+            return origins.rule(policy, change.rule, key)
+
+
+def _of_personas(
+    old: Catalog, new: Catalog, is_as_strict: IsAsStrict, today: date
+) -> Iterator[Located]:
+    origins = Origins(new)
+    for name in dict.fromkeys((*new.personas, *old.personas)):
+        ours, theirs = new.personas.get(name), old.personas.get(name)
+        if ours is None or theirs is None:
+            what = "the persona is gone" if ours is None else "the persona is new"
+            source = origins.persona(name).source if ours else Source(f"personas/{name}.yaml", 1, 1)
+            yield Located(Change(Effect.CHANGED, "personas", what), (), (name,), source)
+            continue
+        for change in changes_of_persona(theirs, ours):
+            source = origins.persona(name, *change.keys).source
+            yield Located(change, (), (name,), source)
+        if ours.policy != theirs.policy:
+            pair = Pair(old.policies[theirs.policy], new.policies[ours.policy], is_as_strict, today)
+            for change in changes_of_policy(pair):
+                source = origins.persona(name, "policy").source
+                yield Located(change, (ours.policy,), (name,), source)
+    yield from _of_variants(old, new)
+
+
+def _of_variants(old: Catalog, new: Catalog) -> Iterator[Located]:
+    """What a variant changes otherwise than its persona does."""
+    for (name, variant), ours in new.variants.items():
+        theirs = old.variants.get((name, variant))
+        if theirs is None or name not in old.personas:
+            continue
+        known = set(changes_of_persona(old.personas[name], new.personas[name]))
+        source = Origins(new).persona(name, "variants").source
+        for change in changes_of_persona(theirs, ours):
+            if change not in known:
+                yield Located(change, (), (f"{name}:{variant}",), source)
+
+
+def _of_routes(old: Catalog, new: Catalog) -> Iterator[Located]:
+    for name in dict.fromkeys((*new.routes, *old.routes)):
+        ours, theirs = new.routes.get(name), old.routes.get(name)
+        if ours == theirs:
+            continue
+        served = tuple(key for key, each in new.personas.items() if each.route == name)
+        source = Origins(new).route(name).source if ours else Source("banneton.yaml", 1, 1)
+        if ours is None or theirs is None:
+            what = f"the route '{name}' is {'gone' if ours is None else 'new'}"
+        else:
+            what = (
+                f"the route '{name}' leads to {ours.model} on {ours.backend} instead of "
+                f"{theirs.model} on {theirs.backend}"
+            )
+        yield Located(Change(Effect.CHANGED, "routes", what), (), served, source)
+
+
+def _of_deployment(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Located]:
+    """Sections that read differently, without their values: some refer to secrets."""
+    source = Source("banneton.yaml", 1, 1)
+    for section in sorted({*old, *new}):
+        if old.get(section) == new.get(section):
+            continue
+        effect, what = Effect.CHANGED, f"the section '{section}' changes"
+        ranks = [_APPROVALS.index(_approval(each)) for each in (old, new)]
+        if section == "waivers" and ranks[0] != ranks[1]:
+            effect = Effect.WEAKER if ranks[1] < ranks[0] else Effect.STRICTER
+            what = f"waivers are approved by '{_approval(new)}' instead of '{_approval(old)}'"
+        yield Located(Change(effect, section, what), source=source)
+
+
+def _approval(deployment: Mapping[str, Json]) -> str:
+    section = deployment.get("waivers")
+    said = section.get("approval") if isinstance(section, Mapping) else None
+    return said if said in _APPROVALS else _APPROVALS[0]
+
+
+def _of_files(
+    files: Mapping[str, bool],
+    told: Iterable[Located],
+    prompts: Sequence[PromptChange],
+    old: Catalog,
+    new: Catalog,
+) -> Iterator[Located]:
+    """Files that read differently, where nothing that was told is written in them."""
+    told = list(told)
+    places = {each.source.file for each in told if each.source is not None}
+    for file, holds_the_same in files.items():
+        if holds_the_same or (file not in places and _is_same(file, old, new)):
+            what = "reads differently and means the same"
+            change: Change | None = Change(Effect.COSMETIC, "files", what)
+        else:
+            change = None if file in places else _of_file(file, told, prompts)
+        if change is not None:
+            yield Located(change, source=Source(file, 1, 1))
+
+
+def _of_file(file: str, told: Iterable[Located], prompts: Sequence[PromptChange]) -> Change | None:
+    if file.endswith(CASES_SUFFIX):
+        return Change(Effect.CHANGED, "cases", "the cases change")
+    folder, _, name = file.partition("/")
+    stem = name.removesuffix(".yaml")
+    if folder == "policies" and any(stem in each.policies for each in told):
+        return None  # what it means otherwise is inherited, and told where that is written
+    if folder == "personas" and any(stem in each.personas for each in told):
+        return None
+    if folder in {"prompts", "knowledge"}:
+        rest = "composed prompts are below" if prompts else "no composed prompt does"
+        return Change(Effect.CHANGED, "prompts", f"reads differently; {rest}")
+    # Nothing is passed over in silence, also where no concern has words for it.
+    return Change(Effect.CHANGED, "files", "means something else that nothing here compares")
+
+
+def _is_same(file: str, old: Catalog, new: Catalog) -> bool:
+    if file.endswith(CASES_SUFFIX):
+        return False
+    folder, _, name = file.partition("/")
+    stem = name.removesuffix(".yaml")
+    match folder:
+        case "policies":
+            return old.policies.get(stem) == new.policies.get(stem)
+        case "personas":
+            return old.personas.get(stem) == new.personas.get(stem)
+        case "prompts":
+            was, now = (
+                [each.text for each in side.prompts.values() if each.file == file]
+                for side in (old, new)
+            )
+            return was == now
+        case "knowledge":
+            return old.knowledge.get(file) == new.knowledge.get(file)
+        case _:  # banneton.yaml, every section of which was compared
+            return True
+
+
+def _together(found: Iterable[Located]) -> list[Located]:
+    """What several policies or personas inherit, once."""
+    by_place: dict[tuple[Change, Source | None], list[Located]] = {}
+    for each in found:
+        by_place.setdefault((each.change, each.source), []).append(each)
+    return [
+        Located(
+            change,
+            tuple(dict.fromkeys(name for each in group for name in each.policies)),
+            tuple(dict.fromkeys(name for each in group for name in each.personas)),
+            source,
+        )
+        for (change, source), group in by_place.items()
+    ]

@@ -1,0 +1,1 @@
+"""One module for each thing that a change can be about."""

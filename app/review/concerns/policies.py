@@ -1,0 +1,96 @@
+"""What a policy says besides its rules: audiences, waivers, and what may be kept."""
+
+from collections.abc import Iterator
+
+from app.domain.policy import KeepContent, Policy, Waiver
+from app.review.change import Change, Effect, listed
+from app.review.concerns.rules import Pair, changes_of_rules
+
+
+def changes_of_policy(pair: Pair) -> Iterator[Change]:
+    """All that is different about a policy, whoever is served under it."""
+    yield from changes_of_rules(pair)
+    yield from _changes_of_audiences(pair.before, pair.after)
+    yield from _changes_of_waivers(pair)
+    yield from _changes_of_keep(pair.before, pair.after)
+    if pair.after.id == pair.before.id and pair.after.extends != pair.before.extends:
+        parents = [policy.extends or "nothing" for policy in (pair.after, pair.before)]
+        what = f"extends {parents[0]} instead of {parents[1]}"
+        yield Change(Effect.CHANGED, "extends", what, keys=("extends",))
+    ours, theirs = ([rule.id for rule in policy.rules] for policy in (pair.after, pair.before))
+    if ours != theirs and sorted(ours) == sorted(theirs):
+        yield Change(Effect.CHANGED, "rules", "the rules stand in another order", keys=("rules",))
+
+
+def _changes_of_audiences(before: Policy, after: Policy) -> Iterator[Change]:
+    keys = ("audiences", "strictest_first")
+    if gone := [name for name in before.audiences if name not in after.audiences]:
+        what = f"the audience {listed(gone)} is gone; requests for it are refused"
+        yield Change(Effect.CHANGED, "audiences", what, keys=keys)
+    if new := [name for name in after.audiences if name not in before.audiences]:
+        yield Change(Effect.CHANGED, "audiences", f"the audience {listed(new)} is new", keys=keys)
+    shared = [name for name in after.audiences if name in before.audiences]
+    for limit in shared:
+        was = {name for name in shared if before.is_stricter_or_same(name, limit)}
+        now = {name for name in shared if after.is_stricter_or_same(name, limit)}
+        if more := sorted(now - was):
+            what = f"a key for {limit} may now be served as {listed(more)}"
+            yield Change(Effect.WEAKER, "audiences", what, audiences=(limit,), keys=keys)
+        if less := sorted(was - now):
+            what = f"a key for {limit} may no longer be served as {listed(less)}"
+            yield Change(Effect.STRICTER, "audiences", what, audiences=(limit,), keys=keys)
+    ours, theirs = after.default_audience, before.default_audience
+    if ours != theirs:
+        effect = Effect.CHANGED
+        if theirs in after.audiences:
+            stricter = after.is_stricter_or_same(ours, theirs)
+            effect = Effect.STRICTER if stricter else Effect.WEAKER
+        what = f"who names no audience is served as {ours} instead of {theirs}"
+        yield Change(effect, "audiences", what, keys=("audiences", "default"))
+
+
+def _changes_of_waivers(pair: Pair) -> Iterator[Change]:
+    """What people agreed on. What it does to decisions is told with the rule's actions."""
+    ours, theirs = ({(w.rule, w.audience): w for w in p.waivers} for p in (pair.after, pair.before))
+    for key, waiver in ours.items():
+        was = theirs.get(key)
+        if was is None:
+            yield _about(waiver, f"a waiver is new: {_in_words(waiver)}")
+        elif was != waiver:
+            yield _about(waiver, f"the waiver is another one: {_in_words(waiver)}")
+        if was != waiver and waiver.expires < pair.today:
+            yield _about(waiver, "the waiver has expired already and lowers nothing")
+    for key, waiver in theirs.items():
+        if key not in ours:
+            yield _about(waiver, f"a waiver is gone: {_in_words(waiver)}")
+
+
+def _about(waiver: Waiver, what: str) -> Change:
+    return Change(Effect.CHANGED, "waivers", what, waiver.rule, (waiver.audience,))
+
+
+def _in_words(waiver: Waiver) -> str:
+    return (
+        f"to '{waiver.to}' until {waiver.expires}, approved by {waiver.approved_by}: "
+        f"{waiver.reason}"
+    )
+
+
+def _changes_of_keep(before: Policy, after: Policy) -> Iterator[Change]:
+    ours, theirs = after.keep, before.keep
+    keys = ("keep",)
+    if ours.content is not theirs.content:
+        keeps_more = ours.content is not KeepContent.NONE
+        effect = Effect.WEAKER if keeps_more else Effect.STRICTER
+        what = f"the ledger may keep text: '{ours.content}' instead of '{theirs.content}'"
+        yield Change(effect, "keep", what, keys=(*keys, "content"))
+    if ours.content_days != theirs.content_days:
+        keeps_text = KeepContent.NONE not in (ours.content, theirs.content)
+        longer = Effect.WEAKER if ours.content_days > theirs.content_days else Effect.STRICTER
+        what = f"text may be kept for {ours.content_days} days instead of {theirs.content_days}"
+        effect = longer if keeps_text else Effect.CHANGED
+        yield Change(effect, "keep", what, keys=(*keys, "content_for"))
+    if ours.findings_days != theirs.findings_days:
+        # Longer is more about a person, shorter is less evidence: neither is the stricter one.
+        what = f"findings are kept for {ours.findings_days} days instead of {theirs.findings_days}"
+        yield Change(Effect.CHANGED, "keep", what, keys=(*keys, "findings"))

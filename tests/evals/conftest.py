@@ -1,0 +1,5 @@
+"""Projects for tests of evals."""
+
+from tests.cli.conftest import root
+
+__all__ = ["root"]
