@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check format schemas docs lock bench picture clean
+.PHONY: demo test check format schemas docs lock bench train-guardrails eval-guardrails picture clean
 
 $(VENV)/.run: requirements/run.txt requirements/local.txt requirements/weights.txt
 	$(PYTHON) -m venv $(VENV)
@@ -54,6 +54,12 @@ lock:
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+
+train-guardrails: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.guardrails.train $(DATA)
+
+eval-guardrails: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.guardrails.evaluate $(DATA) docs/reference/models/evaluation.md
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.gateway

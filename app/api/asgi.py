@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
-from app.api import chat, guard, health, records
+from app.api import chat, feedback, guard, health, records
 from app.api.coverage import ANSWER, CHUNK, REQUEST
 from app.api.errors import failure
 from app.api.openapi import Served, document
@@ -51,6 +51,14 @@ SERVED = (
         "A persona's system prompt, and for each of its lines where it came from.",
         guard.RENDER,
         {"application/json": guard.RENDERED},
+    ),
+    Served(
+        "POST",
+        "/v1/feedback",
+        feedback.give,
+        "An appeal against what policy did in an exchange, filed for review.",
+        feedback.FEEDBACK,
+        {"application/json": feedback.FILED},
     ),
     Served("GET", "/v1/records", records.list_records, "A page of records."),
     Served("GET", "/v1/records/{request_id}", records.read_record, "One record."),

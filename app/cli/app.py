@@ -8,6 +8,7 @@ import typer
 
 from app import __version__
 from app.cli import (
+    appeals,
     calibrate,
     chat,
     check,
@@ -66,6 +67,7 @@ for command in COMMANDS:
     cli.command()(command)
 cli.command(hidden=True)(reference.reference)
 cli.add_typer(records.cli, name="records")
+cli.add_typer(appeals.cli, name="appeals")
 cli.add_typer(keys.cli, name="keys")
 
 

@@ -17,7 +17,8 @@ cli = typer.Typer(
 )
 
 
-def _with_ledger(root: Path | None, work: "Callable[[Ledger], Awaitable[None]]") -> None:
+def with_ledger(root: Path | None, work: "Callable[[Ledger], Awaitable[None]]") -> None:
+    """Do something with a project's ledger."""
     import asyncio
 
     from app.main import load_project, open_ledger
@@ -82,7 +83,7 @@ def list_records(  # noqa: PLR0913  # one parameter an option
         if page.cursor:
             typer.echo(f"more: --cursor {page.cursor}")
 
-    _with_ledger(root, work)
+    with_ledger(root, work)
 
 
 @cli.command()
@@ -106,7 +107,7 @@ def show(
             raise typer.Exit(1)
         typer.echo(orjson.dumps(record_json(record), option=orjson.OPT_INDENT_2).decode())
 
-    _with_ledger(root, work)
+    with_ledger(root, work)
 
 
 @cli.command()
@@ -139,7 +140,7 @@ def verify(
         async def work(ledger: "Ledger") -> None:
             found.append(await ledger.verify(kept))
 
-        _with_ledger(root, work)
+        with_ledger(root, work)
     result = found[0]
     if isinstance(result, Broken):
         where = f"line {result.line}" + (f", writer {result.writer}" if result.writer else "")
@@ -175,7 +176,7 @@ def export(
                 async for line in ledger.export():
                     out.write(line + b"\n")
 
-    _with_ledger(root, work)
+    with_ledger(root, work)
 
 
 @cli.command()
@@ -207,4 +208,4 @@ def erase(
         if not erased.exchanges:
             raise typer.Exit(1)
 
-    _with_ledger(root, work)
+    with_ledger(root, work)

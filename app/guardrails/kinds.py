@@ -6,6 +6,7 @@ from typing import Any
 from app.guardrails.detector import DetectorKind
 from app.guardrails.detectors import (
     encoding,
+    harm,
     injection,
     judge,
     length,
@@ -27,6 +28,7 @@ from app.guardrails.detectors import (
 
 _MODULES = (
     encoding,
+    harm,
     injection,
     judge,
     length,

@@ -1,14 +1,17 @@
 """A text and the other readings of it that detectors look at, all mapped back to the original."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 from app.domain.conversation import Segment
 from app.domain.policy import Stage
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.decode import decoded_readings, json_reading, without_surrogates
 from app.guardrails.fold import Reading, folded_reading
+
+MadeT = TypeVar("MadeT")
 
 _DEEPEST = 3
 """How many encodings may lie on top of one another before they are taken for noise."""
@@ -44,7 +47,7 @@ class Passage:
     name may come more than once: a payload has a folded reading too.
     """
 
-    __slots__ = ("_layers", "context", "is_json", "is_whole", "original")
+    __slots__ = ("_layers", "_made", "context", "is_json", "is_whole", "original")
 
     def __init__(
         self,
@@ -67,6 +70,13 @@ class Passage:
         self.is_whole = is_whole
         self.context = context
         self._layers: tuple[Layer, ...] | None = None
+        self._made: dict[object, object] = {}
+
+    def once(self, make: "Callable[[Passage], MadeT]") -> MadeT:
+        """What ``make`` gives for this passage: made once, for all detectors that need it."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return cast("MadeT", self._made[make])
 
     @property
     def layers(self) -> tuple[Layer, ...]:

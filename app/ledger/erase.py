@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from app.ledger.entries import Erasure
 from app.ledger.keyring import Keyring
-from app.ledger.schema import CONTENTS, ENTRIES, PSEUDONYMS, SUBJECT_KEYS, to_micros
+from app.ledger.schema import APPEALS, CONTENTS, ENTRIES, PSEUDONYMS, SUBJECT_KEYS, to_micros
 from app.ledger.writer import Transaction
 
 _AT_ONCE = 500
@@ -37,6 +37,7 @@ class Purged:
     contents: int
     findings: int
     pseudonyms: int
+    appeals: int
 
 
 def erase(
@@ -68,6 +69,7 @@ def erase(
         contents = connection.execute(
             sa.delete(CONTENTS).where(CONTENTS.c.owner == lookup)
         ).rowcount
+        connection.execute(sa.delete(APPEALS).where(APPEALS.c.owner == lookup))
         connection.execute(sa.update(ENTRIES).where(theirs).values(owner=None, session=None))
         connection.execute(sa.delete(SUBJECT_KEYS).where(SUBJECT_KEYS.c.lookup == lookup))
         erasure = Erasure(at, tenant, reference, len(found))
@@ -91,6 +93,11 @@ def purge_findings(at: datetime) -> Callable[[Transaction], int]:
 def purge_pseudonyms(at: datetime) -> Callable[[Transaction], int]:
     """The same for pseudonyms."""
     return _some(PSEUDONYMS.c.expires_at, at, sa.delete(PSEUDONYMS))
+
+
+def purge_appeals(at: datetime) -> Callable[[Transaction], int]:
+    """The same for appeals, whatever became of them."""
+    return _some(APPEALS.c.expires_at, at, sa.delete(APPEALS))
 
 
 def _some(

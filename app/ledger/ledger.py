@@ -1,16 +1,19 @@
 """The ledger: where records live."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from app.domain.clock import Clock, NewId
 from app.domain.record import Closing, Opening
+from app.ledger import appeals
+from app.ledger.appeals import Appeal, AppealState
 from app.ledger.erase import (
     Erased,
     Purged,
     erase,
+    purge_appeals,
     purge_contents,
     purge_findings,
     purge_pseudonyms,
@@ -103,6 +106,33 @@ class Ledger:
         """The text that was kept of an exchange; nothing where none was, or it has gone."""
         return await self.store.read(lambda db: read_content(db, self.store.keyring, request_id))
 
+    async def file_appeal(
+        self, request_id: str, texts: Sequence[tuple[str, str]], *, days: int
+    ) -> AppealState | None:
+        """Keep an appeal against what policy did in an exchange, with rewritten texts.
+
+        A second one about the same exchange changes nothing. Gives its state; ``None`` where
+        there is no such exchange or its subject was erased.
+        """
+        store = self.store
+        now = store.clock.now()
+        return await store.do(appeals.file(store.keyring, request_id, texts, now, days))
+
+    async def appeals(self, state: AppealState | None = None) -> tuple[Appeal, ...]:
+        """All appeals, or those in one state, oldest first."""
+        return await self.store.read(lambda db: appeals.read(db, self.store.keyring, state=state))
+
+    async def appeal(self, request_id: str) -> Appeal | None:
+        """The appeal about an exchange."""
+        found = await self.store.read(
+            lambda db: appeals.read(db, self.store.keyring, request_id=request_id)
+        )
+        return found[0] if found else None
+
+    async def decide_appeal(self, request_id: str, state: AppealState) -> bool:
+        """End an open appeal; false where there is none."""
+        return await self.store.do(appeals.decide(request_id, state, self.store.clock.now()))
+
     async def export(self) -> AsyncIterator[bytes]:
         """The whole ledger as lines that ``verify`` takes, without line ends."""
         for line in await self.store.read(read_checkpoints):
@@ -134,12 +164,13 @@ class Ledger:
         return await self._erase(tenant, None)
 
     async def purge(self) -> Purged:
-        """Delete the text, findings and pseudonyms whose time is up."""
+        """Delete the text, findings, pseudonyms and appeals whose time is up."""
         now = self.store.clock.now()
         return Purged(
             contents=await self._purge(purge_contents(now)),
             findings=await self._purge(purge_findings(now)),
             pseudonyms=await self._purge(purge_pseudonyms(now)),
+            appeals=await self._purge(purge_appeals(now)),
         )
 
     async def _erase(self, tenant: str, subject: str | None) -> Erased:

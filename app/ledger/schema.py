@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; kept here so that a start without one need not load Alembic."""
 
 METADATA = MetaData()
@@ -130,6 +130,19 @@ PSEUDONYMS = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("expires_at", BigInteger, nullable=False, index=True),
     PrimaryKeyConstraint("scope", "token"),
+)
+
+APPEALS = Table(
+    "appeals",
+    METADATA,
+    Column("request_id", String, primary_key=True),
+    Column("tenant", String, nullable=False),
+    Column("owner", LargeBinary, nullable=False, index=True),
+    Column("state", String, nullable=False),
+    Column("filed_at", BigInteger, nullable=False),
+    Column("decided_at", BigInteger),
+    Column("expires_at", BigInteger, nullable=False, index=True),
+    Column("sealed", LargeBinary, nullable=False),
 )
 
 API_KEYS = Table(

@@ -10,7 +10,9 @@ from app.domain.finding import Finding
 from app.domain.persona import Persona
 from app.domain.prompt import SystemPrompt
 from app.domain.protocols import Caller
+from app.ledger.appeals import AppealState
 from app.pipeline.answer import ExchangeEvent
+from app.pipeline.appeals import Feedback
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,10 @@ class Gateway(Protocol):
 
     async def record(self, request_id: str, caller: Caller) -> Json | None:
         """One record as JSON, if there is one that this key may read."""
+        ...
+
+    async def feedback(self, feedback: Feedback, caller: Caller) -> AppealState:
+        """Keep what somebody says of an exchange; raises ``RequestError`` or ``AccessError``."""
         ...
 
     def readiness(self) -> Readiness:

@@ -16,9 +16,11 @@ from app.domain.prompt import SystemPrompt
 from app.domain.protocols import Caller, PseudonymScope
 from app.domain.record import Status
 from app.guardrails.context import Context
+from app.ledger.appeals import AppealState
 from app.ledger.ledger import Ledger
 from app.ledger.records import Record, RecordFilter
 from app.pipeline.answer import ExchangeEvent
+from app.pipeline.appeals import NOT_FOUND, Feedback, file_appeal
 from app.pipeline.check import check_segments
 from app.pipeline.exchange import Ask, Exchange, Steps
 from app.pipeline.gateway import CheckRequest, CheckResult, Readiness, RenderRequest
@@ -136,6 +138,21 @@ class Pipeline:
         """One record as JSON, if there is one that this key may read."""
         record = await self._ledger.record(request_id, tenant=caller.tenant)
         return None if record is None else record_json(record)
+
+    async def feedback(self, feedback: Feedback, caller: Caller) -> AppealState:
+        """Keep an appeal; raises ``RequestError`` or ``AccessError``."""
+        record = await self._ledger.record(feedback.request_id, tenant=caller.tenant)
+        if record is None:
+            raise NOT_FOUND
+        check_persona(caller, record.persona)
+        return await file_appeal(
+            self._ledger,
+            self._loaded().find(record.persona, None).plan,
+            record,
+            feedback,
+            clock=self._steps.clock,
+            key=self._steps.pseudonym_key,
+        )
 
     def readiness(self) -> Readiness:
         """Whether requests can be served."""

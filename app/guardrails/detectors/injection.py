@@ -1,8 +1,5 @@
 """Attempts to take a model away from its instructions."""
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import re2
@@ -10,16 +7,15 @@ from pydantic import Field
 
 from app.domain.finding import CLEAN, FLOOR, Detection, Finding, Found
 from app.domain.persona import FileModel
-from app.guardrails.decode import without_surrogates
+from app.domain.policy import Stage
 from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.passage import Layer, Passage
 
 if TYPE_CHECKING:
-    from app.guardrails.ngrams import Model
+    from app.guardrails.linear import Head
 
 _NAME = "injection"
-_REVISION = "1"
-_WEIGHTS = "injection.weights"
+_REVISION = "2"
 
 Category = Literal["override", "extraction", "jailbreak", "hijack"]
 
@@ -63,11 +59,6 @@ _EXPLANATIONS: dict[Category, str] = {
     "hijack": "reads like an order to the model inside content",
 }
 
-# "Ignore all previous instructions", read from its end.
-_REVERSED = re2.compile(
-    r"(?i)snoitcurtsni|snoitcerid|suoiverp|tpmorp|erongi|dragersid|etirw|laever|drowssap|tegrof"
-)
-
 
 class InjectionSettings(FileModel):
     """Which attempts a rule is about."""
@@ -79,7 +70,7 @@ class InjectionSettings(FileModel):
 
 
 class InjectionDetector:
-    """Judges a text in windows, in every layer, by a linear model over hashed n-grams."""
+    """Judges a text in every layer: what users say in windows, what tools give by sentences."""
 
     name = _NAME
     spec = ""
@@ -87,58 +78,46 @@ class InjectionDetector:
     shapes: tuple[str, ...] | None = None
     left_context = 0
 
-    def __init__(self, model: "Model", revision: str) -> None:
-        self._model = model
+    def __init__(self, user: "Head", document: "Head", revision: str) -> None:
+        self._user = user
+        self._document = document
         self.revision = revision
 
+    def head(self, stage: Stage) -> "Head":
+        """The model that reads texts of this stage."""
+        return self._document if stage is Stage.TOOL_RESULT else self._user
+
     def inspect(self, passage: Passage) -> Detection:
-        """The windows that read like an attempt; of overlapping ones the surest."""
-        found: list[Finding] = []
-        for layer in (*passage.layers, *_backwards(passage)):
-            found += self._in_layer(layer)
-        kept: list[Finding] = []
-        for finding in sorted(found, key=lambda finding: finding.start):
-            if not kept or kept[-1].end <= finding.start:
-                kept.append(finding)
-            elif kept[-1].score < finding.score:
-                kept[-1] = finding
-        return Found(tuple(kept)) if kept else CLEAN
+        """What reads like an attempt; where findings overlap the surest."""
+        from app.guardrails.linear import readings, surest  # noqa: PLC0415  # NumPy, as in _build
 
-    def _in_layer(self, layer: Layer) -> Iterator[Finding]:
-        if not layer.text:
-            return
-        for start, end, score in self._model.passages(layer.text, FLOOR):
-            category = _category(layer.text[start:end])
-            yield Finding(
-                _NAME,
-                category,
-                round(score, 4),
-                "",
-                *layer.span(start, end),
-                self.revision,
-                _EXPLANATIONS[category],
-            )
+        head = self.head(passage.context.stage)
+        found = [
+            self._finding(reading.layer, start, end, score)
+            for reading in passage.once(readings)
+            for start, end, score in head.passages(reading, FLOOR)
+        ]
+        return Found(surest(found)) if found else CLEAN
 
+    def _finding(self, layer: Layer, start: int, end: int, score: float) -> Finding:
+        category, explanation = self.describe(layer.text[start:end])
+        span = layer.span(start, end)
+        return Finding(_NAME, category, score, "", *span, self.revision, explanation)
 
-def _backwards(passage: Passage) -> Sequence[Layer]:
-    """The text from its end to its beginning, where it reads like one that was reversed."""
-    text = without_surrogates(passage.original)
-    if not _REVERSED.search(text):
-        return ()
-    size = len(text)
-    return (Layer("reversed", text[::-1], [0] * size, [size] * size),)
-
-
-def _category(text: str) -> Category:
-    return next((category for category, words in _KINDS if words.search(text)), "override")
+    def describe(self, text: str) -> tuple[Category, str]:
+        """Category and explanation of what was found."""
+        for category, words in _KINDS:
+            if words.search(text):
+                return category, _EXPLANATIONS[category]
+        return "override", _EXPLANATIONS["override"]
 
 
 def _build(_settings: InjectionSettings) -> InjectionDetector:
-    from app.guardrails.ngrams import Model  # noqa: PLC0415  # NumPy only where it is used
+    from app.guardrails.linear import shipped  # noqa: PLC0415  # NumPy only where it is used
 
-    content = files(__package__).joinpath(_WEIGHTS).read_bytes()
-    digest = hashlib.sha256(content).hexdigest()[:8]
-    return InjectionDetector(Model.load(content), f"{_REVISION}-{digest}")
+    user, of_user = shipped("injection")
+    document, of_document = shipped("documents")
+    return InjectionDetector(user, document, f"{_REVISION}-{of_user}-{of_document}")
 
 
 def _selects(settings: InjectionSettings, finding: Finding) -> bool:

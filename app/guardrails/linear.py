@@ -1,0 +1,308 @@
+"""What linear models find in a passage. Its features are made once, for all detectors."""
+
+import hashlib
+import json
+import math
+import re
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+
+import numpy as np
+import re2
+from numpy.typing import NDArray
+
+from app.domain.finding import Finding
+from app.guardrails.decode import without_surrogates
+from app.guardrails.ngrams import BITS, CHUNK, Bounds, Features, Model, Places
+from app.guardrails.passage import Layer, Passage
+
+WINDOW = 512
+"""Code points that are judged together. Longer texts are read in windows that half overlap, so
+that an instruction does not drown in the document around it."""
+STEP = WINDOW // 2
+
+MOST_CHANCES = 8.0
+"""A text of more steps has no more chances to score high, so that no preamble hides an attack."""
+
+_LONGEST_SENTENCE = 400
+_SHORTEST_SENTENCE = 24
+STRIDE = CHUNK - 2 * _LONGEST_SENTENCE
+"""From chunk to chunk. Every window lies in the chunk in which it begins."""
+
+# Every alternative either fails at once or never looks again at what it has read, so that the time
+# is linear in the text; ``re`` takes a third of RE2's time for many small matches.
+_ENDS = re.compile(r"[.!?…][\"'”’)\]*_]*\s+|[。！？；]|\n+|[{}<>|]+|\",?\s*\"|\":\s|;\s|\\n")
+
+Sums = NDArray[np.float64]
+
+
+def windows(text: str) -> Bounds:
+    """Half-overlapping windows."""
+    starts = np.arange(0, max(len(text) - STEP, 1), STEP)
+    return np.stack([starts, np.minimum(starts + WINDOW, len(text))], axis=1)
+
+
+def sentences(text: str) -> Bounds:
+    """Each sentence, and each with the one after it. What JSON has between quotes is one too."""
+    cuts = np.array([0, *_cuts(text), len(text)])
+    alone = np.stack([cuts[:-1], cuts[1:]], axis=1)
+    paired = np.stack([cuts[:-2], cuts[2:]], axis=1)
+    return np.concatenate([alone, paired])
+
+
+def _cuts(text: str) -> Iterator[int]:
+    last, size = 0, len(text)
+    for end in (*(found.end() for found in _ENDS.finditer(text)), size):
+        while end - last > _LONGEST_SENTENCE:
+            blank = text.rfind(" ", last + _LONGEST_SENTENCE // 2, last + _LONGEST_SENTENCE)
+            last = blank + 1 if blank >= 0 else last + _LONGEST_SENTENCE
+            yield last
+        if end - last >= _SHORTEST_SENTENCE and size - end >= _SHORTEST_SENTENCE:
+            last = end
+            yield last
+
+
+def both(text: str) -> Bounds:
+    """Windows, and where there is more than one sentence the sentences as well."""
+    cut = sentences(text)
+    return windows(text) if len(cut) == 1 else np.concatenate([windows(text), cut])
+
+
+CUTS: dict[str, Callable[[str], Bounds]] = {"both": both, "sentences": sentences}
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    chosen: Places
+    """Which of the windows begin in it."""
+    features: Features
+    edges: Places
+
+
+class Reading:
+    """The features of a text, made chunk by chunk when first asked for."""
+
+    __slots__ = ("_chunks", "_windows", "layer")
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+        self._chunks: dict[int, Features] = {}
+        self._windows: dict[str, tuple[Bounds, list[_Chunk]]] = {}
+
+    def sums(self, model: Model, cut: str) -> tuple[Bounds, Sums]:
+        """The windows of a cut, and the model's sum of each."""
+        if cut not in self._windows:
+            bounds = CUTS[cut](self.layer.text)
+            self._windows[cut] = bounds, self._in_chunks(bounds)
+        bounds, chunks = self._windows[cut]
+        sums = np.empty(len(bounds))
+        for chunk in chunks:
+            sums[chunk.chosen] = model.sums(chunk.features, chunk.edges)
+        return bounds, sums
+
+    def _in_chunks(self, bounds: Bounds) -> list["_Chunk"]:
+        numbers = bounds[:, 0] // STRIDE
+        chunks = []
+        for number in range(int(numbers.max()) + 1):
+            chosen = np.flatnonzero(numbers == number)
+            if len(chosen):
+                features = self.features(number)
+                edges = features.edges(bounds[chosen] - number * STRIDE)
+                chunks.append(_Chunk(chosen, features, edges))
+        return chunks
+
+    def features(self, number: int) -> Features:
+        """Of a chunk."""
+        features = self._chunks.get(number)
+        if features is None:
+            start = number * STRIDE
+            if number:
+                time.sleep(0)  # long texts are read in a thread: let the event loop run
+            features = self._chunks[number] = Features(self.layer.text[start : start + CHUNK])
+        return features
+
+
+# "Ignore all previous instructions", read from its end.
+_REVERSED = re2.compile(
+    r"(?i)snoitcurtsni|snoitcerid|suoiverp|tpmorp|erongi|dragersid|etirw|laever|drowssap|tegrof"
+)
+
+
+# Digits and signs between letters, as in "1gn0r3 4ll", read as the letters they look like.
+_DIGITS_IN_WORDS = re2.compile(r"(?i)[a-z][013457@$][a-z]")
+_MANY = 3
+_LETTERS = str.maketrans("013457@$", "oieastas")
+
+
+def readings(passage: Passage) -> tuple[Reading, ...]:
+    """Of every layer, and of the text backwards or without digits where it looks so disguised."""
+    found = [Reading(layer) for layer in passage.layers if layer.text]
+    text = without_surrogates(passage.original)
+    if len(_DIGITS_IN_WORDS.findall(text)) >= _MANY:
+        found.append(Reading(Layer("digits", text.translate(_LETTERS))))
+    if _REVERSED.search(text):
+        size = len(text)
+        found.append(Reading(Layer("reversed", text[::-1], [0] * size, [size] * size)))
+    return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """From the sum of weights to a score: two points on the logistic curve."""
+
+    slope: float
+    middle: float
+    """The sum at which the score is 0.5."""
+
+    def score(self, sums: Sums) -> Sums:
+        """In (0, 1), and never so near to either end that two sums would score the same."""
+        return np.asarray(1 / (1 + np.exp(-np.clip(self.slope * (sums - self.middle), -30, 30))))
+
+
+def chances(length: int) -> float:
+    """The logarithm of how many chances a text of this length has to score high."""
+    return math.log(min(max(1.0, length / STEP), MOST_CHANCES))
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A model, what it reads at a time, and what its sums mean."""
+
+    model: Model
+    cut: str
+    """``both`` or ``sentences``."""
+    chance: float
+    """What is taken off the sums of a text for its ``chances``."""
+    calibration: Calibration
+
+    def judged(self, reading: Reading) -> tuple[Bounds, Sums]:
+        """What is judged together, and the sum of each, less for a text that has many."""
+        bounds, sums = reading.sums(self.model, self.cut)
+        return bounds, sums - self.chance * chances(len(reading.layer.text))
+
+    def passages(self, reading: Reading, floor: float) -> Iterator[tuple[int, int, float]]:
+        """Start, end and highest score of what scores at least ``floor``.
+
+        Where windows overlap, one passage holds those that score at least half as high as the best.
+        """
+        bounds, sums = self.judged(reading)
+        scores = self.calibration.score(sums)
+        high = np.flatnonzero(scores >= floor)
+        if not len(high):
+            return
+        high = high[np.argsort(bounds[high, 0], kind="stable")]
+        ends = np.maximum.accumulate(bounds[high, 1])
+        for group in np.split(high, np.flatnonzero(bounds[high[1:], 0] >= ends[:-1]) + 1):
+            best = scores[group].max()
+            kept = bounds[group[scores[group] >= best / 2]]
+            yield int(kept[:, 0].min()), int(kept[:, 1].max()), float(best)
+
+    def dump(self) -> bytes:
+        """The head as a file: a line of JSON, then the compressed weights."""
+        told = {
+            "cut": self.cut,
+            "chance": self.chance,
+            "scale": self.model.scale,
+            "bias": self.model.bias,
+            **asdict(self.calibration),
+        }
+        told = {name: _short(value) for name, value in told.items()}
+        return json.dumps(told).encode() + b"\n" + zlib.compress(self.model.weights.tobytes(), 9)
+
+
+def surest(found: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings in order; of those that overlap the surest."""
+    kept: list[Finding] = []
+    for finding in sorted(found, key=lambda finding: (finding.start, -finding.end)):
+        if not kept or kept[-1].end <= finding.start:
+            kept.append(finding)
+        elif kept[-1].score < finding.score:
+            kept[-1] = finding
+    return tuple(kept)
+
+
+def _short(value: object) -> object:
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def head(content: bytes) -> Head:
+    """The head from what ``dump`` gave."""
+    line, _, weights = content.partition(b"\n")
+    told = json.loads(line)
+    table = np.frombuffer(zlib.decompress(weights), np.int8)
+    if len(table) != 1 << BITS:
+        raise ValueError(f"a model has {1 << BITS} weights, this file has {len(table)}")
+    model = Model(table, told["scale"], told["bias"])
+    return Head(model, told["cut"], told["chance"], Calibration(told["slope"], told["middle"]))
+
+
+CLASS_BITS = 14
+"""Of a feature's index in a table of classes."""
+
+
+class Classes:
+    """Which of several classes a text is most likely of: one row of weights for each."""
+
+    __slots__ = ("_biases", "_weights", "names")
+
+    def __init__(
+        self, names: Sequence[str], weights: NDArray[np.int8], biases: Sequence[float]
+    ) -> None:
+        self.names = tuple(names)
+        self._weights = weights
+        self._biases = np.array(biases)
+
+    def most_likely(self, text: str) -> str:
+        """A class, from the beginning of the text."""
+        features = Features(text[:CHUNK])
+        edges = features.edges(np.array([[0, len(text[:CHUNK])]]))
+        counts = np.maximum(edges[:, 0, 1] - edges[:, 0, 0], 1)
+        values = np.repeat(counts**-0.5, edges[:, 0, 1] - edges[:, 0, 0])
+        rows = self._weights[:, features.indexes >> (BITS - CLASS_BITS)]
+        return self.names[int(np.argmax(rows @ values + self._biases))]
+
+    def dump(self) -> bytes:
+        """The classes as a file: a line of JSON, then the compressed weights."""
+        told = {"names": self.names, "biases": [_short(bias) for bias in self._biases.tolist()]}
+        return json.dumps(told).encode() + b"\n" + zlib.compress(self._weights.tobytes(), 9)
+
+
+def classes(content: bytes) -> Classes:
+    """The classes from what ``dump`` gave."""
+    line, _, weights = content.partition(b"\n")
+    told = json.loads(line)
+    table = np.frombuffer(zlib.decompress(weights), np.int8)
+    return Classes(
+        told["names"], table.reshape(len(told["names"]), 1 << CLASS_BITS), told["biases"]
+    )
+
+
+def shipped(name: str) -> tuple[Head, str]:
+    """A head that is shipped, and the digest of its file."""
+    content = _shipped(name)
+    return head(content), _digest(content)
+
+
+def shipped_classes(name: str, expected: Sequence[str]) -> tuple[Classes, str]:
+    """Classes that are shipped, and the digest of their file.
+
+    Raises:
+        ValueError: If they are not the expected ones.
+    """
+    content = _shipped(name)
+    found = classes(content)
+    if found.names != tuple(expected):
+        raise ValueError(f"{name}.weights tells apart other classes than the detector names")
+    return found, _digest(content)
+
+
+def _shipped(name: str) -> bytes:
+    Features("")  # makes the tables now, not on the first request
+    return files(__package__).joinpath("weights", f"{name}.weights").read_bytes()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:8]

@@ -1,0 +1,1 @@
+"""Fits the learned detectors, and measures all of them on labelled data."""

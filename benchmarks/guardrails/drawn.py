@@ -1,0 +1,236 @@
+"""Texts drawn from what was written for training: the same ones every time."""
+
+import random
+import re
+import string
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.guardrails.rows import AUTHORED, Row
+
+FOLDER = Path(__file__).parent / "authored"
+
+Slots = Mapping[str, str]
+Say = Callable[[str], str]
+
+_CHOICE = re.compile(r"\{(@\w+|[^{}]*\|[^{}]*)\}")
+_NAME = re.compile(r"(?<!\w)@(\w+)")
+_ORDINARY = range(60, 1500)
+"""How long texts are that a sentence is put before or after."""
+_ASKED = range(15, 300)
+"""How long requests are that a frame is put around."""
+
+PHRASES = 30
+ATTACKS = 60
+HARMLESS = 45
+LANGUAGE = 14
+HARM = 80
+DOCUMENTS = 40
+ORDERS = 60
+TASKS = 25
+FRAMED = 1600
+SUFFIXED = 900
+
+
+class Words:
+    """Draws from lines of ``{a|b}``, where ``{@name}`` and ``@name`` are one of a slot."""
+
+    def __init__(self, slots: Slots, seed: int) -> None:
+        self._slots = slots
+        self.chance = random.Random(seed)  # noqa: S311  # the same texts every time
+
+    def say(self, line: str) -> str:
+        """One text of a line."""
+        while match := _CHOICE.search(line):
+            name = match[1]
+            options = self._slots[name[1:]] if name[0] == "@" else name
+            picked = self.chance.choice(options.split("|"))
+            line = line[: match.start()] + picked + line[match.end() :]
+        line = _NAME.sub(self._named, line)
+        return line.replace("\\n", "\n").replace("¦", "|").strip()
+
+    def one(self, choices: str) -> str:
+        """One of ``a|b``, in which choices may stand."""
+        return self.say("{" + choices + "}") if "|" in choices else self.say(choices)
+
+    def _named(self, found: re.Match[str]) -> str:
+        options = self._slots.get(found[1])
+        return found[0] if options is None else self.chance.choice(options.split("|"))
+
+
+def _lines(name: str) -> dict[str, Any]:
+    return tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
+
+
+def _row(text: str, task: str, lang: str = "en", **teaches: Any) -> Row:  # noqa: ANN401  # fields
+    return Row(text, AUTHORED, task, lang, **teaches)
+
+
+def authored(rows: Sequence[Row]) -> list[Row]:
+    """All that is drawn, partly around or inside these rows; no text twice."""
+    made = [
+        *_phrases(rows),
+        *_english(),
+        *_languages(),
+        *_in_documents(rows),
+        *_framed(rows),
+        *_suffixed(rows),
+    ]
+    return list({row.text: row for row in made}.values())
+
+
+def _phrases(rows: Sequence[Row]) -> Iterator[Row]:
+    """Attacks and harmless texts with their words, a third of them beside an ordinary text."""
+    words = Words({}, 7)
+    chance = words.chance
+    ordinary = [row.text for row in rows if row.task == "benign" and len(row.text) in _ORDINARY]
+    lines = _lines("phrases")
+    for part, sign in (("attack", 1.0), ("harmless", -1.0)):
+        for line in lines[part]:
+            for _ in range(ATTACKS if sign > 0 else PHRASES):
+                text = sentence = words.say(line)
+                if chance.random() < 1 / 3:
+                    around = chance.choice(ordinary)
+                    text = chance.choice((f"{sentence} {around}", f"{around} {sentence}"))
+                is_bad = sign > 0
+                yield _row(
+                    text,
+                    "phrases",
+                    "",
+                    injection=2.0 if sign > 0 else -1.0,
+                    document=0.7 if is_bad else 0.0,
+                    harm=-0.3 if is_bad else -1.0,
+                    inserted=sentence if is_bad else "",
+                )
+
+
+def _english() -> Iterator[Row]:
+    lines = _lines("english")
+    words = Words(lines["slots"], 11)
+    for line in lines["harmless"]["lines"]:
+        for _ in range(HARMLESS):
+            yield _row(words.say(line), "harmless", injection=-1.0, harm=-1.0)
+    for line in lines["documents"]["lines"]:
+        for _ in range(DOCUMENTS):
+            yield _row(words.say(line), "documents", injection=-1.0, document=-1.0, harm=-0.5)
+    for category, asks in lines["harm"].items():
+        for ask in asks if category != "how" else ():
+            for _ in range(HARM):
+                text = f"{words.one(lines['harm']['how'])} {words.say(ask)}"
+                text = text + "?" if text.startswith(("How", "What", "Is")) else text
+                yield _row(text, "harm", harm=1.0, injection=-0.2, category=category)
+    codes = Words(lines["codes"]["slots"], 12)
+    for line in lines["codes"]["lines"]:
+        for _ in range(PHRASES):
+            yield _row(codes.say(line), "codes", injection=0.5)
+
+
+def _languages() -> Iterator[Row]:
+    words = Words({}, 13)
+    for lang, lines in _lines("languages").items():
+        for name, frame, draws in (("do", "how", 2), ("safe", "how", 3), ("thing", "what", 3)):
+            for _ in range(draws * LANGUAGE):
+                text = words.one(lines[frame]).replace("*", words.one(lines[name]))
+                yield _row(text, name, lang, injection=-1.0, harm=-1.2 if name == "safe" else -1.0)
+        asked = [(name, ask) for name, asks in lines["harm"].items() for ask in asks.split("|")]
+        for category, ask in asked * (LANGUAGE // 2):
+            text = words.one(lines["how"]).replace("*", ask)
+            yield _row(text, "harm", lang, harm=1.0, injection=-0.2, category=category)
+        for line in lines["plain"] * LANGUAGE:
+            yield _row(words.say(line), "plain", lang, injection=-1.0, harm=-1.0)
+        for line in lines["attack"] * (2 * LANGUAGE):
+            text = words.say(line)
+            yield _row(text, "attack", lang, injection=2.0, document=0.7, inserted=text)
+
+
+def _in_documents(rows: Sequence[Row]) -> Iterator[Row]:
+    """Orders to a model, alone and inside clean documents."""
+    lines = _lines("english")
+    words = Words(lines["attacks"]["slots"], 17)
+    chance = words.chance
+    kinds = {"benign", "indirect"}
+    clean = [row for row in rows if row.document < 0 and row.task in kinds]
+    texts = [row.text for row in clean if len(row.text) in _ORDINARY]
+    texts += [words.say(line) for line in lines["documents"]["lines"] for _ in range(8)]
+    for part, draws, weight in (("attacks", ORDERS, 1.0), ("tasks", TASKS, 0.6)):
+        for line in lines[part]["lines"]:
+            for number in range(draws):
+                order = words.say(line)
+                text = order if number % 3 == 0 else _inside(chance.choice(texts), order, chance)
+                yield _row(text, part, document=weight, inserted=order)
+
+
+def _inside(document: str, order: str, chance: random.Random) -> str:
+    """A document with an order at its start, its end, or between two of its sentences."""
+    places = [found.end() for found in re.finditer(r"[.!?。！？]\s|\n", document)]
+    at = chance.choice([0, len(document), *places])
+    if document.lstrip().startswith(("{", "[")):
+        found = list(re.finditer(r'": "', document))
+        at = chance.choice(found).end() if found else at
+        return f"{document[:at]}{order} {document[at:]}"
+    gap = chance.choice((" ", "\n", "\n\n"))
+    return f"{document[:at].rstrip()}{gap}{order}{gap}{document[at:].lstrip()}".strip()
+
+
+def _framed(rows: Sequence[Row]) -> Iterator[Row]:
+    """Requests inside frames: what makes a jailbreak is a lawless frame, or a harmful request."""
+    frames = _lines("english")["frames"]
+    words = Words(frames["slots"], 19)
+    chance = words.chance
+    short = [row for row in rows if len(row.text) in _ASKED]
+    harmful = [row.text for row in short if row.task == "harm" and row.harm == 1]
+    harmless = [row.text for row in short if row.task in {"benign", "overrefusal"}]
+    kinds: tuple[tuple[str, list[str], dict[str, Any]], ...] = (
+        ("lawless", harmful, {"injection": 1.0, "harm": 0.5}),
+        ("lawless", harmless, {"injection": 0.8}),
+        ("mild", harmful, {"harm": 0.7}),
+        ("mild", harmless, {"injection": -1.0, "harm": -1.0}),
+    )
+    for frame, asks, teaches in kinds:
+        for _ in range(FRAMED if frame == "mild" else FRAMED // 2):
+            text = words.say(chance.choice(frames[frame])).replace("*", chance.choice(asks))
+            yield _row(text, f"{frame} frame", **teaches)
+
+
+_CODE = [
+    "\\", "](", "!--", '{"', ");", "^{", "}}", "}(", ".\\", "+", "<!", "/**", "**", "@{", "::",
+    '="', "$$", "``", "[*", "…", "||", "#>", "?>", "\\n", "_{", "~", '""', ".*", "--", "=>",
+]  # fmt: skip
+
+
+def _suffixed(rows: Sequence[Row]) -> Iterator[Row]:
+    """Requests with a suffix as a search over a model's vocabulary finds: pieces, not words."""
+    chance = random.Random(23)  # noqa: S311  # the same texts every time
+    texts = [row.text for row in rows if row.task in {"benign", "harm", "overrefusal"}]
+    vocabulary = sorted(
+        {word for text in texts[::3] for word in re.findall(r"[^\W\d_]{2,12}", text)}
+    )
+    short = [row for row in rows if len(row.text) in _ASKED]
+    harmful = [row.text for row in short if row.task == "harm" and row.harm == 1]
+    harmless = [row.text for row in short if row.task == "benign"]
+    for number in range(SUFFIXED):
+        asks = harmful if number % 3 else harmless
+        suffix = _noise(chance) if number % 4 == 0 else _pieces(vocabulary, chance)
+        text = f"{chance.choice(asks)} {suffix}"
+        yield _row(text, "suffix", injection=0.4, harm=0.2 if number % 3 else 0.0)
+
+
+def _noise(chance: random.Random) -> str:
+    signs = string.ascii_letters + string.digits + string.punctuation
+    if chance.random() < 1 / 4:
+        return chance.choice(("! ", "x ", "? ", ". ", "* ")) * chance.randint(8, 20)
+    return "".join(chance.choices(signs + " ", k=chance.randint(15, 60)))
+
+
+def _pieces(vocabulary: Sequence[str], chance: random.Random) -> str:
+    pieces = []
+    for _ in range(chance.randint(8, 22)):
+        word = chance.choice(vocabulary)
+        if chance.random() < 1 / 2:
+            word = word[chance.randrange(len(word) // 2 + 1) :]
+        word = chance.choice((word, word, word.lower(), word.capitalize(), word.upper()))
+        sign = chance.choice(_CODE) if chance.random() < 1 / 3 else ""
+        pieces.append(chance.choice(("", " ", " ")) + chance.choice((sign + word, word + sign)))
+    return "".join(pieces).strip()
