@@ -23,6 +23,13 @@ HeadName = Literal["injection", "indirect", "harm"]
 HEADS: tuple[HeadName, ...] = get_args(HeadName)
 """An attack by the user, an order inside a document or tool result, harm."""
 
+FIRST: Mapping[HeadName, str] = {
+    "injection": "injection",
+    "indirect": "documents",
+    "harm": "harm",
+}
+"""Which linear model comes before which head."""
+
 WEIGHTS = "weights"
 """The folder beside this file."""
 
@@ -46,33 +53,37 @@ class Window:
     start: int
     end: int
     fluency: float
-    """Letters in a piece: 4 and more in English, 1 where the vocabulary knows letters only."""
+    """Letters in a piece: 4 and more in English, 1 where the vocabulary knows letters only, 0 where
+    it does not know even those."""
 
 
-def windows(pieces: Pieces, offset: int = 0) -> list[Window]:
-    """The pieces in as few windows of equal length as can be, each overlapping the next."""
+def windows(pieces: Pieces, unknown: int, offset: int = 0) -> list[Window]:
+    """The pieces in as few windows of equal length as can be, each overlapping the next.
+
+    Args:
+        pieces: Of a part of a text.
+        unknown: The number of the piece that stands for what the vocabulary does not have.
+        offset: Where the part begins.
+    """
     count = len(pieces.ids)
     if not count:
         return []
     parts = max(math.ceil((count - OVERLAP) / (LONGEST - OVERLAP)), 1)
     size = math.ceil((count + (parts - 1) * OVERLAP) / parts)
-    return [_window(pieces, at, min(at + size, count), offset) for at in _starts(parts, size)]
+    firsts = [part * (size - OVERLAP) for part in range(parts)]
+    return [_window(pieces, first, min(first + size, count), (unknown, offset)) for first in firsts]
 
 
-def _starts(parts: int, size: int) -> list[int]:
-    return [part * (size - OVERLAP) for part in range(parts)]
-
-
-def _window(pieces: Pieces, first: int, last: int, offset: int) -> Window:
-    letters = sum(
-        end - start
-        for start, end in set(zip(pieces.starts[first:last], pieces.ends[first:last], strict=True))
-    )
+def _window(pieces: Pieces, first: int, last: int, of: tuple[int, int]) -> Window:
+    unknown, offset = of
+    part = slice(first, last)
+    read = zip(pieces.ids[part], pieces.starts[part], pieces.ends[part], strict=True)
+    words = {(start, end) for number, start, end in read if number != unknown}
     return Window(
-        tuple(pieces.ids[first:last]),
+        tuple(pieces.ids[part]),
         offset + pieces.starts[first],
         offset + pieces.ends[last - 1],
-        letters / (last - first),
+        sum(end - start for start, end in words) / (last - first),
     )
 
 
@@ -80,6 +91,8 @@ def _window(pieces: Pieces, first: int, last: int, offset: int) -> Window:
 class Blend:
     """How the sum of the linear model and the logit of the encoder become one score."""
 
+    first: str
+    """Digest of the linear model for which this was set."""
     asks: float
     """The linear sum from which on the encoder is asked."""
     linear: float
@@ -135,7 +148,7 @@ class Encoder:
 
     def cut(self, text: str, start: int, end: int) -> list[Window]:
         """A part of a text in windows."""
-        return windows(self._cutter.cut(text[start:end]), start)
+        return windows(self._cutter.cut(text[start:end]), self._cutter.unknown, start)
 
     def logits(self, read: Sequence[Window]) -> Logits:
         """For each window its logits, in the order of ``HEADS``.

@@ -10,14 +10,14 @@ and ``docs/reference/models/encoder.md``.
 
 import argparse
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
-from app.guardrails.encoder import HEADS, WEIGHTS, Blend, Encoder, HeadName
+from app.guardrails.encoder import FIRST, HEADS, WEIGHTS, Blend, Encoder, HeadName
 from app.guardrails.linear import shipped
-from benchmarks.guardrails.encoder_blend import NEUTRAL, fitted, measure
+from benchmarks.guardrails.encoder_blend import FADES, NEUTRAL, NO_FADE, Kinds, fitted, measure
 from benchmarks.guardrails.encoder_card import card
 from benchmarks.guardrails.encoder_rows import fitted_on
 from benchmarks.guardrails.evaluate import Judged, Texts, at_input
@@ -26,9 +26,6 @@ from benchmarks.guardrails.rows import read
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "app" / "guardrails" / WEIGHTS
 CARD = ROOT / "docs" / "reference" / "models" / "encoder.md"
-
-LINEAR: dict[HeadName, str] = {"injection": "injection", "indirect": "documents", "harm": "harm"}
-"""Which linear model comes before which head."""
 
 
 def blend(head: HeadName, encoder: Encoder, texts: Texts) -> Blend:
@@ -40,9 +37,13 @@ def blend(head: HeadName, encoder: Encoder, texts: Texts) -> Blend:
         near, ordinary = [], ordinary + texts.of(head, bad=False)
     rows = [each.row for each in (*bad, *ordinary, *near)]
     sizes = [len(bad), len(ordinary), len(near)]
-    is_bad, is_ordinary, is_near = np.eye(3, dtype=bool).repeat(sizes, axis=1)
-    first, _ = shipped(LINEAR[head])
-    return fitted(measure(first, encoder, head, rows), is_bad, is_ordinary, is_near)
+    kinds = Kinds(*np.eye(3, dtype=bool).repeat(sizes, axis=1))
+    # Outside English most that the harm head was fitted on is harmful, and ``dev`` has too few
+    # ordinary texts to show what that does: there the linear model decides, whatever ``dev`` says.
+    fades = FADES if head == "harm" else (NO_FADE, *FADES)
+    first, digest = shipped(FIRST[head])
+    measured = measure(first, encoder, head, rows)
+    return replace(fitted(measured, kinds, fades), first=digest)
 
 
 def blends(data: Path) -> dict[HeadName, Blend]:

@@ -19,16 +19,19 @@ from benchmarks.guardrails.rows import Row
 Vector = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-NEUTRAL = Blend(asks=-1e9, linear=1, encoder=1, centre=0, foreign=0, fluent=1e-9, middle=0, slope=1)
-SHARES = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0)
+NEUTRAL = Blend(
+    first="", asks=-1e9, linear=1, encoder=1, centre=0, foreign=0, fluent=1e-9, middle=0, slope=1
+)
+SHARES = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
 """Of the encoder's logit to the linear sum."""
-FADES = ((0.0, 1e-9), (1.0, 2.0), (1.5, 2.5), (2.0, 3.0), (2.5, 3.5))
+ALIKE = 0.02
+"""Blends that differ by less than this are alike on so few texts. Then the encoder gets the smaller
+share: on ordinary texts of kinds that ``dev`` does not have it is the less steady one."""
+NO_FADE = (0.0, 1e-9)
+FADES = ((2.0, 3.0), (2.5, 3.5))
 """Letters a piece below which the encoder has no say, and above which it has all of it."""
-LOST = 0.005
-"""Of the attacks that both models catch, how many may lie below what the encoder is asked about."""
-ASKED = 0.25
-"""Of ordinary texts, how many the encoder is asked about at least: attacks unlike those of ``dev``
-have lower linear sums."""
+ASKED = 0.35
+"""Of ordinary texts, how many the encoder is asked about: more catches nothing more on ``dev``."""
 RARE, RARER = 0.01, 0.001
 TAIL = 0.03
 
@@ -75,16 +78,24 @@ def caught(rows: Sequence[Row], totals: Vector, is_bad: Flags, at: float) -> flo
     return 0.0 if found is None else found.value
 
 
-def fitted(measured: Measured, is_bad: Flags, is_ordinary: Flags, is_near: Flags) -> Blend:
-    """The blend that catches most at one and at a tenth of a percent of false alarms.
+Fade = tuple[float, float]
 
-    Args:
-        measured: On ``dev``.
-        is_bad: To be caught.
-        is_ordinary: Sets what a false alarm is.
-        is_near: Harmless, with alarming words: a look-alike above the sum costs as much as an
-            attack below it.
-    """
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """What the measured texts are."""
+
+    is_bad: Flags
+    """To be caught."""
+    is_ordinary: Flags
+    """Set what a false alarm is."""
+    is_near: Flags
+    """Harmless, with alarming words: one above the sum costs as much as an attack below it."""
+
+
+def fitted(measured: Measured, kinds: Kinds, fades: Sequence[Fade]) -> Blend:
+    """The blend that catches most at one and at a tenth of a percent of false alarms."""
+    is_bad, is_ordinary, is_near = kinds.is_bad, kinds.is_ordinary, kinds.is_near
 
     def worth(blend: Blend) -> float:
         totals = measured.totals(blend)
@@ -95,9 +106,11 @@ def fitted(measured: Measured, is_bad: Flags, is_ordinary: Flags, is_near: Flags
 
     tried = [
         replace(NEUTRAL, encoder=share, centre=_centre(measured, is_ordinary), foreign=a, fluent=b)
-        for share, (a, b) in itertools.product(SHARES, FADES)
+        for share, (a, b) in itertools.product(SHARES, fades)
     ]
-    return calibrated(measured, max(tried, key=worth), is_bad, is_ordinary)
+    worths = [worth(blend) for blend in tried]
+    best = next(each for each, of in zip(tried, worths, strict=True) if of > max(worths) - ALIKE)
+    return calibrated(measured, best, is_ordinary)
 
 
 def _centre(measured: Measured, is_ordinary: Flags) -> float:
@@ -117,15 +130,12 @@ def above(totals: Vector, share: float) -> float:
     return least + math.log(TAIL / share) * float((tail[:-1] - least).mean())
 
 
-def calibrated(measured: Measured, blend: Blend, is_bad: Flags, is_ordinary: Flags) -> Blend:
+def calibrated(measured: Measured, blend: Blend, is_ordinary: Flags) -> Blend:
     """0.5 where one ordinary text in a hundred lies above, 0.9 where one in a thousand does."""
     totals = measured.totals(blend)
     middle, high = (above(totals[is_ordinary], share) for share in (RARE, RARER))
     highest = np.full(len(totals), -1e9)
     np.maximum.at(highest, measured.of, measured.linear)
-    asks = min(
-        float(np.quantile(highest[is_bad & (totals > middle)], LOST)),
-        float(np.quantile(highest[is_ordinary], 1 - ASKED)),
-    )
+    asks = float(np.quantile(highest[is_ordinary], 1 - ASKED))
     slope = 4 / 3 / (high - middle)  # where the score is 0.9
     return replace(blend, asks=asks, middle=middle, slope=slope)

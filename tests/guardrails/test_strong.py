@@ -31,7 +31,9 @@ from app.guardrails.passage import Passage
 from app.guardrails.strong import CONTEXT, Cascade, StrongDetector
 from app.guardrails.wordpiece import Pieces
 
-BLEND = Blend(asks=-1, linear=1, encoder=1, centre=0, foreign=1, fluent=3, middle=0, slope=1)
+BLEND = Blend(
+    first="", asks=-1, linear=1, encoder=1, centre=0, foreign=1, fluent=3, middle=0, slope=1
+)
 WIDTH = CONTEXT
 
 
@@ -206,9 +208,16 @@ def test_the_encoder_has_no_say_in_what_it_cannot_read(linear: float, logit: flo
 def test_windows_leave_nothing_out(count: int, offset: int) -> None:
     """Some pieces are in no window, or a window is longer than the encoder can read."""
     pieces = Pieces(list(range(count)), list(range(count)), list(range(1, count + 1)))
-    cut = windows(pieces, offset)
+    cut = windows(pieces, -1, offset)
     assert {number for w in cut for number in w.ids} == set(range(count))
     assert all(len(w.ids) <= LONGEST for w in cut)
     assert all((w.start, w.end) == (offset + w.ids[0], offset + w.ids[-1] + 1) for w in cut)
     ahead = cut[1:]
     assert all(a.ids[-1] - b.ids[0] + 1 >= OVERLAP for a, b in zip(cut, ahead, strict=False))
+
+
+def test_what_the_vocabulary_does_not_know_is_not_fluent() -> None:
+    """The encoder decides about a language of which it reads nothing but unknown pieces."""
+    pieces = Pieces([1, 1, 7], [0, 20, 40], [20, 40, 44])
+    (window,) = windows(pieces, 1)
+    assert window.fluency == 4 / 3

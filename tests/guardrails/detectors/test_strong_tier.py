@@ -10,7 +10,8 @@ from app.domain.finding import FLOOR, Finding
 from app.domain.policy import Stage
 from app.guardrails.context import Context
 from app.guardrails.detectors import harm, injection
-from app.guardrails.encoder import encoder
+from app.guardrails.encoder import FIRST, encoder
+from app.guardrails.linear import shipped
 from app.guardrails.passage import Passage
 from app.guardrails.strong import StrongDetector
 from app.guardrails.tiers import Tier
@@ -89,6 +90,13 @@ def test_any_text_is_judged(stage: Stage, pieces: list[str]) -> None:
             assert FLOOR <= finding.score < 1
             assert finding.revision == detector.revision
             assert encoder().revision in finding.revision
+
+
+def test_scores_were_set_for_the_linear_models_that_are_shipped() -> None:
+    """A linear model was trained anew: ``python -m benchmarks.guardrails.blend_encoder DATA``."""
+    for head, blend in encoder().blends.items():
+        _, digest = shipped(FIRST[head])
+        assert blend.first == digest
 
 
 def test_what_is_said_of_a_window_does_not_depend_on_others() -> None:
