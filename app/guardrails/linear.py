@@ -162,6 +162,14 @@ class Calibration:
         return np.asarray(1 / (1 + np.exp(-np.clip(self.slope * (sums - self.middle), -30, 30))))
 
 
+def _narrowest(bounds: Bounds) -> Bounds:
+    """The windows in which none of the others lies."""
+    ordered = bounds[np.lexsort((-bounds[:, 1], bounds[:, 0]))]
+    later = np.minimum.accumulate(ordered[::-1, 1])[::-1]
+    holds_none = np.append(later[1:] > ordered[:-1, 1], [True])
+    return np.asarray(ordered[holds_none])
+
+
 def chances(length: int) -> float:
     """The logarithm of how many chances a text of this length has to score high."""
     return math.log(min(max(1.0, length / STEP), MOST_CHANCES))
@@ -186,7 +194,9 @@ class Head:
     def passages(self, reading: Reading, floor: float) -> Iterator[tuple[int, int, float]]:
         """Start, end and highest score of what scores at least ``floor``.
 
-        Where windows overlap, one passage holds those that score at least half as high as the best.
+        Where windows overlap, one passage holds those that score at least half as high as the best;
+        a window in which another of them lies does not count, so that a passage is no wider than
+        the sentences that read so.
         """
         bounds, sums = self.judged(reading)
         scores = self.calibration.score(sums)
@@ -197,7 +207,7 @@ class Head:
         ends = np.maximum.accumulate(bounds[high, 1])
         for group in np.split(high, np.flatnonzero(bounds[high[1:], 0] >= ends[:-1]) + 1):
             best = scores[group].max()
-            kept = bounds[group[scores[group] >= best / 2]]
+            kept = _narrowest(bounds[group[scores[group] >= best / 2]])
             yield int(kept[:, 0].min()), int(kept[:, 1].max()), float(best)
 
     def dump(self) -> bytes:

@@ -33,7 +33,7 @@ class Card:
 def write(folder: Path, card: Card) -> None:
     """Write the card as a page."""
     folder.mkdir(parents=True, exist_ok=True)
-    head = (FOLDER / "cards" / f"{card.name}.md").read_text("utf-8").strip()
+    head = (FOLDER / "cards" / f"{card.name}.txt").read_text("utf-8").strip()
     parts = [head, "## Fitted on", _fitted(card)]
     for measured in card.measured:
         parts += [f"## {measured.title}", _by(measured, card, "source", 1)]

@@ -1,5 +1,7 @@
 """Texts drawn from what was written for training: the same ones every time."""
 
+import importlib
+import importlib.util
 import random
 import re
 import string
@@ -22,10 +24,14 @@ _ORDINARY = range(60, 1500)
 _ASKED = range(15, 300)
 """How long requests are that a frame is put around."""
 
+SPACY_NAMES = {"no": "nb", "zh-TW": "zh"}
+UNSPACED = frozenset({"th", "zh", "zh-TW", "ja"})
+
 PHRASES = 30
 ATTACKS = 60
 HARMLESS = 45
 LANGUAGE = 14
+KNOWLEDGE = 45
 HARM = 80
 DOCUMENTS = 40
 ORDERS = 60
@@ -74,6 +80,8 @@ def authored(rows: Sequence[Row]) -> list[Row]:
         *_phrases(rows),
         *_english(),
         *_languages(),
+        *_knowledge(),
+        *_function_words(),
         *_in_documents(rows),
         *_framed(rows),
         *_suffixed(rows),
@@ -99,7 +107,7 @@ def _phrases(rows: Sequence[Row]) -> Iterator[Row]:
                     text,
                     "phrases",
                     "",
-                    injection=2.0 if sign > 0 else -1.0,
+                    injection=3.0 if sign > 0 else -1.0,
                     document=0.7 if is_bad else 0.0,
                     harm=-0.3 if is_bad else -1.0,
                     inserted=sentence if is_bad else "",
@@ -120,7 +128,7 @@ def _english() -> Iterator[Row]:
             for _ in range(HARM):
                 text = f"{words.one(lines['harm']['how'])} {words.say(ask)}"
                 text = text + "?" if text.startswith(("How", "What", "Is")) else text
-                yield _row(text, "harm", harm=1.0, injection=-0.2, category=category)
+                yield _row(text, "harm", harm=1.5, injection=-0.2, category=category)
     codes = Words(lines["codes"]["slots"], 12)
     for line in lines["codes"]["lines"]:
         for _ in range(PHRASES):
@@ -135,14 +143,40 @@ def _languages() -> Iterator[Row]:
                 text = words.one(lines[frame]).replace("*", words.one(lines[name]))
                 yield _row(text, name, lang, injection=-1.0, harm=-1.2 if name == "safe" else -1.0)
         asked = [(name, ask) for name, asks in lines["harm"].items() for ask in asks.split("|")]
-        for category, ask in asked * (LANGUAGE // 2):
+        for category, ask in asked * LANGUAGE:
             text = words.one(lines["how"]).replace("*", ask)
-            yield _row(text, "harm", lang, harm=1.0, injection=-0.2, category=category)
+            yield _row(text, "harm", lang, harm=2.0, injection=-0.2, category=category)
         for line in lines["plain"] * LANGUAGE:
             yield _row(words.say(line), "plain", lang, injection=-1.0, harm=-1.0)
         for line in lines["attack"] * (2 * LANGUAGE):
             text = words.say(line)
             yield _row(text, "attack", lang, injection=2.0, document=0.7, inserted=text)
+
+
+def _knowledge() -> Iterator[Row]:
+    words = Words({}, 15)
+    for lang, lines in _lines("knowledge").items():
+        for line in lines * KNOWLEDGE:
+            yield _row(words.say(line), "knowledge", lang, injection=-1.0, harm=-1.0)
+
+
+def _function_words() -> Iterator[Row]:
+    """Function words in any order, and example sentences, of languages: neither is harm.
+
+    From spaCy (MIT), which Presidio brings. Content words decide then, not the language.
+    """
+    chance = random.Random(16)  # noqa: S311  # the same texts every time
+    for lang in sorted(_lines("languages")):
+        package = f"spacy.lang.{SPACY_NAMES.get(lang, lang)}"
+        is_known = importlib.util.find_spec(package) is not None
+        for name, attribute in (("stop_words", "STOP_WORDS"), ("examples", "sentences")):
+            if not is_known or importlib.util.find_spec(f"{package}.{name}") is None:
+                continue
+            listed = sorted(getattr(importlib.import_module(f"{package}.{name}"), attribute))
+            gap = "" if lang in UNSPACED else " "
+            drawn = [gap.join(chance.choices(listed, k=chance.randint(8, 16))) for _ in range(70)]
+            for text in drawn if name == "stop_words" else listed:
+                yield _row(text, "function words", lang, injection=-0.5, harm=-1.0)
 
 
 def _in_documents(rows: Sequence[Row]) -> Iterator[Row]:

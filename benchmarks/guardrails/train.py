@@ -9,6 +9,7 @@ models that saw no text of the source's family. Writes ``app/guardrails/weights/
 """
 
 import argparse
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,10 @@ ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "app" / "guardrails" / "weights"
 CARDS = ROOT / "docs" / "reference" / "models"
 FOLDS = 3
+MOST_HARMFUL = 0.2
+"""What harmful texts of a language count, of what its harmless ones do."""
+WELL_KNOWN = frozenset({"en", "zh"})
+"""Languages of which the data has harmless texts of many kinds."""
 TAIL = 0.03
 """The share of harmless texts with the highest sums, from which the scores are set."""
 
@@ -84,7 +89,30 @@ def taught(data: Path) -> list[Row]:
         if row.label and row.inserted
     ]
     rows += alone + authored(rows)
+    rows = _balanced(rows)
     return rows + [replace(row, text=text) for row in rows if (text := _folded(row.text))]
+
+
+def _balanced(rows: Sequence[Row]) -> list[Row]:
+    """The same, but in no language beside English and Chinese do harmful texts count much.
+
+    Else a model learns that a language is harmful: the data has harmful requests in languages in
+    which it has little else.
+    """
+    harmful: dict[str, float] = defaultdict(float)
+    harmless: dict[str, float] = defaultdict(float)
+    for row in rows:
+        harmful[row.lang] += max(row.harm, 0)
+        harmless[row.lang] += max(-row.harm, 0)
+    shares = {
+        lang: min(1.0, MOST_HARMFUL * harmless[lang] / total)
+        for lang, total in harmful.items()
+        if total and lang not in WELL_KNOWN
+    }
+    return [
+        replace(row, harm=row.harm * shares.get(row.lang, 1.0)) if row.harm > 0 else row
+        for row in rows
+    ]
 
 
 def _folded(text: str) -> str:
