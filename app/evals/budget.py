@@ -7,7 +7,7 @@ from app.catalog.labelled import LabelledText, read_labelled
 from app.domain.catalog import Catalog, Source
 from app.domain.clock import Clock
 from app.domain.errors import Problem
-from app.domain.policy import STOPS, Policy, action_at
+from app.domain.policy import STOPS, Mode, Policy, action_at
 from app.evals.intervals import Share
 from app.evals.scores import Scored, is_about, scored
 from app.pipeline.loaded import Loaded
@@ -45,6 +45,8 @@ def broken_budgets(catalog: Catalog, policy: Policy, scored: Sequence[Scored]) -
         return
     file = f"policies/{policy.id}.yaml"
     for number, rule in enumerate(policy.rules):
+        if rule.mode is Mode.OBSERVE:
+            continue  # it stops nothing
         scores = [
             each.scores[rule.id]
             for each in scored

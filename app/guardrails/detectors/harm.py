@@ -8,9 +8,11 @@ from app.domain.finding import CLEAN, FLOOR, Detection, Finding, Found
 from app.domain.persona import FileModel
 from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.passage import Passage
+from app.guardrails.tiers import Tier, is_strong
 
 if TYPE_CHECKING:
     from app.guardrails.linear import Classes, Head, Reading
+    from app.guardrails.strong import StrongDetector
 
 _NAME = "harm"
 _REVISION = "1"
@@ -43,6 +45,9 @@ class HarmSettings(FileModel):
     harmful from harmless."""
     min_score: Annotated[float, Field(ge=FLOOR, le=1)] = FLOOR
     """Findings that score lower are not for this rule."""
+    tier: Tier = Tier.AUTO
+    """Which models look: the linear one alone (`fast`), the encoder too (`strong`, needs the extra
+    `models`), or the encoder where it is installed."""
 
 
 class HarmDetector:
@@ -81,12 +86,20 @@ class HarmDetector:
         return category, f"reads like a request about {category.replace('_', ' ')}"
 
 
-def _build(_settings: HarmSettings) -> HarmDetector:
+def _build(settings: HarmSettings) -> "HarmDetector | StrongDetector":
     from app.guardrails.linear import shipped, shipped_classes  # noqa: PLC0415  # NumPy only here
 
     head, of_head = shipped(_NAME)
     classes, of_classes = shipped_classes("harm-categories", get_args(Category))
-    return HarmDetector(head, classes, f"{_REVISION}-{of_head}-{of_classes}")
+    local = HarmDetector(head, classes, f"{_REVISION}-{of_head}-{of_classes}")
+    if not is_strong(settings.tier):
+        return local
+    from app.guardrails.encoder import encoder  # noqa: PLC0415  # the extra `models`
+    from app.guardrails.strong import Cascade, StrongDetector  # noqa: PLC0415
+
+    cascade = Cascade(head, "harm")
+    named = (local.name, local.revision)
+    return StrongDetector(named, lambda _: cascade, encoder(), local.describe)
 
 
 def _selects(settings: HarmSettings, finding: Finding) -> bool:
@@ -99,7 +112,8 @@ def _is_as_strict(settings: HarmSettings, other: HarmSettings) -> bool:
     covers = not settings.categories or (
         bool(other.categories) and set(settings.categories) >= set(other.categories)
     )
-    return covers and settings.min_score <= other.min_score
+    is_alike = (settings.tier is Tier.FAST) == (other.tier is Tier.FAST)
+    return covers and is_alike and settings.min_score <= other.min_score
 
 
 KIND = DetectorKind(

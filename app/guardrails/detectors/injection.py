@@ -10,9 +10,11 @@ from app.domain.persona import FileModel
 from app.domain.policy import Stage
 from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.passage import Layer, Passage
+from app.guardrails.tiers import Tier, is_strong
 
 if TYPE_CHECKING:
     from app.guardrails.linear import Head
+    from app.guardrails.strong import StrongDetector
 
 _NAME = "injection"
 _REVISION = "2"
@@ -67,6 +69,9 @@ class InjectionSettings(FileModel):
     """Only these categories; empty means all. They tell attempts apart roughly."""
     min_score: Annotated[float, Field(ge=FLOOR, le=1)] = FLOOR
     """Findings that score lower are not for this rule."""
+    tier: Tier = Tier.AUTO
+    """Which models look: the linear one alone (`fast`), the encoder too (`strong`, needs the extra
+    `models`), or the encoder where it is installed."""
 
 
 class InjectionDetector:
@@ -112,12 +117,23 @@ class InjectionDetector:
         return "override", _EXPLANATIONS["override"]
 
 
-def _build(_settings: InjectionSettings) -> InjectionDetector:
+def _build(settings: InjectionSettings) -> "InjectionDetector | StrongDetector":
     from app.guardrails.linear import shipped  # noqa: PLC0415  # NumPy only where it is used
 
     user, of_user = shipped("injection")
     document, of_document = shipped("documents")
-    return InjectionDetector(user, document, f"{_REVISION}-{of_user}-{of_document}")
+    local = InjectionDetector(user, document, f"{_REVISION}-{of_user}-{of_document}")
+    if not is_strong(settings.tier):
+        return local
+    from app.guardrails.encoder import encoder  # noqa: PLC0415  # the extra `models`
+    from app.guardrails.strong import Cascade, StrongDetector  # noqa: PLC0415
+
+    cascades = {
+        stage: Cascade(local.head(stage), "indirect" if stage is Stage.TOOL_RESULT else "injection")
+        for stage in Stage
+    }
+    named = (local.name, local.revision)
+    return StrongDetector(named, cascades.__getitem__, encoder(), local.describe)
 
 
 def _selects(settings: InjectionSettings, finding: Finding) -> bool:
@@ -130,7 +146,8 @@ def _is_as_strict(settings: InjectionSettings, other: InjectionSettings) -> bool
     covers = not settings.categories or (
         bool(other.categories) and set(settings.categories) >= set(other.categories)
     )
-    return covers and settings.min_score <= other.min_score
+    is_alike = (settings.tier is Tier.FAST) == (other.tier is Tier.FAST)
+    return covers and is_alike and settings.min_score <= other.min_score
 
 
 KIND = DetectorKind(

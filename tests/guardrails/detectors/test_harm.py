@@ -8,9 +8,10 @@ from pydantic import ValidationError
 from app.domain.finding import FLOOR, Finding
 from app.guardrails.detectors.harm import KIND, HarmDetector, HarmSettings
 from app.guardrails.passage import Passage
+from app.guardrails.tiers import Tier
 from tests.guardrails.detectors.tables import Row, findings, rows
 
-DETECTOR = KIND.build(HarmSettings())
+DETECTOR = KIND.build(HarmSettings(tier=Tier.FAST))
 assert isinstance(DETECTOR, HarmDetector)
 
 

@@ -12,9 +12,10 @@ from app.domain.policy import Stage
 from app.guardrails.context import Context
 from app.guardrails.detectors.injection import KIND, InjectionDetector, InjectionSettings
 from app.guardrails.passage import Passage
+from app.guardrails.tiers import Tier
 from tests.guardrails.detectors.tables import Row, findings, rows
 
-BUILT = KIND.build(InjectionSettings())
+BUILT = KIND.build(InjectionSettings(tier=Tier.FAST))
 assert isinstance(BUILT, InjectionDetector)
 DETECTOR = BUILT
 
