@@ -183,7 +183,7 @@ def test_models_are_the_personas_of_the_key(served: Gateway) -> None:
     """A key would see personas that it may not use."""
     with served.client() as client:
         ids = [model.id for model in client.models.list()]
-        assert ids == ["curt", "hurried", "keeper", "layered", "lexi", "stranded"]
+        assert ids == ["conduct", "curt", "hurried", "keeper", "layered", "lexi", "stranded"]
         assert client.models.retrieve("lexi").owned_by == "tests"
     with served.client("lexi-only") as client:
         assert [model.id for model in client.models.list()] == ["lexi"]
@@ -292,7 +292,7 @@ def test_a_stream_that_breaks_off_is_an_error(
                 model="lexi", messages=turns("Hello"), stream=True
             )
         )
-    assert "".join(seen) in {"", "Half an "}
+    assert "Half an ".startswith("".join(seen))
     assert caught.value.code == "backend_broken"
     assert served.newest()["status"] == "failed"
 
