@@ -54,6 +54,20 @@ class Measured:
         np.maximum.at(best, self.of, blend.linear * self.linear + said)
         return best
 
+    def least_fluent(self) -> Vector:
+        """For each text the fluency of its window that the encoder reads worst."""
+        least = np.full(len(self.rows), np.inf)
+        np.minimum.at(least, self.of, self.fluency)
+        return least
+
+    def only(self, keeps: Flags) -> "Measured":
+        """Some of the texts."""
+        number = np.cumsum(keeps) - 1
+        inside = keeps[self.of]
+        rows = [row for row, keep in zip(self.rows, keeps.tolist(), strict=True) if keep]
+        columns = (column[inside] for column in (self.linear, self.logit, self.fluency))
+        return Measured(rows, number[self.of[inside]], *columns)
+
 
 def measure(first: FirstReader, encoder: Encoder, head: HeadName, rows: Sequence[Row]) -> Measured:
     """What both models say of each window of these texts; the encoder's blends are neutral."""
@@ -105,19 +119,24 @@ def fitted(measured: Measured, kinds: Kinds, fades: Sequence[Fade]) -> Blend:
         return recall + caught(measured.rows, totals, is_bad, rarer) / 2 + alone
 
     tried = [
-        replace(NEUTRAL, encoder=share, centre=_centre(measured, is_ordinary), foreign=a, fluent=b)
-        for share, (a, b) in itertools.product(SHARES, fades)
+        centred(measured, replace(NEUTRAL, encoder=share, foreign=foreign, fluent=fluent), kinds)
+        for share, (foreign, fluent) in itertools.product(SHARES, fades)
     ]
     worths = [worth(blend) for blend in tried]
     best = next(each for each, of in zip(tried, worths, strict=True) if of > max(worths) - ALIKE)
     return calibrated(measured, best, is_ordinary)
 
 
-def _centre(measured: Measured, is_ordinary: Flags) -> float:
-    """The logit that says nothing: as rare among ordinary windows as the linear model's zero."""
-    ordinary = is_ordinary[measured.of]
-    share = float((measured.linear[ordinary] > 0).mean())
-    return float(np.quantile(measured.logit[ordinary], 1 - share))
+def centred(measured: Measured, blend: Blend, kinds: Kinds) -> Blend:
+    """The blend with the centre at which both models together find as rarely as the linear alone.
+
+    So one sum is as rare among texts that the encoder reads as among those that it cannot read.
+    """
+    ordinary = measured.only(kinds.is_ordinary)
+    linear = above(ordinary.totals(replace(blend, encoder=0)), RARE)
+    fluent = ordinary.only(ordinary.least_fluent() >= blend.fluent)
+    both = above(fluent.totals(blend), RARE)
+    return replace(blend, centre=(both - linear) / blend.encoder)
 
 
 def above(totals: Vector, share: float) -> float:
