@@ -169,8 +169,7 @@ async def _wait_for(port: int) -> None:
     async with asyncio.timeout(20), aiohttp.ClientSession() as session:
         while True:
             try:
-                await session.get(f"http://127.0.0.1:{port}/")
+                async with session.get(f"http://127.0.0.1:{port}/"):
+                    return
             except aiohttp.ClientConnectionError:
                 await asyncio.sleep(0.05)
-            else:
-                return
