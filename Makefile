@@ -60,6 +60,7 @@ train-guardrails: $(VENV)/.dev
 
 eval-guardrails: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.guardrails.evaluate $(DATA) docs/reference/models/evaluation.md
+	$(BIN)/python -m benchmarks.guardrails.evaluate $(DATA) docs/reference/models/evaluation-models.md --tier strong
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.gateway
