@@ -76,9 +76,10 @@ class Recognizer:
     def candidate(self, text: str, at: int, result: RecognizerResult) -> Candidate:
         """The result as it stands in ``text``, where it begins at ``at``."""
         why = result.analysis_explanation
-        explanation = f"{self.source.name}, {why.pattern_name}"
+        name = self.source.name.removeprefix("_")
+        explanation = f"{name}, {why.pattern_name}"
         if why.validation_result:
-            explanation += "; its check digits fit"
+            explanation += "; what can be checked of it fits"
         before = text[max(0, at - REACH) : at].lower()
         score = min(result.score, self.alone)
         if self.has_word(before):
