@@ -246,7 +246,9 @@ class _StageLook:
             return
         self.ran = self._plan.ran
         texts = self.passed_on()
-        passages = {path: Passage(text.text, context=self._context) for path, text in texts.items()}
+        # Nothing of the context but the stage: the prompt in it is composed of raw variables.
+        context = Context(stage=self._plan.stage)
+        passages = {path: Passage(text.text, context=context) for path, text in texts.items()}
         said = await ask_all(self._plan.remote, passages, outside)
         for path, seen in said.items():
             self._seen[path] += in_original(seen, texts[path])

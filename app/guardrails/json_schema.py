@@ -147,14 +147,14 @@ def _admit_keyword(key: str, value: Json, lookup: Callable[[str], object]) -> No
 
 def _objects(schema: Json) -> Iterator[dict[str, Json]]:
     """Every object in a JSON value."""
-    todo = [schema]
-    while todo:
-        part = todo.pop()
+    unread = [schema]
+    while unread:
+        part = unread.pop()
         if isinstance(part, list):
-            todo += part
+            unread += part
         elif isinstance(part, dict):
             yield part
-            todo += part.values()
+            unread += part.values()
 
 
 def _names(schema: Json) -> Iterator[str]:

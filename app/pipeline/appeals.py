@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from app.domain.clock import Clock
 from app.domain.conversation import Segment
-from app.domain.errors import RequestError
+from app.domain.errors import DetectorError, RequestError
 from app.domain.policy import Stage
-from app.domain.protocols import PseudonymScope
+from app.domain.protocols import Outside, PseudonymScope
 from app.guardrails.evaluate import inspect_segments
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import Minter
@@ -32,7 +32,7 @@ NOT_FOUND = RequestError(
 )
 
 
-async def file_appeal(
+async def file_appeal(  # noqa: PLR0913  # what filing depends on, and nothing else
     ledger: Ledger,
     plan: PolicyPlan,
     record: Record,
@@ -40,6 +40,7 @@ async def file_appeal(
     *,
     clock: Clock,
     key: bytes,
+    outside: Outside,
 ) -> AppealState:
     """Keep an appeal with all texts that there are, rewritten.
 
@@ -50,9 +51,11 @@ async def file_appeal(
         feedback: What is said of it.
         clock: What time it is.
         key: For pseudonyms, which nobody resolves.
+        outside: What the policy's detectors ask through.
 
     Raises:
         RequestError: There is nothing to look at, or the exchange was erased.
+        DetectorError: A detector could not look, so what it would have hidden is not known.
     """
     policy = plan.policy
     kept = [(each.path, each.text) for each in await ledger.content(record.request_id)]
@@ -66,7 +69,10 @@ async def file_appeal(
         [Segment(path, text, Stage.INPUT) for path, text in feedback.texts.items()],
         minter=Minter(key, PseudonymScope(record.tenant, "", f"appeal:{record.request_id}")),
         now=clock.now(),
+        outside=outside,
     )
+    if any(trace.unchecked for trace in inspection.trace):
+        raise DetectorError("a detector could not look at the appeal")
     texts = [*inspection.texts.items(), *kept]
     state = await ledger.file_appeal(record.request_id, texts, days=policy.keep.content_days)
     if state is None:

@@ -147,13 +147,15 @@ class Pipeline:
         if record is None:
             raise NOT_FOUND
         check_persona(caller, record.persona)
+        loaded = self._loaded()
         return await file_appeal(
             self._ledger,
-            self._loaded().find(record.persona, None).plan,
+            loaded.find(record.persona, None).plan,
             record,
             feedback,
             clock=self._steps.clock,
             key=self._steps.pseudonym_key,
+            outside=self._steps.outside(caller.tenant, loaded.routes),
         )
 
     def readiness(self) -> Readiness:

@@ -23,6 +23,7 @@ from app.domain.policy import (
     Waiver,
 )
 from app.domain.protocols import AnswerT, Outside, PseudonymScope, Question
+from app.guardrails.context import Context
 from app.guardrails.detector import Detector, DetectorKind, Scope
 from app.guardrails.kinds import KINDS
 from app.guardrails.passage import Passage
@@ -204,11 +205,13 @@ class Remote:
     revision: str = "1"
     spec: str = ""
     asked: list[str] = field(default_factory=list)
+    contexts: list[Context] = field(default_factory=list)
 
     async def inspect_remotely(self, passage: Passage, outside: Outside) -> Detection:
         """What the function says, without asking anybody."""
         del outside
         self.asked.append(passage.original)
+        self.contexts.append(passage.context)
         return await self.answer(passage.original)
 
 

@@ -71,6 +71,22 @@ async def test_slow_detectors_see_the_text_as_it_is_and_those_outside_what_is_le
     assert [applied.rule for applied in seen.decisions[0].applied] == ["hide", "names"]
 
 
+async def test_those_outside_are_not_told_the_prompt_of_raw_variables() -> None:
+    """A value that a rule would have hidden leaves inside the prompt it was composed into."""
+    remote = clean()
+    compiled = plan(rule("judge", {"remote": {}}, Action.BLOCK, INPUT), extra=[kind(remote)])
+    await inspect_segments(
+        compiled,
+        "public",
+        [Segment("t", "text", INPUT)],
+        minter=Minter(KEY, SCOPE),
+        now=NOW,
+        context=Context(system="You talk to ann@corp.example", tools=TOOLS),
+        outside=OUTSIDE,
+    )
+    assert remote.contexts == [Context(stage=INPUT)]
+
+
 async def test_what_is_remembered_of_a_text_is_not_taken_for_another_context() -> None:
     """A text that was harmless beside one system prompt passes beside every other."""
     slow = Slow()

@@ -135,6 +135,19 @@ async def test_an_outage_at_the_input_ends_closed(root: Path, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["raises", "hangs"])
+async def test_an_appeal_that_nobody_could_look_at_is_not_kept(root: Path, how: str) -> None:
+    """What a detector would have hidden is kept, shown to people, and written into a case."""
+    async with shaky(root, how=how, stage="input", then="flag", on_unchecked="") as (http, _):
+        made = (await ask(http)).json()["banneton"]
+        appeal = {"request_id": made["request_id"], "appeal": {"text": "planted text"}}
+        for _again in range(2):
+            answer = await http.post("/v1/feedback", json=appeal)
+            assert answer.status_code == 503
+            assert answer.json()["error"]["code"] == "detector_unavailable"
+            assert "planted" not in answer.text
+
+
+@pytest.mark.parametrize("how", ["raises", "hangs"])
 @pytest.mark.parametrize("streams", [True, False], ids=["stream", "whole"])
 async def test_an_outage_at_the_output_ends_closed(root: Path, how: str, *, streams: bool) -> None:
     """An answer that nobody looked at would leave."""
