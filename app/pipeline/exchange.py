@@ -76,7 +76,6 @@ class Ask:
     catalog: str
     caller: Caller
     audience: str
-    dialect: str
     routes: Mapping[str, Route]
     request_id: str
 
@@ -311,7 +310,7 @@ class Exchange:
             subject=ask.conversation.subject,
             session=ask.conversation.wishes.session,
             consent=ask.conversation.wishes.consent,
-            dialect=ask.dialect,
+            dialect=ask.conversation.dialect,
             persona=served.persona.id,
             variant=served.variant,
             audience=ask.audience,

@@ -81,7 +81,7 @@ class Pipeline:
         return self._loaded().find(persona_id, None).persona
 
     def exchange(
-        self, conversation: Conversation, caller: Caller, *, dialect: str
+        self, conversation: Conversation, caller: Caller
     ) -> AsyncGenerator[ExchangeEvent, None]:
         """Run one exchange."""
         check_persona(caller, conversation.persona)
@@ -94,7 +94,6 @@ class Pipeline:
             catalog=loaded.catalog.digest,
             caller=caller,
             audience=resolve_audience(served.plan.policy, caller, conversation.wishes.audience),
-            dialect=dialect,
             routes=loaded.routes,
             request_id=self._steps.new_id(),
         )

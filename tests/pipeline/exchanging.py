@@ -87,7 +87,6 @@ class Kitchen:
             catalog=self.loaded.catalog.digest,
             caller=CALLER,
             audience=asked.wishes.audience or served.plan.policy.default_audience,
-            dialect="openai_chat",
             routes=self.loaded.routes,
             request_id=new_id(),
         )
