@@ -9,8 +9,9 @@ from typing import Any, assert_never
 
 import aiohttp
 
+from app.backends.http import Connection
 from app.backends.local import LocalBackend
-from app.backends.openai import OpenAIBackend
+from app.backends.openai import OpenAIBackend, bearer
 from app.backends.outside import Answers, Endpoint, Reach
 from app.backends.scripted import Script, ScriptedBackend
 from app.backends.timeouts import Timeouts
@@ -161,19 +162,8 @@ def _endpoint(settings: WebhookEndpoint | ServiceEndpoint) -> Endpoint:
 def _backend(settings: BackendSettings, root: Path, session: aiohttp.ClientSession) -> Backend:
     match settings:
         case OpenAISettings():
-            waits = settings.timeouts
-            return OpenAIBackend(
-                session,
-                base_url=settings.base_url,
-                api_key=settings.api_key.get_secret_value() if settings.api_key else None,
-                timeouts=Timeouts(
-                    connect_s=waits.connect_ms / 1000,
-                    first_token_s=waits.first_token_ms / 1000,
-                    between_tokens_s=waits.between_tokens_ms / 1000,
-                    total_s=waits.total_ms / 1000,
-                ),
-                headers={key: value.get_secret_value() for key, value in settings.headers.items()},
-            )
+            key = settings.api_key.get_secret_value() if settings.api_key else None
+            return OpenAIBackend(_connection(settings, session, bearer(key)))
         case LocalSettings():
             return LocalBackend(
                 settings.gguf, context_tokens=settings.context_tokens, threads=settings.threads
@@ -182,6 +172,25 @@ def _backend(settings: BackendSettings, root: Path, session: aiohttp.ClientSessi
             return ScriptedBackend(read_script(settings.script, root))
         case _:
             assert_never(settings)
+
+
+def _connection(
+    settings: OpenAISettings, session: aiohttp.ClientSession, key: Mapping[str, str]
+) -> Connection:
+    """How an endpoint is reached; ``key`` is the header that its key stands in."""
+    waits = settings.timeouts
+    headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
+    return Connection(
+        session,
+        settings.base_url,
+        {**headers, **key},
+        Timeouts(
+            connect_s=waits.connect_ms / 1000,
+            first_token_s=waits.first_token_ms / 1000,
+            between_tokens_s=waits.between_tokens_ms / 1000,
+            total_s=waits.total_ms / 1000,
+        ),
+    )
 
 
 def read_script(path: Path, root: Path) -> Script:

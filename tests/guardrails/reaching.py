@@ -51,7 +51,7 @@ async def far() -> AsyncIterator[Far]:
         guard_server() as services,
         aiohttp.ClientSession(cookie_jar=jar) as session,
     ):
-        backends: dict[str, Backend] = {"model": OpenAIBackend(session, base_url=models.base_url)}
+        backends: dict[str, Backend] = {"model": OpenAIBackend(to_models)}
         key = {"authorization": f"Bearer {API_KEY}"}
         secret = base64.b64decode(SECRET.removeprefix("whsec_"))
         paths = {"moderation": "/v1/moderations", "vllm": "/classify", "tei": "/predict"}
