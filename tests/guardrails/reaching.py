@@ -51,6 +51,7 @@ async def far() -> AsyncIterator[Far]:
         guard_server() as services,
         aiohttp.ClientSession(cookie_jar=jar) as session,
     ):
+        to_models = Connection(session, models.base_url, {}, Timeouts())
         backends: dict[str, Backend] = {"model": OpenAIBackend(to_models)}
         key = {"authorization": f"Bearer {API_KEY}"}
         secret = base64.b64decode(SECRET.removeprefix("whsec_"))
