@@ -9,8 +9,10 @@ from typing import Any
 
 import aiohttp
 
+from app.backends.http import Connection
 from app.backends.openai import OpenAIBackend
 from app.backends.outside import Answers, Endpoint, Reach
+from app.backends.timeouts import Timeouts
 from app.domain.catalog import Route
 from app.domain.protocols import Backend, Outside
 from app.guardrails.context import NO_CONTEXT, Context
