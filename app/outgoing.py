@@ -67,12 +67,11 @@ async def open_reach(
 
 def used_backends(loaded: Loaded, kinds: Kinds) -> set[str]:
     """The backends of every route that a persona or a detector uses."""
-    used = {served.route.backend for served in loaded.served.values()}
+    routes = [served.route for served in loaded.served.values()]
     for use in _uses(loaded.catalog):
-        for need in _needs(use.detect, kinds):
-            if need.place is Place.ROUTE:
-                used.add(loaded.routes[need.name].backend)
-    return used
+        needs = [need for need in _needs(use.detect, kinds) if need.place is Place.ROUTE]
+        routes += [loaded.routes[need.name] for need in needs]
+    return {target.backend for route in routes for target in route.all_targets}
 
 
 def unmet_needs(catalog: Catalog, settings: Settings, kinds: Kinds) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from app.backends.http import Connection
 from app.backends.openai import OpenAIBackend
 from app.backends.outside import Answers, Endpoint, Reach
 from app.backends.timeouts import Timeouts
-from app.domain.catalog import Route
+from app.domain.catalog import Route, Target
 from app.domain.protocols import Backend, Outside
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.kinds import KINDS
@@ -26,7 +26,8 @@ from tests.servers.guard_server import API_KEY, SECRET, GuardServer, guard_serve
 from tests.servers.openai_server import OpenAIServer, openai_server
 
 ROUTES: Mapping[str, Route] = {
-    name: Route(name, "model", f"{name}-model") for name in ("judge", "llama-guard", "prompt-guard")
+    name: Route(name, (Target("model", f"{name}-model"),))
+    for name in ("judge", "llama-guard", "prompt-guard")
 }
 
 
