@@ -2,7 +2,7 @@
 
 import re
 
-from app.guardrails.taggers.countries import CERTAIN
+from app.guardrails.countries import CERTAIN
 from app.guardrails.taggers.cues import FIELD, NAMED, WITH_FORM
 from app.guardrails.taggers.english import is_name, trimmed
 from app.guardrails.taggers.tagged import LOCATION, ORGANIZATION, PERSON, Tagged

@@ -4,7 +4,7 @@ import re
 from importlib.metadata import version
 from typing import Any
 
-from app.guardrails.taggers.countries import COUNTRIES
+from app.guardrails.countries import COUNTRIES
 from app.guardrails.taggers.cues import (
     BEFORE_ORGANIZATION,
     BEFORE_PERSON,
