@@ -144,7 +144,8 @@ LAST_LINE = rf"{COUNTRY}[0-9]{{5}}\b"
 """A country and a postcode; numbers of four digits are years."""
 LABEL = _LABEL + _AFTER_LABEL
 """Words that say address, and what stands between them and one."""
-STREET = rf"(?:(?:{'|'.join(_HEADS)}|{LABEL}(?:{_PLAIN}|{_UNIT})){_TAIL}|{_WITH_ZIP}|\b{_MILITARY})"
+_LABELLED = f"{LABEL}(?:{_PLAIN}|{_UNIT}|{_MILITARY})"
+STREET = rf"(?:(?:{'|'.join(_HEADS)}|{_LABELLED}){_TAIL}|{_WITH_ZIP}|\b{_MILITARY})"
 """What hardly anything but an address reads like, and, after a word that says address, what reads
 like other things too."""
 LONGEST = 600

@@ -9,6 +9,7 @@ from app.guardrails.taggers.cues import (
     BEFORE_ORGANIZATION,
     BEFORE_PERSON,
     BEFORE_PLACE,
+    LISTED,
     ORGANIZATION_END,
     TITLE,
 )
@@ -47,14 +48,54 @@ class EnglishTagger:
     def tags(self, piece: str) -> list[Tagged]:
         """The names in a piece of English text."""
         found = []
-        for entity in self._model(piece).ents:
+        for entity in self._model(_recased(piece)).ents:
             if entity.label_ in _ENTITIES:
                 tagged = _corrected(
                     piece, _ENTITIES[entity.label_], entity.start_char, entity.end_char
                 )
                 if tagged is not None:
                     found.append(tagged)
-        return found
+        return [*found, *_listed(piece, found)]
+
+
+def _recased(piece: str) -> str:
+    """With a few words in capitals as names are written: the model takes these for acronyms."""
+    if len(_CAPITALS.findall(piece)) > _MOST_CAPITALS or len(_SMALL.findall(piece)) < _LEAST_SMALL:
+        return piece
+    cased = _CAPITALS.sub(lambda word: word[0][0] + word[0][1:].lower(), piece)
+    return cased if len(cased) == len(piece) else piece
+
+
+_CAPITALS = re.compile(r"\b[^\W\d_a-zß-öø-ÿ]{5,}\b")
+_SMALL = re.compile(r"\b[a-z]{2,}\b")
+_MOST_CAPITALS, _LEAST_SMALL = 4, 3
+
+
+def _listed(piece: str, found: list[Tagged]) -> list[Tagged]:
+    """The people beside somebody in a list: *Ann, Bob and Carol*."""
+    people = {(one.start, one.end) for one in found if one.entity == PERSON}
+    others = [(one.start, one.end) for one in found if one.entity != PERSON and one.score > _LIKELY]
+    listed = []
+    for match in LISTED.finditer(piece):
+        gaps = [gap.span() for gap in _GAP.finditer(piece, *match.span())]
+        starts = [match.start(), *(end for _, end in gaps)]
+        ends = [*(start for start, _ in gaps), match.end()]
+        spans = [trimmed(piece, *span) for span in zip(starts, ends, strict=True)]
+        is_clear = any(span in people for span in spans) and not any(
+            start < span[1] and span[0] < end for start, end in others for span in spans
+        )
+        if is_clear:
+            listed += [
+                Tagged(PERSON, *span, _BESIDE, "beside a person in a list")
+                for span in spans
+                if span not in people and is_name(piece[slice(*span)])
+            ]
+    return listed
+
+
+_GAP = re.compile(r",? (?:and|or|&) |, ")
+_BESIDE = 0.76
+"""Surer than what the model says of a single word."""
 
 
 def _corrected(piece: str, kind: str, start: int, end: int) -> Tagged | None:
