@@ -138,7 +138,7 @@ _PLAIN = (
     rf"(?:{_HOUSE}(?:{_NUMBER} )?(?:(?:{_NAME} ){{0,3}}{_WORD}|{_ROMANCE}|{_FRENCH})(?: {_NUMBER})?"
     rf"|(?:{_NAME} ){{1,3}}{_NUMBER}|{_ROMANCE}|{_FRENCH})\b"
 )
-COUNTRY = r"\b(?:" + "|".join(sorted(name.title() for name in CERTAIN)) + ") "
+COUNTRY = r"\b(?:" + "|".join(CERTAIN) + ") "
 """What the last line of an address begins with."""
 LAST_LINE = rf"{COUNTRY}[0-9]{{5}}\b"
 """A country and a postcode; numbers of four digits are years."""

@@ -80,7 +80,7 @@ _RELATIVE = (
 )
 _DONE = (
     r"shouted|replied|whispered|smiled|laughed|sighed|nodded|giggled|can (?:i|you)|could (?:i|you)"
-    r"|would you|had given|spent (?:a|the)|began (?:\w+ing|to)"
+    r"|would you|lives? (?:at|in)|had given|spent (?:a|the)|began (?:\w+ing|to)"
 )
 _INTRODUCED = (
     r"call(?:s|ed|ing)? (?:me|him|her|them)|nam(?:ed|ing) (?:me|him|her|them)"
@@ -93,6 +93,8 @@ PEOPLE = (
     re.compile(rf"^[>?\s\"“]*({_FULL}),? (?i:{_DONE})\b"),
     re.compile(rf"^[>?\s]*({_FULL}): ?\\?[\"“]"),
     re.compile(rf"\b({_FULL})['’]s (?i:{_RELATIVE})\b"),
+    re.compile(rf"\b(?:gave|given|told|asked|showed|sent|handed) ({_FULL}) (?:his|her|my|their)\b"),
+    re.compile(rf"[\"”,!?] (?:said|says|asked|replied|cried|shouted) ({_FULL})(?=[.,!?]|$| to\b)"),
 )
 """People, in English, by what they do, what is done to them and what is theirs."""
 _END = r"(?=[.,;!?)\"]|$| (?:and|as|by|in|on|for|with|from|since|last|to|who|where)\b)"

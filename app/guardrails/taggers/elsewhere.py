@@ -9,9 +9,7 @@ from app.guardrails.taggers.languages import NO_NAMES
 from app.guardrails.taggers.tagged import LOCATION, ORGANIZATION, PERSON, Tagged
 
 _SCORE, _TOLD, _SURE = 0.7, 0.8, 0.9
-_COUNTRY = re.compile(
-    rf"\b(?:{'|'.join(sorted((name.title() for name in CERTAIN), key=len, reverse=True))})\b"
-)
+_COUNTRY = re.compile(rf"\b(?:{'|'.join(CERTAIN)})\b")
 
 
 class CueTagger:

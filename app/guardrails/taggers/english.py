@@ -48,7 +48,7 @@ class EnglishTagger:
     def tags(self, piece: str) -> list[Tagged]:
         """The names in a piece of English text."""
         found = []
-        for entity in self._model(_recased(piece)).ents:
+        for entity in self._model(piece).ents:
             if entity.label_ in _ENTITIES:
                 tagged = _corrected(
                     piece, _ENTITIES[entity.label_], entity.start_char, entity.end_char
@@ -56,19 +56,6 @@ class EnglishTagger:
                 if tagged is not None:
                     found.append(tagged)
         return [*found, *_listed(piece, found)]
-
-
-def _recased(piece: str) -> str:
-    """With a few words in capitals as names are written: the model takes these for acronyms."""
-    if len(_CAPITALS.findall(piece)) > _MOST_CAPITALS or len(_SMALL.findall(piece)) < _LEAST_SMALL:
-        return piece
-    cased = _CAPITALS.sub(lambda word: word[0][0] + word[0][1:].lower(), piece)
-    return cased if len(cased) == len(piece) else piece
-
-
-_CAPITALS = re.compile(r"\b[^\W\d_a-zß-öø-ÿ]{5,}\b")
-_SMALL = re.compile(r"\b[a-z]{2,}\b")
-_MOST_CAPITALS, _LEAST_SMALL = 4, 3
 
 
 def _listed(piece: str, found: list[Tagged]) -> list[Tagged]:
