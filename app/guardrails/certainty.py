@@ -2,14 +2,17 @@
 
 import binascii
 import math
-import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+import re2
+
+# RE2 alone: what is read here is anybody's, and a backtracking engine could be made to hang by it.
+
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = re2.compile(
     r"x{4}|X{4}|y{5}|Y{5}|z{5}|Z{5}|a{6}|A{6}|0{8}|1{8}|\*{3}|\.{3}|[<>{}]|(?i:example|your|"
     r"placeholder|change_?me|redacted|insert|replace|_here|here\b|1234567890|abcdefgh|dummy|todo)"
 )
@@ -75,17 +78,17 @@ def _if(holds: Callable[[str], bool]) -> Callable[[str, float], float]:
 
 def _mixed_or_hex(token: str) -> bool:
     body = token.rpartition("-")[2]
-    return _is_mixed(body) or re.fullmatch(r"[0-9a-f]{32}|[0-9a-f]{64}", body) is not None
+    return _is_mixed(body) or re2.fullmatch(r"[0-9a-f]{32}|[0-9a-f]{64}", body) is not None
 
 
 def _is_jwt(token: str) -> bool:
     """The first part is a JSON object that names an algorithm, a type or a key."""
-    return re.search(rb'"(?:alg|typ|enc|kid)"', _decoded(token.split(".", 1)[0])) is not None
+    return re2.search(rb'"(?:alg|typ|enc|kid)"', _decoded(token.split(".", 1)[0])) is not None
 
 
 def _key_block(block: str, score: float) -> float:
     """A body follows. The first line alone is often quoted in prose."""
-    body = re.sub(r"-----[^-]+-----|Private-[A-Za-z]+:|[^A-Za-z0-9+/]", "", block)
+    body = re2.sub(r"-----[^-]+-----|Private-[A-Za-z]+:|[^A-Za-z0-9+/]", "", block)
     return score if len(body) >= _SHORTEST_KEY else 0.0
 
 
@@ -101,9 +104,9 @@ def _url_password(address: str, score: float) -> float:
     return 0.0 if is_example else _configured(password, 0.6 * score)
 
 
-_EXAMPLE_HOST = re.compile(
-    r"(?i)@(?:localhost|127\.|0\.0\.0\.0|host|hostname|server|db|database|postgres|mysql|mongo|redis|"
-    r"[\w.\-]*example|domain|your|my|site|test|proxy|url)(?![a-z0-9])[\w.\-]*\Z"
+_EXAMPLE_HOST = re2.compile(
+    r"(?i)@(?:localhost|127(?:\.\d+){3}|0\.0\.0\.0|host|hostname|server|db|database|postgres|mysql|mongo|redis|"
+    r"[\w.\-]*example|domain|your|my|site|test|proxy|url)(?:[_.\-][\w.\-]*)?\z"
 )
 
 
@@ -116,13 +119,13 @@ def _configured(value: str, score: float) -> float:
     return score if len(set(value)) > _FEWEST_CHARS else 0.0
 
 
-_NO_VALUE = re.compile(
+_NO_VALUE = re2.compile(
     r"(?i)[\W_]*(?:none|null|nil|undefined|true|false|string|str|int|bool|boolean|required|optional|"
     r"hidden|empty|unset|disabled|enabled|yes|no|prompt|ask|env|varchar|text|char|input|field|object|"
     r"any|name|username|value|default|invalid|incorrect|wrong|expired|policy|reset|hash|hashed|"
     r"encrypted|here|and|for|with|from|the|is|are|was|has|must|should|will|not|or|to|in|of)[\W_]*"
 )
-_UNLIKELY = re.compile(r"[0-9a-fA-F]{1,4}|[\W_]+|.*[({\[].*")
+_UNLIKELY = re2.compile(r"[0-9a-fA-F]{1,4}|[\W_]+|.*[({\[].*")
 
 
 def _wordless(token: str, score: float) -> float:
@@ -134,7 +137,7 @@ def is_wordy(token: str) -> bool:
     return sum(len(row) for row in _ROW.findall(token)) > _MOST_WORDY * len(token)
 
 
-_ROW = re.compile(r"[a-z]{5,}")
+_ROW = re2.compile(r"[a-z]{5,}")
 _MOST_WORDY = 0.4
 
 
@@ -192,14 +195,14 @@ WHOLE = frozenset({"url_password"})
 """Checks that are given all that matched, not the credential alone."""
 
 # Not values but where they come from, or what stands in for them.
-_INDIRECT = re.compile(
+_INDIRECT = re2.compile(
     r"(?i)^(?:\$[a-z_(]|%[a-z_]*%?$|%[a-z]\b|&[a-z]+|@[a-z]+|![a-z]+\b|[/~.]*/[\w.\-]+/)|[$#%]\{|"
     r"\{\{|%\(|environ|getenv|env\.|env\[|secrets?[.\[]|vault:|"
     r"^(?:data|file|https?|arn|sha\d+|md5|urn|ref|env|ssm|kms|base|self|this|uuid|process|config|"
     r"props?|options?|settings?|args|params?|request|req|user|data|ctx|var|local|vars)[.:\[\-]|"
     r"\.(?:pem|key|txt|json|ya?ml|crt|cert?|p12|jks|keystore|env|com|org|net|io)$|::|=>|->|&&|\|\|"
 )
-_STAND_IN = re.compile(
+_STAND_IN = re2.compile(
     r"(?i)^[\W_]*(?:(?:your|my|the|a|some|new|old|user|db|root|admin|test|api|app|secret|super|top|"
     r"our|any|access|auth|client|this|is|in|here|real|actual|plain|text|enter|type|service|default|"
     r"name|bot|private|public|key|token|id|value|val|pass|password|passwd|pwd|passphrase|passcode|"
@@ -208,9 +211,8 @@ _STAND_IN = re.compile(
     r"mysecret|geheim|passwort|credentials?|email|env|prod|dev|staging|var|input|field|object|any|"
     r"varchar|char|x|to|for|not|no|yes|and|or|of|by|with)[\W_]{0,3})+$"
 )
-_IDENTIFIER = re.compile(r"[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*\(?\)?")
-_HASH = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}")
-_UUID = re.compile(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_IDENTIFIER = re2.compile(r"[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*\(?\)?")
+_UUID = re2.compile(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 _LONG_TOKEN = 16
 _TOKEN_BITS = 2.8
