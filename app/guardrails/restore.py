@@ -16,10 +16,12 @@ import re2
 
 from app.domain.policy import Categories
 from app.guardrails.known import KnownPseudonyms
-from app.guardrails.rewrite import Edit, json_unescaped
+from app.guardrails.rewrite import Edit, json_unescaped, last_unescaped
 
 _REMEMBERED = 8192
 """How much of what was released is looked at, in code points."""
+_READ_AHEAD = 4096
+"""How much of what follows is: more than the longest host, were every sign of it an escape."""
 
 # What ends a bare URL in every reader that makes links of them; Chinese punctuation does in those
 # that know Chinese.
@@ -94,7 +96,7 @@ class Restorer:
                 continue
             self._give(text[at:start], parts)
             at = start
-            is_in_url = self._is_in_url(text[end:], is_end=is_end)
+            is_in_url = self._is_in_url(text[end : end + _READ_AHEAD], is_end=is_end)
             if is_in_url is None:
                 ready = start
                 break
@@ -106,8 +108,7 @@ class Restorer:
         self._give(text[at:ready], parts)
         self._held = text[ready:]
         if ready:
-            read = json_unescaped(text[:ready]) if self._is_json else text[:ready]
-            self._last = read[-1:]
+            self._last = last_unescaped(text, ready) if self._is_json else text[ready - 1]
         return "".join(parts)
 
     def _give(self, text: str, parts: list[str]) -> None:
@@ -137,8 +138,11 @@ class Restorer:
 
 
 def _last_break(text: str) -> int:
-    """Where the run of text begins that could be one URL."""
-    at = 0
-    for match in _BREAK.finditer(text):
-        at = match.end()
-    return at
+    """Where the run of text begins that could be one URL; most are short, so it reads backwards."""
+    size = 64
+    while True:
+        first = max(len(text) - size, 0)
+        ends = [match.end() for match in _BREAK.finditer(text, first)]
+        if ends or not first:
+            return ends[-1] if ends else 0
+        size *= 8
