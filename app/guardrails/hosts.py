@@ -6,6 +6,8 @@ _FOLDED_DIGITS = str.maketrans("013457", "oleast")
 _LEAST_NAME = 5
 """Letters of a name from which one typing error still leaves it recognisable."""
 _PUNYCODE = "xn--"
+_LONGEST_LABEL = 63
+"""Of a name (RFC 1035): what is longer leads nowhere, and takes long to decode."""
 
 
 def readable(host: str) -> str:
@@ -14,7 +16,7 @@ def readable(host: str) -> str:
 
 
 def _shown(label: str) -> str:
-    if not label.startswith(_PUNYCODE):
+    if not label.startswith(_PUNYCODE) or len(label) > _LONGEST_LABEL:
         return label
     try:
         return label.removeprefix(_PUNYCODE).encode("ascii").decode("punycode") or label

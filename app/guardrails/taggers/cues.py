@@ -2,6 +2,8 @@
 
 import re
 
+import re2
+
 _CAP = "[A-Z\u00c0-\u00de\u0100-\u017f]"
 WORD = rf"{_CAP}[\w'’.-]*\w"
 TITLE = re.compile(
@@ -47,7 +49,11 @@ ORGANIZATION_END = re.compile(
     rf"\b(?:{_FORM}|Company|Group|Bank|University|Institute|Association|Foundation|Ministry"
     r"|Department|Agency|Hospital|and Sons)\.?$"
 )
-WITH_FORM = re.compile(rf"((?:{WORD}[ ,&-]{{1,2}}){{1,4}}{_FORM})")
+_LETTER = r"\p{L}\p{N}_"
+_NAME = rf"{_CAP}[{_LETTER}'’.-]*[{_LETTER}]"
+# Two that RE2 has to run: a dash may stand in a word and after it, and there are too many ways to
+# read a row of them.
+WITH_FORM = re2.compile(rf"((?:{_NAME}[ ,&-]{{1,2}}){{1,4}}{_FORM})")
 """A company with its legal form."""
 NAMED = re.compile(
     rf"(?:^|[^\w])(?i:{_SAID_ELSEWHERE})[ ,:]+"
@@ -60,5 +66,5 @@ FIELD = re.compile(
     rf"({WORD}(?:[ -]{WORD}){{0,3}})"
 )
 """``"name": "Ann Lee"`` and ``Patient: Ann Lee``."""
-BEFORE_CONTACT = re.compile(rf"({WORD}(?:[ -]{WORD}){{1,3}})[ ]?[,;|<(\t][ ]?$")
+BEFORE_CONTACT = re2.compile(rf"({_NAME}(?:[ -]{_NAME}){{1,3}})[ ]?[,;|<(\t][ ]?$")
 """Words with capitals right before an e-mail address, a telephone number or a date of birth."""
