@@ -35,7 +35,11 @@ INPUT = Stage.INPUT
 
 
 async def inspect(
-    compiled: PolicyPlan, *texts: str, history: History | None = None, minter: Minter | None = None
+    compiled: PolicyPlan,
+    *texts: str,
+    history: History | None = None,
+    minter: Minter | None = None,
+    asks_anyway: bool = False,
 ) -> Inspection:
     """The texts as one conversation, in which all but the last are of earlier turns."""
     segments = [
@@ -44,7 +48,14 @@ async def inspect(
     ]
     minter = minter or Minter(KEY, SCOPE)
     return await inspect_segments(
-        compiled, "public", segments, minter=minter, now=NOW, history=history, outside=OUTSIDE
+        compiled,
+        "public",
+        segments,
+        minter=minter,
+        now=NOW,
+        history=history,
+        outside=OUTSIDE,
+        asks_anyway=asks_anyway,
     )
 
 
@@ -105,6 +116,19 @@ async def test_a_local_block_asks_nobody_outside() -> None:
     assert remote.asked == []
     assert seen.stop == Stop("local", Outcome.BLOCK, INPUT, "m[0]")
     assert [ref.detector for ref in seen.trace[0].ran] == ["words", "pseudonym"]
+
+
+async def test_what_is_kept_is_looked_at_outside_also_where_it_was_stopped() -> None:
+    """What only a detector outside would hide would stand in an appeal."""
+    remote = said(Found((Finding("remote", "c", 1.0, "", 4, 8, "1"),)))
+    compiled = plan(
+        rule("local", words("bad"), Action.BLOCK, INPUT),
+        rule("names", {"remote": {}}, Action.MASK, INPUT),
+        extra=[kind(remote)],
+    )
+    seen = await inspect(compiled, "bad Rosa", asks_anyway=True)
+    assert seen.texts["m[0]"] == "bad [removed]"
+    assert seen.stop == Stop("local", Outcome.BLOCK, INPUT, "m[0]")
 
 
 async def _raise(error: Exception) -> Detection:
