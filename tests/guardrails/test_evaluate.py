@@ -12,6 +12,7 @@ from app.domain.errors import BackendError, BackendProblem
 from app.domain.finding import CLEAN, Detection, Finding, Found, Unchecked
 from app.domain.policy import Action, Stage
 from app.domain.protocols import PseudonymScope
+from app.guardrails.context import Context
 from app.guardrails.decide import Stop
 from app.guardrails.evaluate import History, Inspection, inspect_segments
 from app.guardrails.plan import PolicyPlan
@@ -116,6 +117,23 @@ async def test_a_local_block_asks_nobody_outside() -> None:
     assert remote.asked == []
     assert seen.stop == Stop("local", Outcome.BLOCK, INPUT, "m[0]")
     assert [ref.detector for ref in seen.trace[0].ran] == ["words", "pseudonym"]
+
+
+async def test_those_outside_are_told_nothing_of_the_prompt() -> None:
+    """Variables that a client gave stand in the prompt, and would reach a judge as they are."""
+    remote = said(CLEAN)
+    compiled = plan(rule("judge", {"remote": {}}, Action.FLAG, INPUT), extra=[kind(remote)])
+    context = Context(system="Ann, a@b.c", question="q", documents=("d",))
+    await inspect_segments(
+        compiled,
+        "public",
+        [Segment("m[0]", "hello", INPUT)],
+        minter=Minter(KEY, SCOPE),
+        now=NOW,
+        context=context,
+        outside=OUTSIDE,
+    )
+    assert remote.contexts == [Context(stage=INPUT)]
 
 
 async def test_what_is_kept_is_looked_at_outside_also_where_it_was_stopped() -> None:
