@@ -13,6 +13,7 @@ from app.guardrails.decode import decoded_readings
 from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.fold import fold
 from app.guardrails.passage import Layer, Passage
+from app.guardrails.strictness import chooses_all_of
 
 _NAME = "encoding"
 _REVISION = "1"
@@ -160,7 +161,7 @@ def _selects(settings: EncodingSettings, finding: Finding) -> bool:
 
 
 def _is_as_strict(settings: EncodingSettings, other: EncodingSettings) -> bool:
-    covers = not settings.kinds or (bool(other.kinds) and set(settings.kinds) >= set(other.kinds))
+    covers = chooses_all_of(settings.kinds, other.kinds)
     return covers and settings.min_score <= other.min_score
 
 

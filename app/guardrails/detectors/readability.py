@@ -12,6 +12,7 @@ from app.domain.persona import FileModel
 from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.matches import spec_digest
 from app.guardrails.passage import Passage
+from app.guardrails.strictness import is_at_most
 
 _NAME = "readability"
 _REVISION = "1"
@@ -188,14 +189,11 @@ def _selects(settings: ReadabilitySettings, finding: Finding) -> bool:
 
 
 def _is_as_strict(settings: ReadabilitySettings, other: ReadabilitySettings) -> bool:
-    def holds(most: float | None, than: float | None) -> bool:
-        return than is None or (most is not None and most <= than)
-
     lowest, than = settings.min_grade, other.min_grade
     return (
-        holds(settings.max_grade, other.max_grade)
-        and holds(settings.max_sentence_chars, other.max_sentence_chars)
-        and holds(settings.max_rare_share, other.max_rare_share)
+        is_at_most(settings.max_grade, other.max_grade)
+        and is_at_most(settings.max_sentence_chars, other.max_sentence_chars)
+        and is_at_most(settings.max_rare_share, other.max_rare_share)
         and (than is None or (lowest is not None and lowest >= than))
     )
 
