@@ -136,6 +136,14 @@ async def test_those_outside_are_told_nothing_of_the_prompt() -> None:
     assert remote.contexts == [Context(stage=INPUT)]
 
 
+async def test_nobody_outside_is_asked_about_nothing() -> None:
+    """A message without text costs a call, or is refused by a service that wants some."""
+    remote = said(CLEAN)
+    compiled = plan(rule("judge", {"remote": {}}, Action.FLAG, INPUT), extra=[kind(remote)])
+    await inspect(compiled, "", "hello", "")
+    assert remote.asked == ["hello"]
+
+
 async def test_what_is_kept_is_looked_at_outside_also_where_it_was_stopped() -> None:
     """What only a detector outside would hide would stand in an appeal."""
     remote = said(Found((Finding("remote", "c", 1.0, "", 4, 8, "1"),)))
