@@ -39,6 +39,11 @@ def chat_request(
     Raises:
         RequestError: The conversation holds what this protocol cannot carry.
     """
+    if conversation.passthrough and conversation.dialect != "openai_chat":
+        what = "fields that pass through belong to another wire format than this backend's"
+        raise RequestError(what, param=next(iter(conversation.passthrough)))
+    if conversation.sampling.top_k is not None:
+        raise RequestError("top_k: this backend's protocol has no such field", param="top_k")
     body: dict[str, Json] = {
         "model": model,
         "messages": [wire for message in conversation.messages for wire in _wire_messages(message)],
@@ -178,5 +183,6 @@ def _add_sampling(
         "seed": sampling.seed,
         "presence_penalty": sampling.presence_penalty,
         "frequency_penalty": sampling.frequency_penalty,
+        "reasoning_effort": None if sampling.reasoning is None else sampling.reasoning.effort,
     }
     body.update((name, value) for name, value in wishes.items() if value is not None)

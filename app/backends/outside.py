@@ -13,6 +13,7 @@ import aiohttp
 import orjson
 from typing_extensions import override
 
+from app.backends.routing import Asker, Way, targets_for
 from app.domain.catalog import Route
 from app.domain.clock import Clock, NewId
 from app.domain.conversation import (
@@ -34,12 +35,15 @@ from app.domain.events import (
     Usage,
 )
 from app.domain.protocols import AnswerT, Backend, Outside, Question
+from app.domain.tokens import estimate_tokens
 
 MAX_REPLY_BYTES = 2**20
 """Of an endpoint's answer."""
 KEPT_S = 3600
 """For how long an answer is remembered: what stands behind a name may be exchanged."""
 _OK = 200
+_ASKER = Asker(persona="", audience="", draw=0)
+"""Detectors ask for no persona and no audience; of several models always the first."""
 
 
 class Answers:
@@ -122,14 +126,20 @@ class _Asking(Outside):
         self, route: str, question: Question, read: Callable[[str], AnswerT]
     ) -> AnswerT:
         way = self._routes.get(route)
-        backend = None if way is None else self._reach.backends.get(way.backend)
-        if way is None or backend is None:
+        backends = self._reach.backends
+        if way is None or any(each.backend not in backends for each in way.all_targets):
             raise DetectorError(f"there is no route '{route}' that was started")
+        models = [[each.backend, each.model] for each in way.all_targets]
         told = (question.turns, question.schema, question.max_tokens)
-        place = self._reach.answers.place(self._tenant, "route", way.backend, way.model, *told)
-        return await self._once(
-            place, lambda: self._said(backend.stream(_conversation(question), way.model)), read
-        )
+        place = self._reach.answers.place(self._tenant, "route", models, *told)
+
+        async def ask() -> str:
+            asked = _conversation(question)
+            tokens = estimate_tokens("\n".join(text for _, text in question.turns))
+            targets = targets_for(way, _ASKER, asked, tokens)
+            return await self._said(Way(way, targets, backends, self._reach.clock).stream(asked))
+
+        return await self._once(place, ask, read)
 
     async def _once(
         self, place: bytes, ask: Callable[[], Awaitable[str]], read: Callable[[str], AnswerT]
