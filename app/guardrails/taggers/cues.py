@@ -2,10 +2,9 @@
 
 import re
 
-import re2
-
 _CAP = "[A-Z\u00c0-\u00de\u0100-\u017f]"
 WORD = rf"{_CAP}[\w'’.-]*\w"
+"""A hyphen is a part of a word, so it must not part words too: matching would take forever."""
 TITLE = re.compile(
     r"(?:the|a|an|mr|mrs|ms|miss|mx|dr|prof|professor|sir|dame|lord|lady|rev|hon|capt|lt|sgt|herr|frau"
     r"|señora?|sra?|don|doña|mme|mlle|monsieur|madame|signora?|sig|dear|hi|hello|hey)\.?[ ]+",
@@ -49,11 +48,7 @@ ORGANIZATION_END = re.compile(
     rf"\b(?:{_FORM}|Company|Group|Bank|University|Institute|Association|Foundation|Ministry"
     r"|Department|Agency|Hospital|and Sons)\.?$"
 )
-_LETTER = r"\p{L}\p{N}_"
-_NAME = rf"{_CAP}[{_LETTER}'’.-]*[{_LETTER}]"
-# Two that RE2 has to run: a dash may stand in a word and after it, and there are too many ways to
-# read a row of them.
-WITH_FORM = re2.compile(rf"((?:{_NAME}[ ,&-]{{1,2}}){{1,4}}{_FORM})")
+WITH_FORM = re.compile(rf"((?:{WORD}[ ,&]{{1,3}}){{1,4}}{_FORM})")
 """A company with its legal form."""
 NAMED = re.compile(
     rf"(?:^|[^\w])(?i:{_SAID_ELSEWHERE})[ ,:]+"
@@ -63,8 +58,8 @@ NAMED = re.compile(
 FIELD = re.compile(
     r"[\"']?\b(?i:(?:full|first|last|customer|user|patient|contact|display)?[ _-]?name|customer"
     r"|patient|employee|姓名|nombre|nom|nome)[\"']?[ ]*[:=：][ ]*[\"']?"
-    rf"({WORD}(?:[ -]{WORD}){{0,3}})"
+    rf"({WORD}(?: {WORD}){{0,3}})"
 )
 """``"name": "Ann Lee"`` and ``Patient: Ann Lee``."""
-BEFORE_CONTACT = re2.compile(rf"({_NAME}(?:[ -]{_NAME}){{1,3}})[ ]?[,;|<(\t][ ]?$")
+BEFORE_CONTACT = re.compile(rf"({WORD}(?: {WORD}){{1,3}})[ ]?[,;|<(\t][ ]?$")
 """Words with capitals right before an e-mail address, a telephone number or a date of birth."""

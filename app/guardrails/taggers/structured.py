@@ -29,8 +29,8 @@ def people_before(text: str, spans: Iterable[Structured]) -> list[Tagged]:
         if span.entity not in _CONTACT:
             continue
         begin = max(0, span.start - _REACH)
-        if match := BEFORE_CONTACT.search(text[begin : span.start]):
-            start, end = trimmed(text, begin + match.start(1), begin + match.end(1))
+        if match := BEFORE_CONTACT.search(text, begin, span.start):
+            start, end = trimmed(text, *match.span(1))
             if is_name(text[start:end]):
                 found.append(Tagged(PERSON, start, end, _SCORE, "right before a contact"))
     return found
