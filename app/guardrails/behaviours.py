@@ -1,7 +1,7 @@
 """A persona's behaviours, ready to be measured: what a detector says, and what follows from it."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -103,20 +103,20 @@ async def look(
     """What the behaviours' detectors say of the text of each choice."""
     passages = {choice: Passage(text, context=context) for choice, text in texts.items()}
     runs = [each.run for each in planned]
-    local = {run.ref: run for run in runs if isinstance(run, LocalRun)}
+    local = list({run.ref: run for run in runs if isinstance(run, LocalRun)}.values())
     awaited = patient(run for run in runs if isinstance(run, AwaitedRun))
     said = await ask_all(awaited, {str(at): each for at, each in passages.items()}, outside)
     seen: dict[int, Seen] = {}
     for choice, passage in passages.items():
         if len(passage.original) > LONG:
-            here = await asyncio.to_thread(_look_here, local.values(), passage)
+            here = await asyncio.to_thread(_look_here, local, passage)
         else:
-            here = _look_here(local.values(), passage)
+            here = _look_here(local, passage)
         seen[choice] = here + said.get(str(choice), Seen())
     return seen
 
 
-def _look_here(runs: Iterable[LocalRun], passage: Passage) -> Seen:
+def _look_here(runs: Sequence[LocalRun], passage: Passage) -> Seen:
     return sum((said_by(run.ref, inspect_run(run, passage)) for run in runs), Seen())
 
 

@@ -20,8 +20,7 @@ from app.guardrails.rewrite import Edit, json_unescaped, last_unescaped
 
 _REMEMBERED = 8192
 """How much of what was released is looked at, in code points."""
-_READ_AHEAD = 4096
-"""How much of what follows is: more than the longest host, were every sign of it an escape."""
+_SHORT_RUN = 64
 
 # What ends a bare URL in every reader that makes links of them; Chinese punctuation does in those
 # that know Chinese.
@@ -53,6 +52,8 @@ _HOST_AFTER = re.compile(
     r"[A-Za-z0-9_-]{0,63}(?:(?:\.[A-Za-z0-9-]{1,63}){1,8}\.[A-Za-z]{2}|@[A-Za-z0-9-]{1,63}\.[A-Za-z])"
 )
 _MAY_BE_HOST = re.compile(r"[A-Za-z0-9_.@-]{0,300}(?:\\(?:u[0-9A-Fa-f]{0,3})?)?\Z")
+_READ_AHEAD = 4096
+"""How much of what follows is read for them: more than the longest host, were all of it escapes."""
 
 
 class Restorer:
@@ -138,11 +139,16 @@ class Restorer:
 
 
 def _last_break(text: str) -> int:
-    """Where the run of text begins that could be one URL; most are short, so it reads backwards."""
-    size = 64
+    """Where the run of text begins that could be one URL.
+
+    Looked for from the end, in parts that double: runs are short, and what is remembered is long.
+    """
+    size = _SHORT_RUN
     while True:
-        first = max(len(text) - size, 0)
-        ends = [match.end() for match in _BREAK.finditer(text, first)]
-        if ends or not first:
-            return ends[-1] if ends else 0
-        size *= 8
+        start = max(len(text) - size, 0)
+        at = -1
+        for match in _BREAK.finditer(text, start):
+            at = match.end()
+        if at >= 0 or not start:
+            return max(at, 0)
+        size *= 2
