@@ -13,6 +13,7 @@ from app.guardrails.decode import decoded_readings
 from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.fold import fold
 from app.guardrails.passage import Layer, Passage
+from app.guardrails.regex import longest
 from app.guardrails.strictness import chooses_all_of
 
 _NAME = "encoding"
@@ -126,9 +127,7 @@ class EncodingDetector:
 
     def __init__(self) -> None:
         self.shapes: tuple[str, ...] | None = tuple(form.pattern for form in _FORMS)
-        longest = re2.Options()
-        longest.longest_match = True
-        self._patterns = [re2.compile(form.pattern, longest) for form in _FORMS]
+        self._patterns = [longest(form.pattern) for form in _FORMS]
         self._screen = re2.Set.SearchSet()
         for form in _FORMS:
             self._screen.Add(form.pattern)

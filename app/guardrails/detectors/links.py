@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Literal, NamedTuple
 
-import re2
 from pydantic import AfterValidator, Field
 
 from app.domain.finding import CLEAN, FLOOR, Detection, Finding, Found
@@ -14,6 +13,7 @@ from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.fold import fold
 from app.guardrails.hosts import is_within, listed_host, readable, resembles
 from app.guardrails.passage import Layer, Passage
+from app.guardrails.regex import longest
 
 _NAME = "links"
 _REVISION = "2"
@@ -122,11 +122,7 @@ class LinksDetector:
         self.spec = _spec(settings)
         self.shapes: tuple[str, ...] | None = _SHAPES
         self._allowed = settings.allow
-        longest = re2.Options()
-        longest.longest_match = True
-        self._web, self._scheme, self._image, self._reference, self._text = (
-            re2.compile(shape, longest) for shape in _SHAPES
-        )
+        self._web, self._scheme, self._image, self._reference, self._text = map(longest, _SHAPES)
 
     def inspect(self, passage: Passage) -> Detection:
         """Every address, in every layer."""
