@@ -489,3 +489,20 @@ def test_what_was_held_long_leaves_with_the_sign_that_frees_it() -> None:
     guarding = guard(plan(rule("r", hidden, Action.MASK)))
     held = feed(guarding, *map(TextDelta, "xx" + "a" * 14))
     assert text_of(held + feed(guarding, TextDelta("c"))) == "[removed]" + "a" * 14 + "c"
+
+
+def test_a_match_that_was_read_is_not_read_again_from_its_middle() -> None:
+    """What is found would depend on how the answer is cut into pieces."""
+    looks = Local(
+        lambda text: [(3, 6)] if text.startswith("aaabbab") else [],
+        scope=Scope.SPAN,
+        shapes=("[ab]{3,4}",),
+        left_context=1,
+    )
+    compiled = plan(
+        rule("r", {"local": {}}, Action.MASK),
+        rule("s", words("bbY"), Action.MASK),
+        extra=[kind(looks)],
+    )
+    for pieces in (["aaabbab."], ["aaabb", "ab", "."]):
+        assert text_of(run(compiled, *map(TextDelta, pieces))) == "aaabbab."
