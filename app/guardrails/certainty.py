@@ -1,9 +1,10 @@
 """How certain it is that a text is a credential, and not a placeholder, a name or code."""
 
-import re
 import zlib
 from collections.abc import Callable, Mapping
 from hashlib import sha256
+
+import re2
 
 from app.guardrails.fillers import (
     decoded,
@@ -14,6 +15,8 @@ from app.guardrails.fillers import (
     is_wordy,
     says_words,
 )
+
+# RE2 alone: what is read here is anybody's, and a backtracking engine could be made to hang by it.
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -56,7 +59,7 @@ def _if(holds: Callable[[str], bool]) -> Callable[[str, float], float]:
     return lambda token, score: _token(token, score) if holds(token) else 0.0
 
 
-_SIGNED = re.compile(r"sk-(?:proj|svcacct|admin|None|ant)-")
+_SIGNED = re2.compile(r"sk-(?:proj|svcacct|admin|None|ant)-")
 """Keys of issuers who put a signature into them: without it they are none."""
 
 
@@ -64,17 +67,17 @@ def _mixed_or_hex(token: str) -> bool:
     if _SIGNED.match(token):
         return False
     body = token.rpartition("-")[2]
-    return _is_mixed(body) or re.fullmatch(r"[0-9a-f]{32}|[0-9a-f]{64}", body) is not None
+    return _is_mixed(body) or re2.fullmatch(r"[0-9a-f]{32}|[0-9a-f]{64}", body) is not None
 
 
 def _is_jwt(token: str) -> bool:
     """The first part is a JSON object that names an algorithm, a type or a key."""
-    return re.search(rb'"(?:alg|typ|enc|kid)"', decoded(token.split(".", 1)[0])) is not None
+    return re2.search(rb'"(?:alg|typ|enc|kid)"', decoded(token.split(".", 1)[0])) is not None
 
 
 def _key_block(block: str, score: float) -> float:
     """A body follows. The first line alone is often quoted in prose."""
-    body = re.sub(r"-----[^-]+-----|Private-[A-Za-z]+:|[^A-Za-z0-9+/]", "", block)
+    body = re2.sub(r"-----[^-]+-----|Private-[A-Za-z]+:|[^A-Za-z0-9+/]", "", block)
     return score if len(body) >= _SHORTEST_KEY else 0.0
 
 
@@ -91,9 +94,9 @@ def _url_password(address: str, score: float) -> float:
     return 0.0 if is_example else _configured(password, 0.6 * score)
 
 
-_EXAMPLE_HOST = re.compile(
-    r"(?i)@(?:localhost|127\.|0\.0\.0\.0|host|hostname|server|db|database|postgres|mysql|mongo|redis|"
-    r"[\w.\-]*example|domain|your|my|site|test|proxy|url)(?![a-z0-9])[\w.\-]*\Z"
+_EXAMPLE_HOST = re2.compile(
+    r"(?i)@(?:localhost|127(?:\.\d+){3}|0\.0\.0\.0|host|hostname|server|db|database|postgres|mysql|mongo|redis|"
+    r"[\w.\-]*example|domain|your|my|site|test|proxy|url)(?:[_.\-][\w.\-]*)?\z"
 )
 
 
@@ -104,13 +107,13 @@ def _configured(value: str, score: float) -> float:
     return score if len(set(value)) > _FEWEST_CHARS else 0.0
 
 
-_NO_VALUE = re.compile(
+_NO_VALUE = re2.compile(
     r"(?i)[\W_]*(?:none|null|nil|undefined|true|false|string|str|int|bool|boolean|required|optional|"
     r"hidden|empty|unset|disabled|enabled|yes|no|prompt|ask|env|varchar|text|char|input|field|object|"
     r"any|name|username|value|default|invalid|incorrect|wrong|expired|policy|reset|hash|hashed|"
     r"encrypted|here|and|for|with|from|the|is|are|was|has|must|should|will|not|or|to|in|of)[\W_]*"
 )
-_UNLIKELY = re.compile(r"[0-9a-fA-F]{1,4}|[\W_]+|.*[({\[].*")
+_UNLIKELY = re2.compile(r"[0-9a-fA-F]{1,4}|[\W_]+|.*[({\[].*")
 
 
 def _wordless(token: str, score: float) -> float:
@@ -140,7 +143,7 @@ def _padded(token: str, score: float) -> float:
     return _token(_ZEROS.sub("", token), score)
 
 
-_ZEROS = re.compile(r"A{4,}|/{3,}")
+_ZEROS = re2.compile(r"A{4,}|/{3,}")
 
 
 def _base58(key: str, score: float) -> float:
@@ -161,14 +164,17 @@ def _told(sentence: str, score: float) -> float:
 
     A key that is only called a key may be a digest.
     """
-    name, token = _TOLD.split(sentence, maxsplit=1)
+    told = _TOLD.search(sentence)
+    if told is None:
+        return 0.0
+    name, token = sentence[: told.start()], told[0]
     is_hex = _SECRET_KEY.search(name) is not None and _HEX.fullmatch(token) is not None
     return _strict(token, score) if is_hex or _is_mixed(token) else 0.0
 
 
-_TOLD = re.compile(r"(?=\b[\w\-]+\Z)")
-_SECRET_KEY = re.compile(r"(?i)(?:api|access|secret|auth|private)[ _\-]?(?:key|token)")
-_HEX = re.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}")
+_TOLD = re2.compile(r"\w[\w\-]*\z")
+_SECRET_KEY = re2.compile(r"(?i)(?:api|access|secret|auth|private)[ _\-]?(?:key|token)")
+_HEX = re2.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}")
 
 
 def _login(password: str, score: float) -> float:
@@ -200,16 +206,16 @@ def _pair(stated: str, score: float) -> float:
     return _configured(value, score)
 
 
-_USER = re.compile(
+_USER = re2.compile(
     r"""(?i)(?:^user_?(?:name)?["']?[ \t]{0,4}[:= \t]>?[ \t]{0,4}["']?|["'])([^\s"'<>,]+)"""
 )
-_LAST = re.compile(
+_LAST = re2.compile(
     r"""(?i)(?:password|passwd|passphrase|pass|pwd)["']?[ \t]*[:= \t]>?[ \t]*["']?"""
-    r"""([^\s"'<>,;)\]]+)\Z"""
-    r"""|["']([^"'\s]+)["']\Z"""
+    r"""([^\s"'<>,;)\]]+)\z"""
+    r"""|["']([^"'\s]+)["']\z"""
 )
 _NO_USER = frozenset({"and", "or", "name", "names", "id", "the", "a", "your", "their", "und", "et"})
-_EXAMPLE = re.compile(
+_EXAMPLE = re2.compile(
     r"(?i)(?:my|your|the|some)[_-]?(?:db|database)?[_-]?(?:user(?:_?name)?|login|pass(?:word|wd|phrase)?)|"
     r"user_?name|pass(?:word|wd|phrase)"
 )
@@ -252,7 +258,7 @@ def _named_header(header: str, score: float) -> float:
     return max(_header(value, score), password_certainty(value, score))
 
 
-_PUBLIC_HEADER = re.compile(
+_PUBLIC_HEADER = re2.compile(
     r"(?i)idempotency|csrf|xsrf|cache|partition|public|content|author\b|continuation"
 )
 
@@ -293,7 +299,7 @@ CHECKS: Mapping[str, Callable[[str, float], float]] = {
 WHOLE = frozenset({"url_password", "pair", "named_header", "told"})
 """Checks that are given all that matched, not the credential alone."""
 
-_UUID = re.compile(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_UUID = re2.compile(r"(?i)[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 _LONG_TOKEN = 16
 _TOKEN_BITS = 2.8

@@ -5,14 +5,18 @@ import math
 import re
 from collections import Counter
 
-_PLACEHOLDER = re.compile(
+import re2
+
+# RE2 where it can: what is read here is anybody's, and a backtracking engine could be made to hang
+# by it. The two others look back or around themselves, a bounded number of steps from each place.
+_PLACEHOLDER = re2.compile(
     r"x{4}|X{4}|y{5}|Y{5}|z{5}|Z{5}|a{6}|A{6}|0{8}|1{8}|\*{3}|\.{3}|<[^<>]*>|\{[^{}]*\}|[{<]%|"
     r"\{\{|\}\}|(?i:example|your|placeholder|change_?(?:me|it)|redacted|insert|replace|_here|here\b|"
     r"1234567890|abcdefgh|dummy|todo|fake|sample)"
 )
 _REPEATED = re.compile(r"(.{1,3}?)\1{5,}|(.{4,16}?)\2{2,}|\b([0-9]{3,})(?:-\3\b)+")
 _RUN_LENGTH = 6
-_RUNS = re.compile(
+_RUNS = re2.compile(
     "|".join(
         row[at : at + _RUN_LENGTH]
         for alphabet in ("abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "0123456789012345")
@@ -49,12 +53,12 @@ def is_wordy(token: str) -> bool:
     return sum(len(row) for row in _ROW.findall(token)) > _MOST_WORDY * len(token)
 
 
-_ROW = re.compile(r"[a-z]{5,}")
+_ROW = re2.compile(r"[a-z]{5,}")
 _MOST_WORDY = 0.4
 
 
 # Not values but where they come from, or what stands in for them.
-_INDIRECT = re.compile(
+_INDIRECT = re2.compile(
     r"(?i)^(?:\$(?:[a-z_]\w*(?:$|[\[.\-/:(])|\()|%[a-z_]*%?$|[&@*][a-z_.]+(?:$|[(;])|"
     r"[/~.]*/[\w.\-]+/|"
     r"!(?:ref|sub|getatt|vault|env|env_var|secret|join|select|importvalue|reference|base64)\b)|[$#%]\{|"
@@ -64,7 +68,7 @@ _INDIRECT = re.compile(
     r"\.(?:pem|key|txt|json|ya?ml|crt|cert?|p12|jks|keystore|env|com|org|net|io)$|"
     r"^[a-z]+\|[a-z]+|\w(?:::|=>|->|&&|\|\|)[a-z_]"
 )
-_STAND_IN = re.compile(
+_STAND_IN = re2.compile(
     r"(?i)^[\W_]*(?:(?:your|my|the|a|some|new|old|user|db|root|admin|test|api|app|secret|super|top|"
     r"our|any|access|auth|client|this|is|in|here|real|actual|plain|text|enter|type|service|default|"
     r"name|bot|private|public|key|token|id|value|val|pass|password|passwd|pwd|passphrase|passcode|"
@@ -73,7 +77,7 @@ _STAND_IN = re.compile(
     r"mysecret|geheim|passwort|credentials?|email|env|prod|dev|staging|var|input|field|object|any|"
     r"varchar|char|x|to|for|not|no|yes|and|or|of|by|with)[\W_]{0,3})+$"
 )
-_IDENTIFIER = re.compile(r"[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*\(?\)?")
+_IDENTIFIER = re2.compile(r"[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*\(?\)?")
 
 
 def is_indirect(value: str) -> bool:
@@ -104,8 +108,8 @@ def says_words(value: str) -> bool:
     return _WORDS.fullmatch(said) is not None
 
 
-_BASE64 = re.compile(r"[A-Za-z0-9+/]{8,}={0,2}")
-_WORDS = re.compile(rb"(?:[A-Za-z]{2,}|[aI])(?:[ _.,:;!?\-]+(?:[A-Za-z]{2,}|[aI])){1,}[.!?\n]?")
+_BASE64 = re2.compile(r"[A-Za-z0-9+/]{8,}={0,2}")
+_WORDS = re2.compile(rb"(?:[A-Za-z]{2,}|[aI])(?:[ _.,:;!?\-]+(?:[A-Za-z]{2,}|[aI])){1,}[.!?\n]?")
 
 
 def is_code(value: str) -> bool:

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from app.guardrails.places import Span
 from app.guardrails.taggers.cues import ORGANIZATION_END, WORD
 from app.guardrails.taggers.english import is_name, trimmed
 from app.guardrails.taggers.structured import Structured
-from app.guardrails.taggers.tagged import LOCATION, ORGANIZATION, PERSON, Span, Tagged
+from app.guardrails.taggers.tagged import LOCATION, ORGANIZATION, PERSON, Tagged
 
 _SCORE = 0.8
 _LINE = re.compile(r"[^\n\r]+")

@@ -2,15 +2,17 @@
 
 import re
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 
+from app.guardrails.places import Places, Span
 from app.guardrails.taggers.blocks import tags_around
 from app.guardrails.taggers.chinese import ChineseTagger
 from app.guardrails.taggers.elsewhere import CueTagger
 from app.guardrails.taggers.english import EnglishTagger
 from app.guardrails.taggers.languages import is_chinese, is_english
 from app.guardrails.taggers.structured import Structured, people_before, structured_spans
-from app.guardrails.taggers.tagged import PERSON, Span, Tagged, Tagger, pieces
+from app.guardrails.taggers.tagged import PERSON, Tagged, Tagger, pieces
 
 _WORTH_READING = re.compile("[A-Z\u00c0-\u024f\u4e00-\u9fff]")
 """Where there is neither a capital nor a Han character there is no name that a tagger knows."""
@@ -76,11 +78,16 @@ def _moved(tagged: Tagged, at: int) -> Tagged:
 
 def _apart(found: Iterable[Tagged], taken: list[Span]) -> list[Tagged]:
     """Without what overlaps structured data or a better name."""
-    spans = list(taken)
+    structured = Places(taken)
+    starts: list[int] = []
+    ends: list[int] = []
     kept = []
     for tagged in sorted(found, key=lambda one: (-one.score, one.start - one.end)):
-        if all(tagged.end <= start or end <= tagged.start for start, end in spans):
-            spans.append((tagged.start, tagged.end))
+        at = bisect_right(ends, tagged.start)
+        is_free = at == len(starts) or tagged.end <= starts[at]
+        if is_free and not structured.meet(tagged.start, tagged.end):
+            starts.insert(at, tagged.start)
+            ends.insert(at, tagged.end)
             kept.append(tagged)
     return kept
 
