@@ -19,7 +19,11 @@ from app.access.keys import KeyWish, NewKey, create_key
 from app.admit import admission_for
 from app.api.asgi import create_api
 from app.api.transport import Limits
-from app.catalog.approvals import unowned_waivers, unsigned_waivers
+from app.catalog.approvals import (
+    Owners,
+    unowned_waivers,
+    unsigned_waivers,
+)
 from app.catalog.cases import read_cases
 from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
@@ -51,7 +55,7 @@ from app.pipeline.gateway import CheckResult, Readiness
 from app.pipeline.loaded import Loaded, Served
 from app.pipeline.service import Pipeline
 from app.review.explain import Explanation, explain
-from app.settings import AnyEnvironment, Settings, environment, settings_from
+from app.settings import Settings, environment, settings_from
 from app.telemetry.metrics import Metrics
 
 T = TypeVar("T")
@@ -134,22 +138,33 @@ class Project:
             )
         return Loaded(catalog, served, plans, routes)
 
-    def unapproved(self, catalog: Catalog, today: date, *, is_checkout: bool) -> list[Problem]:
+    def unapproved(
+        self,
+        catalog: Catalog,
+        today: date,
+        owners: Callable[[], Owners] | None,
+        *,
+        since: Catalog | None = None,
+    ) -> list[Problem]:
         """Waivers of which it cannot be verified who approved them.
 
         Args:
             catalog: Holds the waivers.
             today: Waivers that have expired need nobody any more.
-            is_checkout: Whether the project lies in its repository, where CODEOWNERS is.
+            owners: Who owns the project's files; none outside its repository, where nobody can
+                tell.
+            since: Waivers that stand there already need nobody again.
         """
         wanted = self.settings.waivers
         match wanted.approval:
             case Approval.NAMED:
                 return []
             case Approval.CODEOWNERS:
-                return list(unowned_waivers(catalog, self.root, today)) if is_checkout else []
+                if owners is None:
+                    return []
+                return list(unowned_waivers(catalog, owners, today, since=since))
             case Approval.SIGNATURE:
-                return list(unsigned_waivers(catalog, wanted.approvers, today))
+                return list(unsigned_waivers(catalog, wanted.approvers, today, since=since))
 
     def load(self) -> Loaded:
         """Read and compile."""
@@ -172,11 +187,17 @@ def load_project(
 ) -> Project:
     """Read ``banneton.yaml`` of a project.
 
+    Args:
+        root: The project's folder; none looks for it.
+        only_backend: Every route goes there.
+        reads_secrets: Whether references to secrets are followed; else something of their kind
+            stands there, and nothing outside can be asked.
+
     Raises:
         ContentError: It is wrong.
     """
     found = find_root(root).resolve()
-    environ = environment() if reads_secrets else AnyEnvironment()
+    environ = environment() if reads_secrets else None
     settings = settings_from(read_deployment(found), environ, found)
     kinds = {**KINDS, **installed_kinds(settings.detectors)}
     return Project(found, settings, only_backend, Builds(kinds))
@@ -203,7 +224,7 @@ async def running_app(
     settings, kinds = project.settings, project.builds.kinds
 
     def compile_catalog(catalog: Catalog) -> Loaded:
-        if problems := project.unapproved(catalog, clock.now().date(), is_checkout=False):
+        if problems := project.unapproved(catalog, clock.now().date(), None):
             raise ContentError(problems)
         loaded = project.compile(catalog)
         refuse_stopped_backends(loaded, kinds, backends)

@@ -7,6 +7,7 @@ from datetime import date
 from app.catalog.files import CASES_SUFFIX
 from app.catalog.origins import Origins, Written
 from app.domain.catalog import Catalog, Source
+from app.domain.errors import Problem
 from app.pipeline.loaded import Loaded
 from app.review.change import Change, Effect, Located
 from app.review.concerns.deployment import Sections, changes_of_deployment
@@ -58,6 +59,7 @@ def compare(
     is_as_strict: IsAsStrict,
     today: date,
     files: Mapping[str, bool],
+    unapproved: Iterable[Problem] = (),
 ) -> Review:
     """Compare two revisions.
 
@@ -67,6 +69,8 @@ def compare(
         is_as_strict: Compares what rules look for.
         today: From this day (UTC) on, waivers count.
         files: Those whose bytes differ; true for one that holds the same values.
+        unapproved: Waivers that are new or changed, and that nobody approved whom the files
+            named before the change.
     """
     old, new = before.catalog, after.catalog
     found: list[Located] = []
@@ -78,6 +82,7 @@ def compare(
         Located(change, source=Source("banneton.yaml", 1, 1))
         for change in changes_of_deployment(before.deployment, after.deployment)
     ]
+    found += [_unapproved(problem) for problem in unapproved]
     prompts = tuple(changes_of_prompts(before.loaded, after.loaded))
     found += list(_of_files(files, found, prompts, old, new))
     order = list(Effect)
@@ -89,6 +94,13 @@ def compare(
 def _where(located: Located) -> tuple[str, int, str]:
     source = located.source
     return (source.file, source.line, located.change.rule) if source else ("", 0, "")
+
+
+def _unapproved(problem: Problem) -> Located:
+    key = problem.path.rpartition(".")[2]
+    what = f"a waiver is not approved, as approvals were before this change: {key} {problem.what}"
+    source = Source(problem.file, problem.line, problem.column)
+    return Located(Change(Effect.WEAKER, "waivers", what), source=source)
 
 
 def _of_policies(
