@@ -27,6 +27,7 @@ from app.catalog.approvals import (
 from app.catalog.cases import read_cases
 from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
+from app.catalog.ssh_signature import public_key
 from app.compose.check import prompt_variables
 from app.compose.compose import compile_prompt
 from app.domain.catalog import Catalog
@@ -198,7 +199,7 @@ def load_project(
     """
     found = find_root(root).resolve()
     environ = environment() if reads_secrets else None
-    settings = settings_from(read_deployment(found), environ, found)
+    settings = settings_from(read_deployment(found), environ, found, check_key=public_key)
     kinds = {**KINDS, **installed_kinds(settings.detectors)}
     return Project(found, settings, only_backend, Builds(kinds))
 

@@ -6,7 +6,7 @@ stands in YAML is refused, and none is ever printed.
 
 import base64
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Protocol, TypeVar
 
@@ -199,15 +199,27 @@ def environment() -> Mapping[str, str]:
     return dict(os.environ)  # noqa: TID251  # this is the one place
 
 
-def settings_from(document: Document, environ: Mapping[str, str] | None, root: Path) -> Settings:
+def accept_key(_line: str) -> None:
+    """Find nothing wrong with an approver's key."""
+
+
+def settings_from(
+    document: Document,
+    environ: Mapping[str, str] | None,
+    root: Path,
+    *,
+    check_key: Callable[[str], object] = accept_key,
+) -> Settings:
     """Make the settings, with every reference followed and every path absolute.
 
     Args:
         document: ``banneton.yaml``.
         environ: What ``${NAME}`` refers to; none reads no secret, also from no file.
         root: What paths are relative to.
+        check_key: Called with each approver's key; raises ``ValueError`` where no signature of it
+            could count.
 
     Raises:
         ContentError: Every mistake. Names of variables are printed, values never.
     """
-    return document.read_as(Settings, context=Surroundings(environ, root.resolve()))
+    return document.read_as(Settings, context=Surroundings(environ, root.resolve(), check_key))

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -34,6 +34,8 @@ class Surroundings:
     """None reads nothing that is secret: every reference stands for something of its kind, so that
     files can be checked where no secret is at hand."""
     root: Path
+    check_key: Callable[[str], object]
+    """Called with an approver's key; raises ``ValueError`` where no signature could count."""
 
     def expand(self, text: str, *, is_url: bool = False) -> str:
         """The text with every reference replaced by what it refers to."""
@@ -145,6 +147,12 @@ def _under_root(path: Path, info: ValidationInfo) -> Path:
     return _surroundings(info).root / path
 
 
+def _approver_key(line: str, info: ValidationInfo) -> str:
+    _surroundings(info).check_key(line)
+    return line
+
+
+ApproverKey = Annotated[str, AfterValidator(_approver_key)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 ProjectPath = Annotated[Path, AfterValidator(_under_root)]
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
