@@ -49,6 +49,7 @@ from app.guardrails.surrogates import SURROGATES
 from app.ledger.keys import KeyStore
 from app.ledger.ledger import Ledger
 from app.ledger.pseudonyms import Vault
+from app.ledger.store import exists
 from app.outgoing import open_reach, refuse_stopped_backends, start_backends, unmet_needs
 from app.pipeline.check import check_segments
 from app.pipeline.exchange import Steps
@@ -291,9 +292,16 @@ async def _purge(ledger: Ledger, stop: asyncio.Event) -> None:
             await asyncio.wait_for(stop.wait(), _PURGE_EVERY_S)
 
 
-async def open_ledger(project: Project) -> Ledger:
-    """Start the ledger of a project; whoever asks stops it."""
+async def open_ledger(project: Project, *, may_create: bool = True) -> Ledger:
+    """Start the ledger of a project; whoever asks stops it.
+
+    Raises:
+        LedgerError: It cannot be opened, or there is none and none may be made.
+    """
     storage = project.settings.storage
+    if not may_create and not exists(storage.url):
+        what = "There is no ledger yet: the gateway makes it when it starts, or 'keys create'."
+        raise LedgerError(f"{what} Is {project.root} the project? Choose it with --root.")
     return await Ledger.start(storage.url, storage.key_file, SystemClock(), new_id)
 
 
@@ -312,9 +320,11 @@ async def make_key(project: Project, wish: KeyWish) -> NewKey:
     return await with_keys(project, lambda store: create_key(store, SystemClock(), new_id, wish))
 
 
-async def with_keys(project: Project, work: Callable[[KeyStore], Awaitable[T]]) -> T:
+async def with_keys(
+    project: Project, work: Callable[[KeyStore], Awaitable[T]], *, may_create: bool = True
+) -> T:
     """Do something with a project's keys."""
-    ledger = await open_ledger(project)
+    ledger = await open_ledger(project, may_create=may_create)
     try:
         return await work(KeyStore(ledger.store))
     finally:

@@ -24,7 +24,7 @@ def with_ledger(root: Path | None, work: "Callable[[Ledger], Awaitable[None]]") 
     from app.main import load_project, open_ledger
 
     async def run() -> None:
-        ledger = await open_ledger(load_project(root, reads_secrets=False))
+        ledger = await open_ledger(load_project(root, reads_secrets=False), may_create=False)
         try:
             await work(ledger)
         finally:

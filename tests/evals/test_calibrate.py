@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,36 @@ def test_the_diff_moves_the_threshold_and_keeps_the_budget(project: Path) -> Non
     text = (project / "policies" / "shop.yaml").read_text()
     assert "    then: [{at: 0.6001, do: block}]  # found by hand\n" in text
     assert run("check", "--root", project).status == 0
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(lambda text: text.replace("\n", "\r\n"), id="line ends of Windows"),
+        pytest.param(lambda text: text.rstrip("\n"), id="no line end at the end"),
+    ],
+)
+def test_the_diff_fits_files_as_people_have_them(project: Path, edit: Callable[[str], str]) -> None:
+    """The patch does not apply, or changes every line of the file."""
+    policy, patch = project / "policies" / "shop.yaml", project / "new.patch"
+    old = edit(policy.read_text())
+    policy.write_bytes(old.encode())
+    assert run("calibrate", "--policy", "shop", "--root", project, "--diff", patch).status == 0
+    subprocess.run(["git", "apply", patch.name], cwd=project, check=True)  # noqa: S603, S607  # git
+    assert policy.read_bytes().decode() == old.replace("at: 0.3", "at: 0.6001")
+    ended = run("calibrate", "--policy", "shop", "--root", project, "--diff", patch)
+    assert "no threshold in this file has to change" in ended.out
+
+
+def test_what_cannot_be_written_is_said_without_a_traceback(project: Path) -> None:
+    """Somebody who mistypes a folder would be shown the insides of the program."""
+    common = ("calibrate", "--policy", "shop", "--root", project)
+    for option in ("--diff", "--charts"):
+        ended = run(*common, option, project / "labelled.jsonl" / "there")
+        assert (ended.status, ended.err) == (
+            2,
+            f"{project / 'labelled.jsonl' / 'there'}: Not a directory\n",
+        )
 
 
 def test_other_texts_and_another_budget(project: Path) -> None:
