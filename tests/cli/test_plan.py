@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft4Validator
 
 from app.review.revisions import RevisionError, files_at
 from tests.cli.running import run
@@ -47,6 +48,7 @@ def repository(tmp_path: Path) -> Path:
     return root
 
 
+SARIF = Path(__file__).parent.parent / "schemas" / "sarif-schema-2.1.0.json"
 WEAKER: Edits = {"policies/house.yaml": [["{at: 0.9, do: block}", "{at: 0.95, do: block}"]]}
 STRICTER: Edits = {"policies/house.yaml": [["{at: 0.9, do: block}", "{at: 0.8, do: block}"]]}
 PROMPT: Edits = {"prompts/assistant.md.j2": [["You are", "```\nYou are | <b>"]]}
@@ -116,6 +118,7 @@ def test_sarif_names_lines_of_the_repository(repository: Path) -> None:
         "2.1.0",
         "sarif-schema-2.1.0.json",
     )
+    Draft4Validator(json.loads(SARIF.read_text("utf-8"))).validate(log)
     (made,) = log["runs"]
     assert set(made) <= {"tool", "results", "columnKind"}
     driver = made["tool"]["driver"]
