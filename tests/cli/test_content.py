@@ -172,6 +172,7 @@ def test_schemas(tmp_path: Path) -> None:
         (("explain", "--text", "x"), "name one of --persona and --policy"),
         (("explain", "--persona", "lexi", "--policy", "root", "--text", "x"), "name one of"),
         (("keys", "create", "--name", "x", "--expires", "2020-01-01"), "is in the past"),
+        (("serve", "--port", "99999"), "less than or equal to 65535"),
     ],
 )
 def test_what_is_mistyped_on_the_command_line_comes_with_a_remedy(
