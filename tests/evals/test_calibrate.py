@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.finding import FLOOR
-from app.domain.policy import Action, Step
-from app.evals.calibrate import stopping_step, threshold
+from app.domain.policy import Action, DetectSpec, Rule, Stage, Step
+from app.evals.calibrate import Calibration, Point, moved, stopping_step, threshold
 from app.evals.intervals import Share
 from tests.cli.running import run
 
@@ -176,3 +176,18 @@ def test_curves_are_drawn(project: Path) -> None:
     assert "<img src='contact.png'" in page
     assert (folder / "contact.png").read_bytes().startswith(b"\x89PNG")
     assert "good morning" not in page
+
+
+def test_a_step_that_would_never_be_reached_goes() -> None:
+    """The proposed steps are out of order, and the file with them does not load."""
+    steps = (Step(0.3, Action.FLAG), Step(0.5, Action.MASK), Step(0.9, Action.BLOCK))
+    rule = Rule("r", frozenset({Stage.INPUT}), DetectSpec("words"), {"public": steps})
+    none = Share(0, 1)
+
+    def to(at: float) -> tuple[Step, ...]:
+        point = Point(at, none, none)
+        return moved(rule, Calibration("r", "public", 0.1, 2, point, point, {}, ()))
+
+    assert to(0.8) == (*steps[:2], Step(0.8, Action.BLOCK))
+    assert to(0.5) == (steps[0], Step(0.5, Action.BLOCK))
+    assert to(0.2) == (Step(0.2, Action.BLOCK),)
