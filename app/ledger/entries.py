@@ -165,6 +165,14 @@ def line(part: str, digest: str, body: bytes) -> bytes:
     return b'{"hash":"%b","%b":%b}' % (digest.encode(), part.encode(), body)
 
 
+def checkpoint_line(body: bytes, signature: str | None) -> bytes:
+    """The line of a checkpoint, with its signature behind it; none where it was never signed."""
+    whole = line("checkpoint", sha256(body), body)
+    return (
+        whole if signature is None else b'%b,"signature":"%b"}' % (whole[:-1], signature.encode())
+    )
+
+
 def sha256(body: bytes) -> str:
     """SHA-256 in hexadecimal."""
     return hashlib.sha256(body).hexdigest()

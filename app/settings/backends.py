@@ -12,8 +12,8 @@ from app.settings.values import (
     Milliseconds,
     ProjectPath,
     Secret,
-    expanded,
     expanded_headers,
+    expanded_url,
     http_url,
 )
 
@@ -47,7 +47,7 @@ class OpenAIBackend(FileModel):
     """Which protocol the endpoint speaks."""
     preset: Annotated[str, AfterValidator(_preset)] | None = None
     """A provider by name, such as ``deepseek``: its address, and how it differs from OpenAI."""
-    base_url: Annotated[str, BeforeValidator(expanded), AfterValidator(http_url)] | None = None
+    base_url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(http_url)] | None = None
     """Without ``/chat/completions``. May hold ``${NAME}``. Left out, it is the preset's; without
     one, OpenAI's."""
     api_key: Secret | None = None

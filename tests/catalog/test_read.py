@@ -240,6 +240,14 @@ def test_a_link_out_of_the_project_is_no_knowledge(
         read_root(root)
 
 
+@pytest.mark.parametrize("file", ["personas/gone.yaml", "policies/gone.yaml", "prompts/gone.j2"])
+def test_a_link_to_nothing_is_told(root: Path, file: str, read_root: Read) -> None:
+    """A persona or policy that is mounted wrongly would not be there, and nobody be told."""
+    (root / file).symlink_to(root / "nowhere")
+    with pytest.raises(ContentError, match=f"^{file}: is a link that leads to nothing$"):
+        read_root(root)
+
+
 def test_an_empty_project_says_what_it_lacks(tmp_path: Path, read_root: Read) -> None:
     """A gateway that was started in the wrong folder would serve nothing, and say nothing."""
     with pytest.raises(ContentError) as caught:
