@@ -108,21 +108,31 @@ class Kinds(Shape):
 
     key: str
     kinds: Mapping[str, Object | Refused]
+    default: str | None = None
+    """The kind of an object that does not say."""
+    extensions: frozenset[str] = frozenset()
+    """Kinds that the vendor's own types do not have."""
 
     @override
     def admit(self, value: Json) -> None:
         if type(value) is not dict:
             raise MisfitError("must be an object")
-        kind = value.get(self.key)
-        shape = self.kinds.get(kind) if type(kind) is str else None
+        shape = self.kind_of(value)
         if shape is None:
             raise MisfitError(f"must be one of: {', '.join(self.kinds)}").at(f".{self.key}")
         shape.admit(value)
 
+    def kind_of(self, value: Mapping[str, Json]) -> Object | Refused | None:
+        """The kind of an object; none where it says one that there is not."""
+        kind = value.get(self.key)
+        kind = self.default if kind is None else kind
+        return self.kinds.get(kind) if type(kind) is str else None
+
     @override
     def rows(self, path: str) -> Iterator[Row]:
         for kind, shape in self.kinds.items():
-            yield from shape.rows(f"{path}({self.key}={kind})")
+            for row in shape.rows(f"{path}({self.key}={kind})"):
+                yield replace(row, is_extension=True) if kind in self.extensions else row
 
     @override
     def schema(self) -> dict[str, Json]:
