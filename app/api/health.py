@@ -76,7 +76,7 @@ def _model(call: Call, persona: Persona, name: str) -> dict[str, Json]:
             "id": name,
             "type": "model",
             "display_name": persona.name,
-            "created_at": "1970-01-01T00:00:00Z",  # SDKs require a time; see below
+            "created_at": "1970-01-01T00:00:00Z",  # as the vendor does where it does not know
             "lifecycle": "active",
             "banneton": about,
         }

@@ -98,10 +98,9 @@ def guarded(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, st
     match shape:
         case Text():
             yield path, value
-        case FreeJson(is_one_text=True):
-            yield path, orjson.dumps(value).decode()
         case FreeJson():
-            yield from ((path, text) for text in strings(value))
+            texts = [orjson.dumps(value).decode()] if shape.is_one_text else strings(value)
+            yield from ((path, text) for text in texts)
         case Variables():
             yield from (
                 (f"{path}.{key}", one) for key, one in value.items() if isinstance(one, str)

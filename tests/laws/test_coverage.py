@@ -141,7 +141,7 @@ def _seen(asked: Conversation) -> Counter[tuple[str, str]]:
 
 @every_wire
 @given(data=st.data())
-@settings(deadline=None, max_examples=2000)
+@settings(deadline=None, max_examples=1000)
 def test_every_guarded_text_becomes_a_segment(wire: Wire, data: st.DataObject) -> None:
     """A text that the table calls guarded reaches the conversation without a guard seeing it."""
     body = data.draw(wire.bodies)
@@ -186,7 +186,7 @@ _KEYS = st.one_of(
 
 @every_wire
 @given(data=st.data(), key=_KEYS, value=JSON, at=st.integers(0, 60))
-@settings(deadline=None, max_examples=2000)
+@settings(deadline=None, max_examples=1000)
 def test_unknown_fields_are_refused_by_name(
     wire: Wire, data: st.DataObject, key: str, value: Json, at: int
 ) -> None:
