@@ -79,7 +79,8 @@ def _collected(script: Sequence[ExchangeEvent]) -> Json:
     sent = b"".join(stream.add(event) for event in script)
     snapshot, buffers = None, dict[int, bytes]()
     current: int | None = None
-    for lines in sent.decode().removesuffix("\n\n").split("\n\n"):
+    *told, end, rest = sent.decode().split("\n\n")
+    for lines in told:
         name, _, data = lines.partition("\ndata: ")
         event = orjson.loads(data)
         admit(EVENT, event)
@@ -99,9 +100,9 @@ def _collected(script: Sequence[ExchangeEvent]) -> Json:
                 assert current is None
             case _:
                 pass
-        if event["type"] not in {"ping", "message_stop"}:
+        if event["type"] != "ping":
             snapshot = accumulate_event(event=event, current_snapshot=snapshot, json_bufs=buffers)
-    assert event["type"] == "message_stop"
+    assert (end, rest) == ('event: message_stop\ndata: {"type":"message_stop"}', "")
     assert snapshot is not None
     return _plain(snapshot.model_dump(mode="json", warnings=False))
 
@@ -181,7 +182,7 @@ def test_a_stop_ends_the_message_well(
     events: list[ExchangeEvent] = [*_woven(data, [said, _call(data, 0, arguments)])]
     at = data.draw(st.integers(0, len(events)))
     stop = Stopped(Outcome.BLOCK, "I'd rather not.", is_error=False)
-    ends = [Finish(FinishReason.CONTENT_FILTER), closed(Outcome.BLOCK)]
+    ends: list[ExchangeEvent] = [Finish(FinishReason.CONTENT_FILTER), closed(Outcome.BLOCK)]
     made = _collected([opened(), *events[:at], stop, *ends])
     assert made["content"][-1] == {"type": "text", "text": "I'd rather not."}
     assert made["stop_reason"] == "refusal"
