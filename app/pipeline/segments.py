@@ -252,9 +252,9 @@ def _part(part: Part, visitor: _Visitor) -> Part:
     text = visitor.see(part.path, part.text)
     if text == part.text:
         return part
-    if isinstance(part, ReasoningPart):
-        return replace(part, text=text, signed=None)  # that was signed for another text
-    return replace(part, text=text)
+    part = replace(part, text=text)
+    # What was signed was another text.
+    return replace(part, signed=None) if isinstance(part, ReasoningPart) else part
 
 
 def _linked(part: MediaT, visitor: _Visitor) -> MediaT:
