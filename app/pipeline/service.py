@@ -23,8 +23,8 @@ from app.ledger.ledger import Ledger
 from app.ledger.records import Record, RecordFilter
 from app.pipeline.answer import ExchangeEvent
 from app.pipeline.appeals import Feedback, file_appeal, not_found
+from app.pipeline.asked import estimate_tokens_of, with_prompt
 from app.pipeline.check import check_segments
-from app.pipeline.count import estimate_request_tokens
 from app.pipeline.exchange import Ask, Exchange, Steps
 from app.pipeline.gateway import CheckRequest, CheckResult, Readiness, RenderRequest
 from app.pipeline.loaded import Loaded
@@ -107,7 +107,7 @@ class Pipeline:
         self._admission.require_claim(caller)
         wishes = conversation.wishes
         prompt = served.prompt.compose(wishes.scenario, wishes.variables)
-        return estimate_request_tokens(conversation, prompt)
+        return estimate_tokens_of(with_prompt(conversation, prompt))
 
     async def check(self, request: CheckRequest, caller: Caller) -> CheckResult:
         """Run a policy on text without a model."""
