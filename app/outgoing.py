@@ -9,6 +9,7 @@ from typing import Any, assert_never
 
 import aiohttp
 
+from app.backends.chat_request import Differences
 from app.backends.http import Connection
 from app.backends.local import LocalBackend
 from app.backends.openai import OpenAIBackend, bearer
@@ -162,7 +163,16 @@ def _backend(settings: BackendSettings, root: Path, session: aiohttp.ClientSessi
     match settings:
         case OpenAISettings():
             key = settings.api_key.get_secret_value() if settings.api_key else None
-            return OpenAIBackend(_connection(settings, session, bearer(key)))
+            server = settings.server
+            return OpenAIBackend(
+                _connection(settings, server.base_url, session, bearer(key)),
+                Differences(
+                    server.max_tokens_field,
+                    server.seed_field,
+                    server.stream_options,
+                    server.lacks,
+                ),
+            )
         case LocalSettings():
             return LocalBackend(
                 settings.gguf, context_tokens=settings.context_tokens, threads=settings.threads
@@ -174,14 +184,14 @@ def _backend(settings: BackendSettings, root: Path, session: aiohttp.ClientSessi
 
 
 def _connection(
-    settings: OpenAISettings, session: aiohttp.ClientSession, key: Mapping[str, str]
+    settings: OpenAISettings, base_url: str, session: aiohttp.ClientSession, key: Mapping[str, str]
 ) -> Connection:
     """How an endpoint is reached; ``key`` is the header that its key stands in."""
     waits = settings.timeouts
     headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
     return Connection(
         session,
-        settings.base_url,
+        base_url,
         {**headers, **key},
         Timeouts(
             connect_s=waits.connect_ms / 1000,

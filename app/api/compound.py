@@ -109,24 +109,25 @@ class Kinds(Shape):
     key: str
     kinds: Mapping[str, Object | Refused]
     default: str | None = None
-    """The kind of an object that does not say."""
+    """The kind of those that do not say theirs."""
     extensions: frozenset[str] = frozenset()
     """Kinds that the vendor's own types do not have."""
+
+    def of(self, value: Json) -> Object | Refused | None:
+        """The shape of an object; none where its kind is not known."""
+        kind = value.get(self.key)
+        if kind is None:
+            kind = self.default
+        return self.kinds.get(kind) if type(kind) is str else None
 
     @override
     def admit(self, value: Json) -> None:
         if type(value) is not dict:
             raise MisfitError("must be an object")
-        shape = self.kind_of(value)
+        shape = self.of(value)
         if shape is None:
             raise MisfitError(f"must be one of: {', '.join(self.kinds)}").at(f".{self.key}")
         shape.admit(value)
-
-    def kind_of(self, value: Mapping[str, Json]) -> Object | Refused | None:
-        """The kind of an object; none where it says one that there is not."""
-        kind = value.get(self.key)
-        kind = self.default if kind is None else kind
-        return self.kinds.get(kind) if type(kind) is str else None
 
     @override
     def rows(self, path: str) -> Iterator[Row]:

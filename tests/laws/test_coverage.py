@@ -60,11 +60,11 @@ def _own_fields(annotation: object) -> dict[str, object] | None:
 
 
 def _kinds(own: dict[str, object]) -> list[str]:
-    """How a member of a union of objects is told from the others."""
-    for key in ("role", "type"):
-        said = [one for one in _members(own.get(key)) if get_origin(one) is Literal]
-        if said:
-            return [f"({key}={word})" for one in said for word in get_args(one)]
+    """How a member of a union of objects is told from the others; some go by several names."""
+    for key in ("type", "role"):
+        literals = [one for one in _members(own.get(key)) if get_origin(one) is Literal]
+        if literals:
+            return [f"({key}={word})" for one in literals for word in get_args(one)]
     raise AssertionError(f"a union whose members nothing tells apart: {sorted(own)}")
 
 
@@ -96,10 +96,10 @@ def _undeclared_and_stale(
     theirs = {path for one in vendor for path in _vendor_paths(one)}
     rows = list(shape.rows(""))
     ours = {row.path for row in rows if not row.is_extension}
-    refused = [row.path for row in rows if row.treatment is Treatment.REFUSED]
-    # These stand for all that is below them, so the vendor may have no leaf of that name.
-    opaque = [row.path for row in rows if row.treatment is Treatment.OPAQUE]
-    tops = {*refused, *opaque, *(path for path in ours if path.endswith(free))}
+    # A field that is refused, whose value nobody looks at, or that is free JSON, stands for all
+    # that is below it, so the vendor may have no leaf of that name.
+    whole = (Treatment.REFUSED, Treatment.OPAQUE)
+    tops = [row.path for row in rows if row.treatment in whole or row.path.endswith(free)]
     below = {
         path
         for path in theirs - ours
