@@ -98,8 +98,13 @@ def _wire_messages(message: Message) -> list[dict[str, Json]]:
         case Role.TOOL:
             results = [part for part in message.parts if isinstance(part, ToolResultPart)]
             _refuse_other_parts(message, results)
-            call_id = results[0].call_id
-            return [{"role": "tool", "tool_call_id": call_id, "content": _content(results)}]
+            by_call: dict[str, list[ToolResultPart]] = {}
+            for part in results:
+                by_call.setdefault(part.call_id, []).append(part)
+            return [
+                {"role": "tool", "tool_call_id": call_id, "content": _content(parts)}
+                for call_id, parts in by_call.items()
+            ]
         case _:
             assert_never(message.role)
 

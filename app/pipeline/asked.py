@@ -55,4 +55,4 @@ def _part(part: Part) -> Iterator[str]:
 
 def _schema(schema: Mapping[str, Json] | None) -> Iterator[str]:
     if schema is not None:
-        yield orjson.dumps(schema).decode()
+        yield orjson.dumps(schema, default=dict).decode()
