@@ -146,9 +146,9 @@ def tool_script() -> list[Step]:
         ReasoningDelta("", signed="c2ln"),
         ReasoningDelta("", signed="ZGF0YQ==", is_redacted=True),
         TextDelta("I lo"),
-        ToolCallDelta(0, ' {"a"', call_id="call_1", name="look"),
+        ToolCallDelta(0, " ", call_id="call_1", name="look"),
         ToolCallDelta(1, "", call_id="call_2", name="look"),
-        ToolCallDelta(0, ":1}"),
+        ToolCallDelta(0, '{"a":1}'),
         TextDelta("ok."),
         Usage(10, 5, reasoning_tokens=2),
         Finish(FinishReason.TOOL_CALLS),
@@ -278,6 +278,14 @@ def test_citations(served: Served, anthropic: Anthropic) -> None:
 def _called(arguments: str, reason: FinishReason = FinishReason.STOP) -> list[Step]:
     call = ToolCallDelta(0, arguments, call_id="c", name="look")
     return [opened(), call, Finish(reason), closed()]
+
+
+def test_arguments_that_begin_with_a_space(served: Served, anthropic: Anthropic) -> None:
+    """The SDK's own collector stumbles over white space that a model writes first."""
+    begun = ToolCallDelta(0, " ", call_id="c", name="look")
+    rest: list[Step] = [ToolCallDelta(0, "\n{}"), Finish(FinishReason.TOOL_CALLS), closed()]
+    served.gateway.script = [opened(), begun, *rest]
+    assert blocks(streamed(anthropic))[0]["input"] == {}
 
 
 def test_a_call_that_just_stopped(served: Served, anthropic: Anthropic) -> None:
