@@ -1,7 +1,7 @@
 """The order of the steps: guard in, compose, record, backend, guard out, record."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -11,17 +11,12 @@ from app.domain.clock import Clock, NewId
 from app.domain.conduct import Measured
 from app.domain.conversation import (
     Conversation,
-    Message,
-    Origin,
-    Role,
     Segment,
-    TextPart,
 )
 from app.domain.decision import Decision, Outcome, Trace, severest
 from app.domain.errors import BackendError, RequestError
 from app.domain.events import Finish, FinishReason, StreamEvent, Usage
 from app.domain.policy import KeepContent
-from app.domain.prompt import SystemPrompt
 from app.domain.protocols import (
     Backend,
     Caller,
@@ -32,7 +27,6 @@ from app.domain.protocols import (
     PseudonymVault,
 )
 from app.domain.record import Closing, Opening, Status, Timings
-from app.domain.tokens import token_units, tokens_of
 from app.guardrails.context import Context
 from app.guardrails.decide import outcome_of
 from app.guardrails.evaluate import History, inspect_segments
@@ -41,6 +35,7 @@ from app.guardrails.release import OutputGuard
 from app.guardrails.share import draw_of
 from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Stopped, Summary
 from app.pipeline.answering import Answering
+from app.pipeline.asked import estimate_tokens_of, with_prompt
 from app.pipeline.conduct import Measuring, refuse_overriding
 from app.pipeline.loaded import Served
 from app.pipeline.ready import Ready
@@ -172,18 +167,17 @@ class Exchange:
         prompt = ask.served.prompt.compose(wishes.scenario, wishes.variables)
         self._note(inspection.trace, inspection.decisions, inspection.outcome)
         self._input_ms = self._elapsed_ms()
-        system = Message(Role.SYSTEM, Origin.PERSONA, (TextPart(prompt.text),))
-        asked = replace(conversation, sampling=sampling, messages=(system, *conversation.messages))
+        asked = replace(with_prompt(conversation, prompt), sampling=sampling)
         if inspection.stop is None:
-            self._choose(asked, inspection.texts.values(), prompt)
+            self._choose(asked)
         return Ready(inspection, minter, prompt, asked)
 
-    def _choose(self, asked: Conversation, texts: Iterable[str], prompt: SystemPrompt) -> None:
+    def _choose(self, asked: Conversation) -> None:
         """Settle which models are asked; a request that none takes is refused here."""
         ask, route = self._ask, self._ask.served.route
         tokens = 0
         if any(each.when.max_context_tokens is not None for each in route.all_targets):
-            tokens = prompt.tokens + tokens_of(sum(token_units(text) for text in texts))
+            tokens = estimate_tokens_of(asked)
         unit = f"{route.id}:{self._unit}"
         draw = draw_of(self._steps.pseudonym_key, ask.caller.tenant, unit)
         asker = Asker(ask.served.persona.id, ask.audience, draw)

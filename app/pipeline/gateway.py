@@ -88,6 +88,10 @@ class Gateway(Protocol):
         """
         ...
 
+    async def count(self, conversation: Conversation, caller: Caller) -> int:
+        """About how many tokens the model would read; calls none and leaves no record."""
+        ...
+
     async def check(self, request: CheckRequest, caller: Caller) -> CheckResult:
         """Run a policy on text without a model."""
         ...

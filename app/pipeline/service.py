@@ -23,6 +23,7 @@ from app.ledger.ledger import Ledger
 from app.ledger.records import Record, RecordFilter
 from app.pipeline.answer import ExchangeEvent
 from app.pipeline.appeals import Feedback, file_appeal, not_found
+from app.pipeline.asked import estimate_tokens_of, with_prompt
 from app.pipeline.check import check_segments
 from app.pipeline.exchange import Ask, Exchange, Steps
 from app.pipeline.gateway import CheckRequest, CheckResult, Readiness, RenderRequest
@@ -98,6 +99,15 @@ class Pipeline:
             request_id=self._steps.new_id(),
         )
         return Exchange(self._steps, ask).run()
+
+    async def count(self, conversation: Conversation, caller: Caller) -> int:
+        """About how many tokens the model would read; calls none and leaves no record."""
+        check_persona(caller, conversation.persona)
+        served = self._loaded().find(conversation.persona, conversation.variant)
+        self._admission.require_claim(caller)
+        wishes = conversation.wishes
+        prompt = served.prompt.compose(wishes.scenario, wishes.variables)
+        return estimate_tokens_of(with_prompt(conversation, prompt))
 
     async def check(self, request: CheckRequest, caller: Caller) -> CheckResult:
         """Run a policy on text without a model."""

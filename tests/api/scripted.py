@@ -149,6 +149,7 @@ class ScriptedGateway(Gateway):
     surprise: Exception | None = None
     """Raised by everything but exchanges."""
     seen: list[Conversation] = field(default_factory=list)
+    counted: list[Conversation] = field(default_factory=list)
     checked: list[CheckRequest] = field(default_factory=list)
     rendered: list[RenderRequest] = field(default_factory=list)
     queries: list[Mapping[str, str]] = field(default_factory=list)
@@ -201,6 +202,12 @@ class ScriptedGateway(Gateway):
             raise
         finally:
             self.ended.set()
+
+    @override
+    async def count(self, conversation: Conversation, caller: Caller) -> int:
+        self._surprise()
+        self.counted.append(conversation)
+        return 17
 
     @override
     async def check(self, request: CheckRequest, caller: Caller) -> CheckResult:

@@ -7,6 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from anthropic.types import Message, MessageTokensCount, RawMessageStreamEvent
+from anthropic.types.message_count_tokens_params import MessageCountTokensParams
+from anthropic.types.message_create_params import (
+    MessageCreateParamsNonStreaming,
+    MessageCreateParamsStreaming,
+)
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.completion_create_params import (
@@ -14,7 +20,12 @@ from openai.types.chat.completion_create_params import (
     CompletionCreateParamsStreaming,
 )
 
-from app.api import openai_chat_fields
+from app.api import (
+    anthropic_messages_answer_fields,
+    anthropic_messages_fields,
+    openai_chat_fields,
+)
+from app.api.anthropic_messages import AnthropicMessages
 from app.api.compound import Object
 from app.api.dialect import Dialect
 from app.api.openai_chat import OpenAIChat
@@ -79,4 +90,40 @@ CHAT = Wire(
     said=lambda path: "stop[0]" if path == "stop" else path,
 )
 
-WIRES = (CHAT,)
+
+def _consistent_messages(body: dict[str, Json]) -> dict[str, Json]:
+    for message in body["messages"]:
+        if message["role"] == "user" and isinstance(message["content"], list):
+            message["content"].sort(key=lambda block: block["type"] != "tool_result")
+    choice, tools = body.get("tool_choice") or {}, body.get("tools")
+    if not tools and choice.get("type") in {"any", "tool"}:
+        del body["tool_choice"]
+    elif choice.get("type") == "tool" and tools:
+        choice["name"] = tools[0]["name"]
+    thinking = body.get("thinking") or {}
+    if thinking.get("type") in {"enabled", "disabled"}:
+        body.get("output_config", {}).pop("effort", None)
+    if thinking.get("type") == "enabled":
+        body["max_tokens"] = thinking["budget_tokens"] + 1
+    return body
+
+
+MESSAGES = Wire(
+    name="anthropic_messages",
+    dialect=AnthropicMessages(),
+    request=anthropic_messages_fields.REQUEST,
+    vendor=(
+        (
+            anthropic_messages_fields.REQUEST,
+            (MessageCreateParamsNonStreaming, MessageCreateParamsStreaming),
+        ),
+        (anthropic_messages_answer_fields.ANSWER, (Message,)),
+        (anthropic_messages_answer_fields.EVENT, (RawMessageStreamEvent,)),
+        (anthropic_messages_fields.COUNT, (MessageCountTokensParams,)),
+        (anthropic_messages_answer_fields.COUNTED, (MessageTokensCount,)),
+    ),
+    consistent=_consistent_messages,
+    free=(".input_schema", ".schema"),
+)
+
+WIRES = (CHAT, MESSAGES)
