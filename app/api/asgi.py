@@ -16,10 +16,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
-from app.api import feedback, guard, health, openai_chat_fields, records
+from app.api import (
+    feedback,
+    guard,
+    health,
+    openai_chat_fields,
+    openai_responses_events,
+    openai_responses_fields,
+    records,
+)
 from app.api.dialect import converse
 from app.api.errors import failure, openai_error
 from app.api.openai_chat import OpenAIChat
+from app.api.openai_responses import OpenAIResponses
 from app.api.openapi import Served, document
 from app.api.transport import Endpoint, Limits, Parts
 from app.domain.clock import Clock, NewId
@@ -28,6 +37,7 @@ from app.domain.errors import RequestError
 from app.pipeline.gateway import Gateway
 
 OPENAI_CHAT = OpenAIChat()
+OPENAI_RESPONSES = OpenAIResponses()
 
 SERVED = (
     Served(
@@ -39,6 +49,17 @@ SERVED = (
         {
             "application/json": openai_chat_fields.ANSWER,
             "text/event-stream": openai_chat_fields.CHUNK,
+        },
+    ),
+    Served(
+        "POST",
+        "/v1/responses",
+        partial(converse, OPENAI_RESPONSES),
+        "A response, or a stream of its events where `stream` is true.",
+        openai_responses_fields.REQUEST,
+        {
+            "application/json": openai_responses_events.ANSWER,
+            "text/event-stream": openai_responses_events.EVENT,
         },
     ),
     Served("GET", "/v1/models", health.list_models, "The personas that this key may use."),

@@ -108,13 +108,21 @@ class Kinds(Shape):
 
     key: str
     kinds: Mapping[str, Object | Refused]
+    default: str | None = None
+    """The kind of those that do not say theirs."""
+
+    def of(self, value: Json) -> Object | Refused | None:
+        """The shape of an object; none where its kind is not known."""
+        kind = value.get(self.key)
+        if kind is None:
+            kind = self.default
+        return self.kinds.get(kind) if type(kind) is str else None
 
     @override
     def admit(self, value: Json) -> None:
         if type(value) is not dict:
             raise MisfitError("must be an object")
-        kind = value.get(self.key)
-        shape = self.kinds.get(kind) if type(kind) is str else None
+        shape = self.of(value)
         if shape is None:
             raise MisfitError(f"must be one of: {', '.join(self.kinds)}").at(f".{self.key}")
         shape.admit(value)

@@ -85,6 +85,12 @@ def _leaves(shape: Shape) -> st.SearchStrategy[Json]:
     return made
 
 
+def _kind(shape: Kinds, value: Json) -> Shape:
+    made = shape.of(value)
+    assert made is not None
+    return made
+
+
 def guarded(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, str]]:
     """Every text of an admitted value that the table calls guarded, with its path."""
     match shape:
@@ -103,7 +109,7 @@ def guarded(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, st
             for index, one in enumerate(value):
                 yield from guarded(shape.item, one, f"{path}[{index}]")
         case Kinds():
-            yield from guarded(shape.kinds[value[shape.key]], value, path)
+            yield from guarded(_kind(shape, value), value, path)
         case Either():
             yield from guarded(shape.text if isinstance(value, str) else shape.other, value, path)
         case _:
@@ -121,7 +127,7 @@ def objects(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, Ob
             for index, one in enumerate(value):
                 yield from objects(shape.item, one, f"{path}[{index}]")
         case Kinds():
-            yield from objects(shape.kinds[value[shape.key]], value, path)
+            yield from objects(_kind(shape, value), value, path)
         case Either():
             if not isinstance(value, str):
                 yield from objects(shape.other, value, path)

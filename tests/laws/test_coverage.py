@@ -59,12 +59,12 @@ def _own_fields(annotation: object) -> dict[str, object] | None:
     return None
 
 
-def _kind(own: dict[str, object]) -> str:
-    """How a member of a union of objects is told from the others."""
-    for key in ("role", "type"):
-        words = get_args(_bare(own[key])) if key in own else ()
-        if len(words) == 1 and get_origin(_bare(own[key])) is Literal:
-            return f"({key}={words[0]})"
+def _kinds(own: dict[str, object]) -> list[str]:
+    """How a member of a union of objects is told from the others; some go by several names."""
+    for key in ("type", "role"):
+        literals = [one for one in _members(own.get(key)) if get_origin(one) is Literal]
+        if literals:
+            return [f"({key}={word})" for one in literals for word in get_args(one)]
     raise AssertionError(f"a union whose members nothing tells apart: {sorted(own)}")
 
 
@@ -78,9 +78,9 @@ def _vendor_paths(annotation: object, path: str = "") -> Iterator[str]:
         if member is type(None):
             continue
         if own is not None:
-            where = path + _kind(own) if many else path
-            for key, inner in own.items():
-                yield from _vendor_paths(inner, f"{where}.{key}".lstrip("."))
+            for kind in _kinds(own) if many else [""]:
+                for key, inner in own.items():
+                    yield from _vendor_paths(inner, f"{path}{kind}.{key}".lstrip("."))
         elif isinstance(origin, type) and issubclass(origin, Iterable):
             if issubclass(origin, Mapping):
                 yield path
@@ -94,17 +94,19 @@ def _undeclared_and_stale(shape: Shape, *vendor: object) -> tuple[set[str], set[
     theirs = {path for one in vendor for path in _vendor_paths(one)}
     rows = list(shape.rows(""))
     ours = {row.path for row in rows if not row.is_extension}
-    refused = [row.path for row in rows if row.treatment is Treatment.REFUSED]
+    # A field that is refused, or whose value nobody looks at, stands for all that is below it, so
+    # the vendor has no leaf of that name.
+    whole = (Treatment.REFUSED, Treatment.OPAQUE)
+    tops = [row.path for row in rows if row.treatment in whole]
     below = {
         path
         for path in theirs - ours
-        if any(path.startswith(top) and path[len(top) :][:1] in ".[(" for top in refused)
+        if any(path.startswith(top) and path[len(top) :][:1] in ".[(" for top in tops)
     }
-    # A refused field stands for all that is below it, so the vendor has no leaf of that name.
     stale = {
         path
         for path in ours - theirs
-        if path not in refused or not any(one.startswith(path) for one in theirs)
+        if path not in tops or not any(one.startswith(path) for one in theirs)
     }
     return theirs - ours - below, stale
 
