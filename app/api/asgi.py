@@ -28,7 +28,7 @@ from app.api import (
 from app.api.dialect import converse
 from app.api.errors import failure, openai_error
 from app.api.openai_chat import OpenAIChat
-from app.api.openai_responses import OpenAIResponses
+from app.api.openai_responses import OpenAIResponses, read_response
 from app.api.openapi import Served, document
 from app.api.transport import Endpoint, Limits, Parts
 from app.domain.clock import Clock, NewId
@@ -61,6 +61,13 @@ SERVED = (
             "application/json": openai_responses_events.ANSWER,
             "text/event-stream": openai_responses_events.EVENT,
         },
+    ),
+    Served(
+        "GET",
+        "/v1/responses/{response_id}",
+        read_response,
+        "A response that was kept, where policy keeps content.",
+        answers={"application/json": openai_responses_events.ANSWER},
     ),
     Served("GET", "/v1/models", health.list_models, "The personas that this key may use."),
     Served("GET", "/v1/models/{model}", health.read_model, "One persona, or one variant of it."),

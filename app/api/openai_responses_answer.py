@@ -10,15 +10,36 @@ never told to have ended and are not in the response, and the response ends as `
 because of ``content_filter``: that is what the format has for it, and every client knows it.
 """
 
+from collections.abc import Iterable, Iterator
+
 import orjson
 from typing_extensions import override
 
 from app.api.answer_encoder import AnswerEncoder, Delta
 from app.api.errors import Failure, openai_error
 from app.api.openai_responses_output import Ended, Event, Output
-from app.domain.conversation import Conversation, Json, Tool, ToolChoice, ToolChoiceMode
-from app.domain.events import FinishReason, TextDelta, Usage
+from app.domain.conversation import (
+    Conversation,
+    Json,
+    Part,
+    ReasoningPart,
+    RefusalPart,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolChoice,
+    ToolChoiceMode,
+)
+from app.domain.events import (
+    FinishReason,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
 from app.pipeline.answer import ExchangeEvent, Opened
+from app.pipeline.gateway import Answered
 
 PREFIX = "resp_"
 """Before the id of an exchange, where it names a response."""
@@ -35,7 +56,7 @@ class _Answer(AnswerEncoder):
     def __init__(self, asked: Conversation, created: int) -> None:
         """Begin; ``created`` is in seconds since 1970."""
         super().__init__(created)
-        self._echo = echo(asked)
+        self._echo = _echo(asked)
         self.output = Output("")
 
     @override
@@ -53,25 +74,14 @@ class _Answer(AnswerEncoder):
             self.output.drop_calls()
         # A reply is whole, whatever it stands in for.
         self.output.end("completed" if self.stopped is not None else how)
-        made = self.response(how) | {"usage": self.usage and usage_json(self.usage)}
+        made = self.response(how) | {"usage": self.usage and _usage(self.usage)}
         if why is not None:
             made["incomplete_details"] = {"reason": why}
         return made | {"banneton": summary}
 
     def response(self, status: str) -> dict[str, Json]:
         """The response as it stands."""
-        return {
-            "id": PREFIX + self.opened.request_id,
-            "object": "response",
-            "created_at": self.created,
-            "status": status,
-            "error": None,
-            "incomplete_details": None,
-            "model": self.opened.persona,
-            "output": self.output.json(),
-            "usage": None,
-            **self._echo,
-        }
+        return _response(self.opened, self.created, status, self.output) | self._echo
 
 
 class ResponsesStream(_Answer):
@@ -172,7 +182,50 @@ class ResponsesWhole(_Answer):
         return orjson.dumps(self.conclude(summary))
 
 
-def echo(asked: Conversation) -> dict[str, Json]:
+def kept_response(kept: Answered) -> dict[str, Json]:
+    """A response as it was kept: what it repeated of its request was not."""
+    output = Output(kept.request_id)
+    for delta in _deltas(kept.parts):
+        output.take(delta)
+    why = _INCOMPLETE.get(kept.finish)
+    how: Ended = "completed" if why is None else "incomplete"
+    output.end(how)
+    made = _response(kept, int(kept.at.timestamp()), how, output)
+    made |= _echo(Conversation(kept.persona, (), continues=kept.continues))
+    made["usage"] = kept.usage and _usage(kept.usage)
+    return made if why is None else made | {"incomplete_details": {"reason": why}}
+
+
+def _deltas(parts: Iterable[Part]) -> Iterator[Delta]:
+    for at, part in enumerate(parts):
+        match part:
+            case TextPart():
+                yield TextDelta(part.text)
+            case RefusalPart():
+                yield RefusalDelta(part.text)
+            case ReasoningPart():
+                yield ReasoningDelta(part.text, signed=part.signed)
+            case ToolCallPart():
+                yield ToolCallDelta(at, part.arguments, part.call_id, part.name)
+            case _:
+                raise RuntimeError("an answer was kept with a part that no answer has")
+
+
+def _response(of: Opened | Answered, created: int, status: str, output: Output) -> dict[str, Json]:
+    return {
+        "id": PREFIX + of.request_id,
+        "object": "response",
+        "created_at": created,
+        "status": status,
+        "error": None,
+        "incomplete_details": None,
+        "model": of.persona,
+        "output": output.json(),
+        "usage": None,
+    }
+
+
+def _echo(asked: Conversation) -> dict[str, Json]:
     """What a response repeats of its request, as typed clients expect it."""
     sampling = asked.sampling
     return {
@@ -208,8 +261,7 @@ def _tool(tool: Tool) -> dict[str, Json]:
     return made | ({"description": tool.description} if tool.description else {})
 
 
-def usage_json(usage: Usage) -> dict[str, Json]:
-    """What was counted."""
+def _usage(usage: Usage) -> dict[str, Json]:
     return {
         "input_tokens": usage.input_tokens,
         "input_tokens_details": {"cached_tokens": usage.cached_tokens},
