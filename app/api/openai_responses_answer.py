@@ -11,6 +11,7 @@ because of ``content_filter``: that is what the format has for it, and every cli
 """
 
 from collections.abc import Iterable, Iterator
+from http import HTTPStatus
 
 import orjson
 from typing_extensions import override
@@ -138,9 +139,10 @@ class ResponsesStream(_Answer):
         self.output.end("incomplete")
         error = orjson.loads(openai_error(failed, request_id))
         made = self.response("failed") | error
+        made["error"] = {"code": _error_code(failed), "message": failed.message}
         last = self._tell([*self.output.told(), ("failed", {"response": made})])
-        # Clients make an exception of what has ``error``, and only of that.
-        plain = {key: error["error"][key] for key in ("code", "message", "param")}
+        # Clients make an exception of an event that has ``error``, and of no other.
+        plain = {"code": failed.code, "message": failed.message, "param": failed.param}
         return last + self._encode("error", plain | {"error": error["error"]})
 
     def _tell(self, events: list[Event]) -> bytes:
@@ -243,6 +245,14 @@ def _echo(asked: Conversation) -> dict[str, Json]:
     }
 
 
+def _error_code(failed: Failure) -> str:
+    """The word that comes nearest: the format has a closed list of them."""
+    if failed.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return "rate_limit_exceeded"
+    is_ours = failed.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return "server_error" if is_ours else "invalid_prompt"
+
+
 def _choice(choice: ToolChoice | None) -> Json:
     if choice is None:
         return "auto"
@@ -264,7 +274,7 @@ def _tool(tool: Tool) -> dict[str, Json]:
 def _usage(usage: Usage) -> dict[str, Json]:
     return {
         "input_tokens": usage.input_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens, "cache_write_tokens": 0},
         "output_tokens": usage.output_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.input_tokens + usage.output_tokens,

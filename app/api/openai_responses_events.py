@@ -91,7 +91,7 @@ _USAGE = Object(
         "input_tokens_details": Object(
             {
                 "cached_tokens": COUNT,
-                "cache_write_tokens": UNASKED,
+                "cache_write_tokens": Only(0, reason="not counted; typed clients want a number"),
                 "cache_write_tokens_details": UNASKED,
             }
         ),
@@ -110,7 +110,15 @@ ANSWER = Object(
         "status": Word(("in_progress", "completed", "incomplete", "failed")),
         "model": MODEL,
         "output": Items(_ITEM),
-        "error": Object(_ERROR | {"type": _LINE, "misalignment": UNASKED}),
+        "error": Object(
+            {
+                "code": Word(("server_error", "rate_limit_exceeded", "invalid_prompt")),
+                "message": _LINE,
+                "param": UNASKED,
+                "type": UNASKED,
+                "misalignment": UNASKED,
+            }
+        ),
         "incomplete_details": Object({"reason": Word(("max_output_tokens", "content_filter"))}),
         "usage": _USAGE,
         "previous_response_id": RESPONSE_ID,
