@@ -106,7 +106,7 @@ ANSWER = Object(
     {
         "id": _OWN_ID,
         "object": Word(("response",)),
-        "created_at": COUNT,
+        "created_at": Number(0, MAX_INT),
         "status": Word(("in_progress", "completed", "incomplete", "failed")),
         "model": MODEL,
         "output": Items(_ITEM),
