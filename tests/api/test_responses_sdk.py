@@ -257,7 +257,7 @@ def test_refusals_and_citations(served: Served, client: OpenAI) -> None:
         "start_index": 0,
         "end_index": 3,
     }
-    made = ask(client).output[0].to_dict()
+    made: Json = ask(client).output[0].to_dict()
     events = list(ask_stream(client))
     assert events[-1].response.output[0].to_dict() == made
     text, refusal = made["content"]
