@@ -70,7 +70,7 @@ def pages(cli: Any) -> Mapping[str, str]:  # noqa: ANN401  # Typer's parser has 
     made: dict[str, tuple[str, Callable[[], Iterator[str]]]] = {
         "commands.md": ("Commands", lambda: _commands(cli)),
         "http.md": ("HTTP endpoints", _http),
-        "coverage.md": ("Coverage of Chat Completions", _coverage),
+        "coverage.md": ("Coverage of the wire formats", _coverage),
         "settings.md": ("banneton.yaml", lambda: _file("banneton")),
         "persona.md": ("Persona files", lambda: _file("persona")),
         "policy.md": ("Policy files", _policy),
