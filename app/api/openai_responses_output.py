@@ -190,6 +190,8 @@ class Output:
 
     def take(self, delta: Delta) -> None:
         """More of the answer."""
+        if isinstance(delta, (TextDelta, RefusalDelta)) and not delta.text:
+            return
         if self._thought is not None and not isinstance(delta, ReasoningDelta):
             self._end(self._thought, "completed")
             self._thought = None
@@ -253,8 +255,6 @@ class Output:
         return made
 
     def _words(self, kind: PartKind, text: str) -> None:
-        if not text:
-            return
         part = self._part(kind)
         part.texts.append(text)
         more: Fields = part.place | {"delta": text}

@@ -8,7 +8,7 @@ import httpx2
 import openai
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from openai import OpenAI
 from openai._models import construct_type
@@ -585,6 +585,7 @@ def _unparsed(value: Json) -> Json:
 
 
 @given(deltas=st.lists(_DELTAS, max_size=9).map(_named), end=_ENDS, at=st.integers(0, 6))
+@example([TextDelta("a"), ReasoningDelta("b")] * 3, FinishReason.STOP, 0)
 @settings(deadline=None, max_examples=400)
 def test_a_stream_and_a_whole_answer_say_the_same(
     deltas: list[StreamEvent], end: FinishReason, at: int
