@@ -168,6 +168,7 @@ class Output:
         self._items: list[Item] = []
         self._begun = 0
         self._said: Said | None = None
+        self._text: Part | None = None
         self._thought: Thought | None = None
         self._calls: dict[int, Call] = {}
         self._told: list[Event] = []
@@ -184,9 +185,7 @@ class Output:
     @property
     def text(self) -> Part | None:
         """The text that more words belong to, where nothing has to begin or end before them."""
-        if self._said is None or self._thought is not None:
-            return None
-        return next((part for part in self._said.parts if part.kind == "output_text"), None)
+        return self._text if self._thought is None else None
 
     def take(self, delta: Delta) -> None:
         """More of the answer."""
@@ -216,7 +215,8 @@ class Output:
         """End all that is open; what comes after is said in a message of its own."""
         for item in self._items:
             self._end(item, how)
-        self._said, self._thought, self._calls = None, None, {}
+        self._said = self._text = self._thought = None
+        self._calls = {}
 
     def drop_calls(self) -> None:
         """Forget calls: nobody can tell whether they are whole, and clients run what has ended."""
@@ -251,6 +251,8 @@ class Output:
                 return part
         made = Part(kind, said.place | {"content_index": len(said.parts)})
         said.parts.append(made)
+        if kind == "output_text":
+            self._text = made
         self._told.append(("content_part.added", made.place | {"part": made.json()}))
         return made
 

@@ -133,7 +133,7 @@ async def going_on(ledger: Ledger, asked: Conversation, caller: Caller) -> Conve
     kept = await ledger.turns(request_id)
     if kept is None or not ledger.are_of(kept, caller.tenant, asked.subject):
         raise nothing_kept()
-    turns = _whole((*kept.asked, *kept.answered), kept)
+    turns = [turn for turn in _whole((*kept.asked, *kept.answered), kept) if turn.parts]
     earlier = [_moved(turn, at) for at, turn in enumerate(turns)]
     standing = [turn for turn in asked.messages if turn.path == STANDING]
     new = [turn for turn in asked.messages if turn.path != STANDING]

@@ -198,6 +198,15 @@ def test_responses_go_on_from_one_another(client: OpenAI, provider: Provider) ->
     assert [text for _, text in turns_of(provider)] == ["Look around", "", "1", "2"]
 
 
+def test_an_answer_that_said_nothing_is_no_turn(client: OpenAI, provider: Provider) -> None:
+    """A provider would refuse an empty turn, and with it the whole conversation."""
+    provider.say("")
+    first = ask(client, "One", model="keeper")
+    assert (first.status, first.output) == ("completed", [])
+    ask(client, "Two", model="keeper", previous_response_id=first.id)
+    assert turns_of(provider) == [("user", "One"), ("user", "Two")]
+
+
 def test_a_record_names_what_it_goes_on_from(served: Gateway, client: OpenAI) -> None:
     """An auditor could not follow a conversation, or the chain would not be whole."""
     first = ask(client, "One", model="keeper")
