@@ -80,6 +80,7 @@ async def ask(
     *,
     context: Context = NO_CONTEXT,
     timeout_ms: int = 5000,
+    tenant: str = "acme",
 ) -> Seen:
     """What a detector says of a text."""
     ((name, settings),) = detect.items()
@@ -89,5 +90,5 @@ async def ask(
     assert detector is not None
     run = made.run(kind, detector, timeout_ms)
     assert isinstance(run, AwaitedRun)
-    said = await ask_all([run], {"t": Passage(text, context=context)}, far_.outside())
+    said = await ask_all([run], {"t": Passage(text, context=context)}, far_.outside(tenant))
     return said.get("t", Seen())
