@@ -42,6 +42,7 @@ from app.pipeline.ready import Ready
 from app.pipeline.replies import reply_to
 from app.pipeline.sampling import bounded
 from app.pipeline.segments import segments, with_texts
+from app.pipeline.turns import Answer, to_keep
 from app.telemetry.metrics import Metrics
 
 
@@ -102,6 +103,9 @@ class Exchange:
         self._outcome = Outcome.ALLOW
         self._findings = Findings()
         self._answering: Answering | None = None
+        self._turns: Answer | None = None
+        """Set where others may go on from this exchange."""
+        self._reply: str | None = None
         self._measuring = Measuring(
             ask.served.behaviours,
             ask.conversation.wishes.scenario,
@@ -218,6 +222,8 @@ class Exchange:
         answering = self._answering = Answering(new_guard, self._asked, self._measuring)
         async with aclosing(answering.run(ready.asked, context, self._outside)) as answer:
             async for event in answer:
+                if self._turns is not None:
+                    self._turns.add(event)
                 yield event
         self._finish = answering.finish
         if answering.stop is not None:
@@ -249,6 +255,7 @@ class Exchange:
         self._finish = FinishReason.CONTENT_FILTER
         reply = reply_to(persona, outcome, self._ask.conversation.messages)
         stop = Stopped(outcome, reply, is_error=persona.on_block == "error")
+        self._reply = None if stop.is_error else reply
         return stop, Finish(FinishReason.CONTENT_FILTER)
 
     def _bound(self, texts: Sequence[Segment]) -> None:
@@ -284,6 +291,9 @@ class Exchange:
     def _opening(self, ready: Ready) -> Opening:
         ask, inspection = self._ask, ready.inspection
         served, caller, policy = ask.served, ask.caller, ask.served.plan.policy
+        keeps = policy.keep.content is KeepContent.REWRITTEN and inspection.stop is None
+        if keeps and ask.conversation.keeps_turns is not False:
+            self._turns = Answer()
         return Opening(
             request_id=ask.request_id,
             at=self._steps.clock.now(),
@@ -309,7 +319,9 @@ class Exchange:
             content=tuple(inspection.texts.items()),
             content_days=policy.keep.content_days,
             findings_days=policy.keep.findings_days,
-            keeps_content=policy.keep.content is KeepContent.REWRITTEN and inspection.stop is None,
+            keeps_content=keeps,
+            continues=ask.conversation.continues,
+            turns=() if self._turns is None else to_keep(ready.asked),
         )
 
     async def _close(self, status: Status, error: str | None) -> None:
@@ -338,6 +350,7 @@ class Exchange:
             timings=timings,
             behaviours=self._measured,
             content=answering.content if answering is not None else (),
+            turns=() if self._turns is None else self._turns.to_keep(self._finish, self._reply),
         )
         await self._steps.ledger.close(closing)
         self._count(status)
