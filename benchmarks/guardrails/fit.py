@@ -165,13 +165,17 @@ def _lowest(loss: Callable[[Vector], tuple[float, Vector]], point: Vector) -> Ve
     return point
 
 
-def of_a_byte(weights: Vector, bias: float) -> Model:
+def of_a_byte(weights: Vector, bias: float, largest: float) -> Model:
     """The model with weights of one byte.
 
-    The largest stay as they are: those of frequent words hold many harmless texts down.
+    Args:
+        weights: As they were fitted.
+        bias: What is added to a sum.
+        largest: The quantile of the weights' sizes above which they are cut.
     """
-    scale = float(np.abs(weights).max()) / 127
-    return Model(np.round(weights / scale).astype(np.int8), scale, bias)
+    scale = float(np.quantile(np.abs(weights), largest)) / 127
+    cut = np.clip(np.round(weights / scale), -127, 127)
+    return Model(cut.astype(np.int8), scale, bias)
 
 
 def fit_classes(samples: Samples, labels: Sequence[str], names: Sequence[str]) -> Classes:

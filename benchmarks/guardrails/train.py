@@ -51,6 +51,8 @@ class Part:
     """The binary logarithm of the number of weights."""
     strength: float
     """The inverse of the penalty on large weights."""
+    largest: float
+    """The quantile of the weights' sizes above which they are cut."""
     chance: float
     steady: float
     """For both see ``Head``; chosen on ``dev`` and on families of sources left out."""
@@ -67,6 +69,7 @@ PARTS = (
         "wide",
         20,
         1.5,
+        1.0,
         0.75,
         1.0,
         lambda row: row.injection,
@@ -78,6 +81,7 @@ PARTS = (
         "both",
         18,
         5.0,
+        0.9997,
         2.0,
         0.0,
         lambda row: row.harm,
@@ -89,6 +93,7 @@ PARTS = (
         "sentences",
         20,
         5.0,
+        1.0,
         1.0,
         0.0,
         lambda row: row.document,
@@ -204,7 +209,7 @@ def make(part: Part, rows: Sequence[Row], dev: Sequence[Row]) -> tuple[Head, Sam
     """The model, with its scores set."""
     samples = sample(rows, part.cut).of_bits(part.bits)
     teaches = np.array([part.teaches(row) for row in rows])
-    model = of_a_byte(*fit(samples, teaches, part.strength))
+    model = of_a_byte(*fit(samples, teaches, part.strength), part.largest)
     head = Head(model, part.cut, part.chance, part.steady, Calibration(1.0, 0.0))
     harmless = highest(head, [row for row in dev if part.is_harmless(row)])
     return replace(head, calibration=calibrated(harmless)), samples
