@@ -269,7 +269,7 @@ class Head:
     def passages(self, reading: Reading, floor: float) -> Iterator[tuple[int, int, float]]:
         """Start, end and highest score of what scores at least ``floor``.
 
-        Where windows overlap, one passage holds those that score at least half as high as the best;
+        Where windows overlap, one passage holds those that score two thirds as high as the best;
         a window in which another of them lies does not count, so that a passage is no wider than
         the sentences that read so.
         """
@@ -282,7 +282,7 @@ class Head:
         ends = np.maximum.accumulate(bounds[high, 1])
         for group in np.split(high, np.flatnonzero(bounds[high[1:], 0] >= ends[:-1]) + 1):
             best = scores[group].max()
-            kept = _narrowest(bounds[group[scores[group] >= best / 2]])
+            kept = _narrowest(bounds[group[scores[group] >= best * 2 / 3]])
             yield int(kept[:, 0].min()), int(kept[:, 1].max()), float(best)
 
     def dump(self) -> bytes:

@@ -71,7 +71,7 @@ PARTS = (
         1.5,
         1.0,
         1.0,
-        0.5,
+        1.0,
         lambda row: row.injection,
         "injection",
         lambda row: row.task == "benign",
