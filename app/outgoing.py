@@ -25,11 +25,11 @@ from app.domain.protocols import Backend
 from app.guardrails.detector import Need, Place
 from app.guardrails.plan import Kinds
 from app.pipeline.loaded import Loaded
-from app.settings import Backend as BackendSettings
-from app.settings import LocalBackend as LocalSettings
-from app.settings import OpenAIBackend as OpenAISettings
-from app.settings import ScriptedBackend as ScriptedSettings
 from app.settings import ServiceEndpoint, Settings, WebhookEndpoint
+from app.settings.backends import Backend as BackendSettings
+from app.settings.backends import LocalBackend as LocalSettings
+from app.settings.backends import OpenAIBackend as OpenAISettings
+from app.settings.backends import ScriptedBackend as ScriptedSettings
 
 _AT_ONCE = 32
 """Requests to one endpoint's host at a time."""
