@@ -9,6 +9,8 @@ from typing import Any, assert_never
 
 import aiohttp
 
+from app.backends.anthropic import AnthropicBackend, anthropic_headers
+from app.backends.anthropic_request import Options as AnthropicOptions
 from app.backends.http import Connection
 from app.backends.local import LocalBackend
 from app.backends.openai import OpenAIBackend, bearer
@@ -26,6 +28,7 @@ from app.guardrails.detector import Need, Place
 from app.guardrails.plan import Kinds
 from app.pipeline.loaded import Loaded
 from app.settings import ServiceEndpoint, Settings, WebhookEndpoint
+from app.settings.backends import AnthropicBackend as AnthropicSettings
 from app.settings.backends import Backend as BackendSettings
 from app.settings.backends import LocalBackend as LocalSettings
 from app.settings.backends import OpenAIBackend as OpenAISettings
@@ -164,6 +167,8 @@ def _backend(settings: BackendSettings, root: Path, session: aiohttp.ClientSessi
         case OpenAISettings():
             key = settings.api_key.get_secret_value() if settings.api_key else None
             return OpenAIBackend(_connection(settings, session, bearer(key)))
+        case AnthropicSettings():
+            return _anthropic(settings, session)
         case LocalSettings():
             return LocalBackend(
                 settings.gguf, context_tokens=settings.context_tokens, threads=settings.threads
@@ -174,10 +179,20 @@ def _backend(settings: BackendSettings, root: Path, session: aiohttp.ClientSessi
             assert_never(settings)
 
 
+def _anthropic(settings: AnthropicSettings, session: aiohttp.ClientSession) -> Backend:
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    headers = anthropic_headers(key, settings.version)
+    options = AnthropicOptions(settings.version, settings.thinking, settings.max_tokens)
+    to = _connection(settings, session, headers)
+    return AnthropicBackend(to, options, leaves_out=settings.leave_out)
+
+
 def _connection(
-    settings: OpenAISettings, session: aiohttp.ClientSession, key: Mapping[str, str]
+    settings: OpenAISettings | AnthropicSettings,
+    session: aiohttp.ClientSession,
+    key: Mapping[str, str],
 ) -> Connection:
-    """How an endpoint is reached; ``key`` is the header that its key stands in."""
+    """How an endpoint is reached; ``key`` are the headers of its protocol, such as its key's."""
     waits = settings.timeouts
     headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
     return Connection(

@@ -29,7 +29,8 @@ has not ended cannot be used again."""
 _OK = 200
 _REDIRECTS = range(300, 400)
 _UNAUTHORIZED = frozenset({401, 403})
-_RATE_LIMITED = 429
+_RATE_LIMITED = frozenset({429, 529})
+"""529: Anthropic is overloaded."""
 _REJECTED = range(400, 500)
 _FAILED = range(500, 600)
 
@@ -284,7 +285,7 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
         problem, what = BackendProblem.BROKEN, "redirects; set base_url to its final address"
     elif status in _UNAUTHORIZED:
         problem, what = BackendProblem.UNAUTHORIZED, "refuses the gateway's key; check api_key"
-    elif status == _RATE_LIMITED:
+    elif status in _RATE_LIMITED:
         problem, what = BackendProblem.RATE_LIMITED, "limits the rate of requests"
     elif status in _REJECTED:
         problem, what = BackendProblem.REJECTED, "refuses the request"

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from app.domain.conversation import SamplingField
 from app.domain.persona import FileModel
 from app.settings.values import (
     Milliseconds,
@@ -46,6 +47,34 @@ class OpenAIBackend(FileModel):
     """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
 
 
+class AnthropicBackend(FileModel):
+    """Any endpoint that speaks Anthropic Messages."""
+
+    type: Literal["anthropic"]
+    """Which protocol the endpoint speaks."""
+    base_url: Annotated[str, BeforeValidator(expanded), AfterValidator(http_url)] = (
+        "https://api.anthropic.com/v1"
+    )
+    """Without ``/messages``. May hold ``${NAME}``."""
+    api_key: Secret | None = None
+    """``${NAME}`` or ``file:path``; left out where the endpoint wants no key."""
+    version: Literal["2026-10-21", "2023-06-01"] = "2026-10-21"
+    """Of the protocol. Since 2026-10-21 it knows no ``temperature``, ``top_p`` and ``top_k``;
+    models up to Claude 4.6 take them under 2023-06-01."""
+    thinking: Literal["adaptive", "budget"] = "adaptive"
+    """How models are told to reason: ``adaptive``, by effort, from Claude 4.6 on; ``budget``, by a
+    number of tokens, before."""
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 4_096
+    """Of an answer where neither persona nor client says it: the protocol wants a limit."""
+    leave_out: tuple[SamplingField, ...] = ()
+    """Wishes of personas and clients that are not sent. Without this, a wish that the protocol
+    cannot carry is an error."""
+    timeouts: Timeouts = Timeouts()
+    """How long to wait."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+
 class LocalBackend(FileModel):
     """A model that runs inside the gateway's process."""
 
@@ -68,4 +97,6 @@ class ScriptedBackend(FileModel):
     """The file with the answers."""
 
 
-Backend = Annotated[OpenAIBackend | LocalBackend | ScriptedBackend, Field(discriminator="type")]
+Backend = Annotated[
+    OpenAIBackend | AnthropicBackend | LocalBackend | ScriptedBackend, Field(discriminator="type")
+]
