@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -30,6 +30,7 @@ from app.pipeline.loaded import Loaded
 from app.settings import ServiceEndpoint, Settings, WebhookEndpoint
 from app.settings.backends import AnthropicBackend as AnthropicSettings
 from app.settings.backends import Backend as BackendSettings
+from app.settings.backends import BedrockBackend as BedrockSettings
 from app.settings.backends import LocalBackend as LocalSettings
 from app.settings.backends import OpenAIBackend as OpenAISettings
 from app.settings.backends import ScriptedBackend as ScriptedSettings
@@ -166,9 +167,11 @@ def _backend(settings: BackendSettings, root: Path, session: aiohttp.ClientSessi
     match settings:
         case OpenAISettings():
             key = settings.api_key.get_secret_value() if settings.api_key else None
-            return OpenAIBackend(_connection(settings, session, bearer(key)))
+            return OpenAIBackend(_connection(settings, settings.base_url, session, bearer(key)))
         case AnthropicSettings():
             return _anthropic(settings, session)
+        case BedrockSettings():
+            return _bedrock(settings, session)
         case LocalSettings():
             return LocalBackend(
                 settings.gguf, context_tokens=settings.context_tokens, threads=settings.threads
@@ -183,12 +186,42 @@ def _anthropic(settings: AnthropicSettings, session: aiohttp.ClientSession) -> B
     key = settings.api_key.get_secret_value() if settings.api_key else None
     headers = anthropic_headers(key, settings.version)
     options = AnthropicOptions(settings.version, settings.thinking, settings.max_tokens)
-    to = _connection(settings, session, headers)
+    to = _connection(settings, settings.base_url, session, headers)
     return AnthropicBackend(to, options, leaves_out=settings.leave_out)
 
 
+def _bedrock(settings: BedrockSettings, session: aiohttp.ClientSession) -> Backend:
+    try:
+        from app.backends import bedrock  # noqa: PLC0415  # an optional extra of 30 MB
+    except ModuleNotFoundError:
+        raise _unstartable("type 'bedrock' needs: pip install 'banneton[bedrock]'") from None
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    base_url = settings.base_url or bedrock.endpoint_of(settings.region)
+    to = _connection(settings, base_url, session, bearer(key))
+    if settings.access_key_id is not None and settings.secret_access_key is not None:
+        token = settings.session_token
+        keys = bedrock.Keys(
+            settings.access_key_id.get_secret_value(),
+            settings.secret_access_key.get_secret_value(),
+            token.get_secret_value() if token else None,
+        )
+        to = replace(to, authorize=bedrock.signed_by_keys(keys, settings.region))
+    elif key is None:
+        try:
+            authorize = bedrock.signed_by_chain(settings.profile, settings.region)
+        except ValueError as exc:
+            raise _unstartable(str(exc)) from None
+        to = replace(to, authorize=authorize)
+    return bedrock.BedrockBackend(to, thinking=settings.thinking, leaves_out=settings.leave_out)
+
+
+def _unstartable(what: str) -> ContentError:
+    return ContentError([Problem("banneton.yaml", 0, 0, "backends", what)])
+
+
 def _connection(
-    settings: OpenAISettings | AnthropicSettings,
+    settings: OpenAISettings | AnthropicSettings | BedrockSettings,
+    base_url: str,
     session: aiohttp.ClientSession,
     key: Mapping[str, str],
 ) -> Connection:
@@ -197,7 +230,7 @@ def _connection(
     headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
     return Connection(
         session,
-        settings.base_url,
+        base_url,
         {**headers, **key},
         Timeouts(
             connect_s=waits.connect_ms / 1000,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
+from app.backends.thinking import EFFORTS, reasoning_budget
 from app.backends.turns import (
     Turn,
     arguments_of,
@@ -16,8 +17,8 @@ from app.backends.turns import (
     parameters_of,
     refuse_foreign_passthrough,
     refuse_sampling,
-    turns,
     wanted_choice,
+    wire_turns,
 )
 from app.domain.conversation import (
     CacheFor,
@@ -30,7 +31,6 @@ from app.domain.conversation import (
     JsonFormat,
     Message,
     Part,
-    Reasoning,
     ReasoningPart,
     RefusalPart,
     Role,
@@ -56,13 +56,6 @@ _THINKING = frozenset({"thinking", "redacted_thinking"})
 _IMAGES = frozenset({"image/jpeg", "image/png", "image/gif", "image/webp"})
 _PDF = "application/pdf"
 _TEXT = "text/plain"
-_MIN_BUDGET = 1024
-_EFFORTS = {
-    Effort.MINIMAL: "low",
-    Effort.LOW: "low",
-    Effort.MEDIUM: "medium",
-    Effort.HIGH: "high",
-}
 _CHOICES = {
     ToolChoiceMode.AUTO: "auto",
     ToolChoiceMode.NONE: "none",
@@ -92,7 +85,7 @@ def anthropic_request(conversation: Conversation, model: str, options: Options) 
     refuse_foreign_passthrough(conversation, "anthropic_messages")
     body: dict[str, Json] = {
         "model": model,
-        "messages": _messages(conversation),
+        "messages": wire_turns(conversation, _blocks),
         "stream": conversation.is_stream,
     }
     system = [_text(part) for part in instructions(conversation)]
@@ -112,15 +105,8 @@ def anthropic_request(conversation: Conversation, model: str, options: Options) 
     return encoded({**conversation.passthrough, **body})
 
 
-def _messages(conversation: Conversation) -> list[Json]:
-    messages: list[Json] = []
-    for turn in turns(conversation):
-        blocks = _own_blocks(turn) if turn.role == "assistant" else _user_blocks(turn)
-        if blocks:
-            messages.append({"role": turn.role, "content": blocks})
-    if not messages:
-        raise RequestError("messages: there must be one besides instructions", param="messages")
-    return messages
+def _blocks(turn: Turn) -> list[Json]:
+    return _own_blocks(turn) if turn.role == "assistant" else _user_blocks(turn)
 
 
 def _own_blocks(turn: Turn) -> list[Json]:
@@ -343,28 +329,13 @@ def _add_reasoning(body: dict[str, Json], conversation: Conversation, options: O
         body["thinking"] = {"type": "disabled"}
     elif options.thinking == "adaptive":
         body["thinking"] = {"type": "adaptive"}
-        body["output_config"] = {"effort": _EFFORTS[effort]}
+        body["output_config"] = {"effort": EFFORTS[effort]}
     else:
         _refuse_beside_budget(conversation)
-        budget = _budget(sampling.reasoning, sampling.max_tokens)
+        budget = reasoning_budget(sampling.reasoning, sampling.max_tokens)
         if sampling.max_tokens is None:
             body["max_tokens"] = options.max_tokens + budget
         body["thinking"] = {"type": "enabled", "budget_tokens": budget}
-
-
-def _budget(wish: Reasoning, max_tokens: int | None) -> int:
-    """How many tokens of the answer may be reasoning; some have to be left for its text."""
-    budget = wish.tokens
-    if max_tokens is not None:
-        if isinstance(wish.wish, Effort):
-            budget = min(budget, max_tokens // 2)
-        if budget >= max_tokens:
-            what = "reasoning: its tokens must be fewer than those of the whole answer"
-            raise RequestError(what, param="reasoning")
-    if budget < _MIN_BUDGET:
-        what = f"reasoning: this backend's protocol wants at least {_MIN_BUDGET} tokens for it"
-        raise RequestError(what, param="reasoning")
-    return budget
 
 
 def _refuse_beside_budget(conversation: Conversation) -> None:

@@ -9,6 +9,7 @@ from app.domain.events import (
     Annotation,
     Finish,
     FinishReason,
+    ImageDelta,
     ReasoningDelta,
     StreamEvent,
     TextDelta,
@@ -25,6 +26,7 @@ class Kind(Enum):
     REASONING = auto()
     REDACTED = auto()
     CALL = auto()
+    IMAGE = auto()
 
 
 @dataclass(slots=True)
@@ -87,6 +89,10 @@ class Blocks:
         """Whether this block is the one that is open."""
         return self._open is not None and self._open.index == index
 
+    def is_past(self, index: int) -> bool:
+        """Whether there was a block of this number, or of a higher one."""
+        return index <= self._last_index
+
     def text(self, index: int, text: str) -> None:
         """More of a block of text."""
         self._expect(index, Kind.TEXT)
@@ -112,6 +118,18 @@ class Blocks:
         if text:
             block.has_arguments = True
             self._run.append(text)
+
+    def image(self, index: int, media_type: str, data: str) -> None:
+        """The picture of a block, base64.
+
+        Raises:
+            BackendError: There was one already: pieces of base64 do not make one.
+        """
+        block = self._expect(index, Kind.IMAGE)
+        if block.opaque:
+            raise broken("the provider sent a picture in more than one piece")
+        block.opaque.append(data)
+        self._events.append(ImageDelta(media_type, data))
 
     def cite(self, index: int, url: str, title: str) -> None:
         """A source of a block of text."""
@@ -183,5 +201,5 @@ class Blocks:
                 self._events.append(ReasoningDelta(text))
             case Kind.CALL:
                 self._events.append(ToolCallDelta(self._calls - 1, text))
-            case Kind.REDACTED:
+            case Kind.REDACTED | Kind.IMAGE:
                 pass

@@ -1,6 +1,6 @@
 """What protocols have in common in which user and model take turns below a system prompt."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -72,6 +72,25 @@ def turns(conversation: Conversation) -> Iterator[Turn]:
             turn = Turn(role, [message])
     if turn is not None:
         yield turn
+
+
+def wire_turns(conversation: Conversation, blocks_of: Callable[[Turn], list[Json]]) -> list[Json]:
+    """The turns as these protocols write them; one that has nothing to say is left out.
+
+    Raises:
+        RequestError: The user does not begin.
+    """
+    messages: list[Json] = []
+    for turn in turns(conversation):
+        blocks = blocks_of(turn)
+        if messages and messages[-1]["role"] == turn.role:
+            messages[-1]["content"] += blocks
+        elif blocks:
+            messages.append({"role": turn.role, "content": blocks})
+    if not messages or messages[0]["role"] != "user":
+        what = "messages: this backend's protocol wants the user to begin"
+        raise RequestError(what, param="messages")
+    return messages
 
 
 def has_words(text: str) -> bool:

@@ -1,9 +1,9 @@
 """Models' endpoints, as ``banneton.yaml`` names them under ``backends``."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from app.domain.conversation import SamplingField
 from app.domain.persona import FileModel
@@ -75,6 +75,51 @@ class AnthropicBackend(FileModel):
     """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
 
 
+class BedrockBackend(FileModel):
+    """Models on AWS Bedrock, by its Converse; needs the extra ``banneton[bedrock]``.
+
+    Without a key of either kind, AWS's own chain finds credentials: environment, profile, role.
+    """
+
+    type: Literal["bedrock"]
+    """Which protocol the endpoint speaks."""
+    region: Annotated[str, Field(pattern=r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$")]
+    """Such as ``eu-central-1``."""
+    base_url: Annotated[str, BeforeValidator(expanded), AfterValidator(http_url)] | None = None
+    """Without ``/model``; left out, the region's own endpoint. May hold ``${NAME}``."""
+    api_key: Secret | None = None
+    """``${NAME}`` or ``file:path``: a Bedrock API key, instead of a signature."""
+    access_key_id: Secret | None = None
+    """``${NAME}`` or ``file:path``: of the keys that requests are signed with."""
+    secret_access_key: Secret | None = None
+    """``${NAME}`` or ``file:path``."""
+    session_token: Secret | None = None
+    """``${NAME}`` or ``file:path``; of keys that are temporary."""
+    profile: Annotated[str, Field(min_length=1)] | None = None
+    """Of AWS's own files, where its chain is to find credentials."""
+    thinking: Literal["effort", "budget"] = "effort"
+    """How models are told to reason: ``effort``; ``budget``, by a number of tokens, as Claude
+    before 4.6 wants it."""
+    leave_out: tuple[SamplingField, ...] = ()
+    """Wishes of personas and clients that are not sent. Without this, a wish that the protocol
+    cannot carry is an error."""
+    timeouts: Timeouts = Timeouts()
+    """How long to wait."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+    @model_validator(mode="after")
+    def _one_kind_of_credentials(self) -> Self:
+        if (self.access_key_id is None) != (self.secret_access_key is None):
+            raise ValueError("access_key_id and secret_access_key come together")
+        if self.session_token is not None and self.access_key_id is None:
+            raise ValueError("session_token belongs to access_key_id and secret_access_key")
+        kinds = [self.api_key, self.access_key_id, self.profile]
+        if sum(each is not None for each in kinds) > 1:
+            raise ValueError("give one of api_key, access_key_id and profile")
+        return self
+
+
 class LocalBackend(FileModel):
     """A model that runs inside the gateway's process."""
 
@@ -98,5 +143,6 @@ class ScriptedBackend(FileModel):
 
 
 Backend = Annotated[
-    OpenAIBackend | AnthropicBackend | LocalBackend | ScriptedBackend, Field(discriminator="type")
+    OpenAIBackend | AnthropicBackend | BedrockBackend | LocalBackend | ScriptedBackend,
+    Field(discriminator="type"),
 ]

@@ -140,6 +140,12 @@ MUST = ToolChoice(ToolChoiceMode.REQUIRED)
         ),
         pytest.param(said(), None, "messages", id="nothing but the prompt"),
         pytest.param(
+            said(message(Role.ASSISTANT, TextPart("Hi")), USER),
+            None,
+            "messages",
+            id="own beginning",
+        ),
+        pytest.param(
             said(message(Role.USER, TextPart(" "))), None, "messages[1]", id="nothing but blanks"
         ),
         pytest.param(

@@ -6,7 +6,6 @@ from typing import Any
 import orjson
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from app.backends.anthropic_request import Options, anthropic_request
 from app.domain.conversation import (
@@ -35,6 +34,7 @@ from app.domain.conversation import (
 )
 from tests.backends.contract import PROMPT, conversation
 from tests.backends.provider_contract import SCHEMA, message, said
+from tests.backends.talk import conversations
 from tests.servers.anthropic_server import request_problems
 
 Json = Any
@@ -148,7 +148,8 @@ def test_thinking_between_calls_keeps_its_place() -> None:
 def test_a_turn_with_nothing_to_say_is_left_out() -> None:
     """The provider refuses empty turns, and a client would be told that of its own history."""
     empty = message(Role.ASSISTANT, TextPart(" "), ReasoningPart("nobody signed this"))
-    assert [each["role"] for each in wire(said(USER, empty, USER))["messages"]] == ["user", "user"]
+    body = wire(said(USER, empty, USER))
+    assert body["messages"] == [{"role": "user", "content": [TEXT, TEXT]}]
 
 
 @pytest.mark.parametrize(
@@ -369,45 +370,6 @@ def test_fields_of_its_own_format_pass_through() -> None:
 def test_subject_is_not_sent() -> None:
     """The name of an end user would reach the provider, where we cannot erase it."""
     assert b"user-7" not in anthropic_request(said(USER, subject="user-7"), "m", Options())
-
-
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-spoken = st.builds(TextPart, texts, cache=st.none() | st.sampled_from(CacheFor))
-own = st.one_of(
-    spoken,
-    st.builds(RefusalPart, texts),
-    st.builds(ReasoningPart, texts, signed=st.none() | st.just("sig")),
-    st.just(ReasoningPart("", signed="opaque", is_redacted=True)),
-)
-
-
-@st.composite
-def conversations(draw: st.DrawFn) -> Conversation:
-    """A conversation whose calls are answered, as any dialect makes sure."""
-    messages = [USER]
-    for turn in range(draw(st.integers(0, 3))):
-        ids = [f"c{turn}_{n}" for n in range(draw(st.integers(0, 2)))]
-        parts = [
-            *draw(st.lists(own, max_size=3)),
-            *(ToolCallPart(each, "find", "{}") for each in ids),
-        ]
-        messages.append(message(Role.ASSISTANT, *draw(st.permutations(parts))))
-        messages += [
-            Message(Role.TOOL, Origin.TOOL, (ToolResultPart(each, draw(texts)),)) for each in ids
-        ]
-        messages += [message(Role.SYSTEM, TextPart(draw(texts)))] * draw(st.integers(0, 1))
-        messages.append(message(Role.USER, TextPart("x" + draw(texts))))
-    return said(
-        *messages,
-        tools=TOOLS,
-        tool_choice=draw(st.none() | st.just(ToolChoice(ToolChoiceMode.NAMED, "find"))),
-        parallel_tool_calls=draw(st.none() | st.booleans()),
-        response_format=draw(st.none() | st.just(JsonFormat(SCHEMA))),
-        is_stream=draw(st.booleans()),
-        sampling=Sampling(
-            max_tokens=draw(st.none() | st.integers(1, 9)), stop=tuple(draw(st.lists(st.just("x"))))
-        ),
-    )
 
 
 @settings(deadline=None, max_examples=50)

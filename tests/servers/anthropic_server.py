@@ -220,6 +220,8 @@ def _message_problems(messages: list[Json]) -> Iterator[str]:
     """
     if not messages:
         yield "messages: at least one message is required"
+    elif messages[0]["role"] != "user":
+        yield "messages: first message must use the user role"
     asked: set[str] = set()
     for index, said in enumerate(messages):
         where = f"messages.{index}"

@@ -81,6 +81,8 @@ class Seen:
     headers: Mapping[str, str]
     path: str
     """With its query."""
+    raw_path: str
+    """The same as it came, still quoted."""
     client_port: int
     """Of the connection: the same number twice means that the connection was used again."""
 
@@ -250,7 +252,13 @@ class OpenAIServer:
         body = _decoded(raw)
         peer = request.transport.get_extra_info("peername") if request.transport else None
         self.requests.append(
-            Seen(body, dict(request.headers), request.path_qs, peer[1] if peer else 0)
+            Seen(
+                body,
+                dict(request.headers),
+                request.path_qs,
+                request.raw_path,
+                peer[1] if peer else 0,
+            )
         )
         await self._tell()
         if wrong := self.problems(request, raw, body):
