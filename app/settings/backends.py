@@ -11,6 +11,7 @@ from app.settings.values import (
     Milliseconds,
     ProjectPath,
     Secret,
+    aws_region,
     expanded,
     expanded_headers,
     http_url,
@@ -83,7 +84,7 @@ class BedrockBackend(FileModel):
 
     type: Literal["bedrock"]
     """Which protocol the endpoint speaks."""
-    region: Annotated[str, Field(pattern=r"^[a-z]{2,}(-[a-z]+)+-[0-9]+$")]
+    region: Annotated[str, AfterValidator(aws_region)]
     """Such as ``eu-central-1``."""
     base_url: Annotated[str, BeforeValidator(expanded), AfterValidator(http_url)] | None = None
     """Without ``/model``; left out, the region's own endpoint. May hold ``${NAME}``."""
@@ -111,12 +112,17 @@ class BedrockBackend(FileModel):
     @model_validator(mode="after")
     def _one_kind_of_credentials(self) -> Self:
         if (self.access_key_id is None) != (self.secret_access_key is None):
-            raise ValueError("access_key_id and secret_access_key come together")
+            raise ValueError("access_key_id and secret_access_key come together; give both")
         if self.session_token is not None and self.access_key_id is None:
-            raise ValueError("session_token belongs to access_key_id and secret_access_key")
+            raise ValueError(
+                "session_token belongs to access_key_id and secret_access_key; give those too"
+            )
         kinds = [self.api_key, self.access_key_id, self.profile]
         if sum(each is not None for each in kinds) > 1:
-            raise ValueError("give one of api_key, access_key_id and profile")
+            raise ValueError(
+                "has more than one kind of credentials; "
+                "give one of api_key, access_key_id and profile"
+            )
         return self
 
 
