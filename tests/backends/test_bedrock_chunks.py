@@ -271,6 +271,15 @@ def test_what_follows_the_end_is_not_looked_at() -> None:
     assert events[0] == TextDelta("Hi")
 
 
+def test_counts_that_come_before_the_end() -> None:
+    """The end of an answer would not be read where its counts come first."""
+    end = frame("messageStop", {"stopReason": "end_turn"})
+    stream = BEGIN + frame("metadata", {"usage": usage()}) + end
+    events, failure = read_in_pieces(reader(), stream, [])
+    assert failure is None
+    assert isinstance(events[0], Finish)
+
+
 def test_answer_that_ends_inside_a_frame() -> None:
     """The last word of an answer would be lost without anybody noticing."""
     stream = stream_of([text_block("Hi")])
