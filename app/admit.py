@@ -30,23 +30,13 @@ async def admission_for(
     Raises:
         ContentError: There are no keys, and other machines could ask.
     """
-    authenticator = await _authenticator(store, clock, host)
+    authenticator = Authenticator(store, clock)
+    has_keys, is_local = await authenticator.has_keys(), is_loopback(host)
+    if not has_keys and not is_local:
+        what = f"would listen on {host} without a key; make one: banneton keys create --name NAME"
+        raise ContentError([Problem("banneton.yaml", 0, 0, "server.host", what)])
     claims = None if access.claims is None else await _claims(access.claims, clock, stack)
-    return Admission(authenticator, claims)
-
-
-async def _authenticator(store: KeyStore, clock: Clock, host: str) -> Authenticator | None:
-    """Who checks keys; nobody where there are none and only this machine can ask.
-
-    Raises:
-        ContentError: There are no keys, and other machines could ask.
-    """
-    if any(key.revoked_at is None for key in await store.list(None)):
-        return Authenticator(store, clock)
-    if is_loopback(host):
-        return None
-    what = f"would listen on {host} without a key; make one: banneton keys create --name NAME"
-    raise ContentError([Problem("banneton.yaml", 0, 0, "server.host", what)])
+    return Admission(authenticator, claims, is_open_without_keys=is_local)
 
 
 def is_loopback(host: str) -> bool:

@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,18 @@ from app.access.keys import KeyWish, NewKey, create_key
 from app.admit import admission_for
 from app.api.asgi import create_api
 from app.api.transport import Limits
-from app.catalog.approvals import unowned_waivers, unsigned_waivers
+from app.catalog.approvals import (
+    Owners,
+    unowned_waivers,
+    unsigned_waivers,
+)
 from app.catalog.cases import read_cases
 from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
+from app.catalog.ssh_signature import public_key
 from app.compose.check import prompt_variables
 from app.compose.compose import compile_prompt
-from app.domain.catalog import Catalog
+from app.domain.catalog import Catalog, Route, Target
 from app.domain.clock import Clock
 from app.domain.conversation import Segment
 from app.domain.errors import ContentError, LedgerError, Problem, RequestError
@@ -44,6 +49,7 @@ from app.guardrails.surrogates import SURROGATES
 from app.ledger.keys import KeyStore
 from app.ledger.ledger import Ledger
 from app.ledger.pseudonyms import Vault
+from app.ledger.store import exists
 from app.outgoing import open_reach, refuse_stopped_backends, start_backends, unmet_needs
 from app.pipeline.check import check_segments
 from app.pipeline.exchange import Steps
@@ -51,7 +57,7 @@ from app.pipeline.gateway import CheckResult, Readiness
 from app.pipeline.loaded import Loaded, Served
 from app.pipeline.service import Pipeline
 from app.review.explain import Explanation, explain
-from app.settings import AnyEnvironment, Settings, environment, settings_from
+from app.settings import Settings, environment, settings_from
 from app.telemetry.metrics import Metrics
 
 T = TypeVar("T")
@@ -119,7 +125,7 @@ class Project:
         if unmet := [*unmet_needs(catalog, self.settings, self.builds.kinds)]:
             raise ContentError(unmet)
         routes = {
-            name: replace(route, backend=self.only_backend or route.backend)
+            name: route if self.only_backend is None else _only(self.only_backend, route)
             for name, route in catalog.routes.items()
         }
         served: dict[tuple[str, str | None], Served] = {}
@@ -134,26 +140,42 @@ class Project:
             )
         return Loaded(catalog, served, plans, routes)
 
-    def unapproved(self, catalog: Catalog, today: date, *, is_checkout: bool) -> list[Problem]:
+    def unapproved(
+        self,
+        catalog: Catalog,
+        today: date,
+        owners: Callable[[], Owners] | None,
+        *,
+        since: Catalog | None = None,
+    ) -> list[Problem]:
         """Waivers of which it cannot be verified who approved them.
 
         Args:
             catalog: Holds the waivers.
             today: Waivers that have expired need nobody any more.
-            is_checkout: Whether the project lies in its repository, where CODEOWNERS is.
+            owners: Who owns the project's files; none outside its repository, where nobody can
+                tell.
+            since: Waivers that stand there already need nobody again.
         """
         wanted = self.settings.waivers
         match wanted.approval:
             case Approval.NAMED:
                 return []
             case Approval.CODEOWNERS:
-                return list(unowned_waivers(catalog, self.root, today)) if is_checkout else []
+                if owners is None:
+                    return []
+                return list(unowned_waivers(catalog, owners, today, since=since))
             case Approval.SIGNATURE:
-                return list(unsigned_waivers(catalog, wanted.approvers, today))
+                return list(unsigned_waivers(catalog, wanted.approvers, today, since=since))
 
     def load(self) -> Loaded:
         """Read and compile."""
         return self.compile(self.read())
+
+
+def _only(backend: str, route: Route) -> Route:
+    """A route that leads to one backend and nowhere else."""
+    return Route(route.id, (Target(backend, route.targets[0].model),))
 
 
 def find_root(given: Path | None) -> Path:
@@ -172,12 +194,18 @@ def load_project(
 ) -> Project:
     """Read ``banneton.yaml`` of a project.
 
+    Args:
+        root: The project's folder; none looks for it.
+        only_backend: Every route goes there.
+        reads_secrets: Whether references to secrets are followed; else something of their kind
+            stands there, and nothing outside can be asked.
+
     Raises:
         ContentError: It is wrong.
     """
     found = find_root(root).resolve()
-    environ = environment() if reads_secrets else AnyEnvironment()
-    settings = settings_from(read_deployment(found), environ, found)
+    environ = environment() if reads_secrets else None
+    settings = settings_from(read_deployment(found), environ, found, check_key=public_key)
     kinds = {**KINDS, **installed_kinds(settings.detectors)}
     return Project(found, settings, only_backend, Builds(kinds))
 
@@ -203,7 +231,7 @@ async def running_app(
     settings, kinds = project.settings, project.builds.kinds
 
     def compile_catalog(catalog: Catalog) -> Loaded:
-        if problems := project.unapproved(catalog, clock.now().date(), is_checkout=False):
+        if problems := project.unapproved(catalog, clock.now().date(), None):
             raise ContentError(problems)
         loaded = project.compile(catalog)
         refuse_stopped_backends(loaded, kinds, backends)
@@ -269,9 +297,16 @@ async def _purge(ledger: Ledger, stop: asyncio.Event) -> None:
             await asyncio.wait_for(stop.wait(), _PURGE_EVERY_S)
 
 
-async def open_ledger(project: Project) -> Ledger:
-    """Start the ledger of a project; whoever asks stops it."""
+async def open_ledger(project: Project, *, may_create: bool = True) -> Ledger:
+    """Start the ledger of a project; whoever asks stops it.
+
+    Raises:
+        LedgerError: It cannot be opened, or there is none and none may be made.
+    """
     storage = project.settings.storage
+    if not may_create and not exists(storage.url):
+        what = "There is no ledger yet: the gateway makes it when it starts, or 'keys create'."
+        raise LedgerError(f"{what} Is {project.root} the project? Choose it with --root.")
     return await Ledger.start(storage.url, storage.key_file, SystemClock(), new_id)
 
 
@@ -290,9 +325,11 @@ async def make_key(project: Project, wish: KeyWish) -> NewKey:
     return await with_keys(project, lambda store: create_key(store, SystemClock(), new_id, wish))
 
 
-async def with_keys(project: Project, work: Callable[[KeyStore], Awaitable[T]]) -> T:
+async def with_keys(
+    project: Project, work: Callable[[KeyStore], Awaitable[T]], *, may_create: bool = True
+) -> T:
     """Do something with a project's keys."""
-    ledger = await open_ledger(project)
+    ledger = await open_ledger(project, may_create=may_create)
     try:
         return await work(KeyStore(ledger.store))
     finally:

@@ -11,6 +11,7 @@ import aiohttp
 
 from app.backends.anthropic import AnthropicBackend, anthropic_headers
 from app.backends.anthropic_request import Options as AnthropicOptions
+from app.backends.chat_request import Differences
 from app.backends.http import Connection
 from app.backends.local import LocalBackend
 from app.backends.openai import OpenAIBackend, bearer
@@ -71,12 +72,11 @@ async def open_reach(
 
 def used_backends(loaded: Loaded, kinds: Kinds) -> set[str]:
     """The backends of every route that a persona or a detector uses."""
-    used = {served.route.backend for served in loaded.served.values()}
+    routes = [served.route for served in loaded.served.values()]
     for use in _uses(loaded.catalog):
-        for need in _needs(use.detect, kinds):
-            if need.place is Place.ROUTE:
-                used.add(loaded.routes[need.name].backend)
-    return used
+        needs = [need for need in _needs(use.detect, kinds) if need.place is Place.ROUTE]
+        routes += [loaded.routes[need.name] for need in needs]
+    return {target.backend for route in routes for target in route.all_targets}
 
 
 def unmet_needs(catalog: Catalog, settings: Settings, kinds: Kinds) -> Iterator[Problem]:
@@ -167,7 +167,16 @@ def _backend(settings: BackendSettings, root: Path, session: aiohttp.ClientSessi
     match settings:
         case OpenAISettings():
             key = settings.api_key.get_secret_value() if settings.api_key else None
-            return OpenAIBackend(_connection(settings, settings.base_url, session, bearer(key)))
+            server = settings.server
+            return OpenAIBackend(
+                _connection(settings, server.base_url, session, bearer(key)),
+                Differences(
+                    server.max_tokens_field,
+                    server.seed_field,
+                    server.stream_options,
+                    server.lacks,
+                ),
+            )
         case AnthropicSettings():
             return _anthropic(settings, session)
         case BedrockSettings():

@@ -269,3 +269,25 @@ def test_a_signing_key_that_is_none_is_refused(tmp_path: Path, key: str) -> None
     said = refusal(tmp_path, document, {"SIGNING": key})
     assert "endpoints.house.secret: must be 24 to 64 random bytes" in said
     assert key not in said.replace("'whsec_'", "")
+
+
+@pytest.mark.parametrize("url", ["${URL}", "${URL}/v1", "https://${HOST}/v1", "file:url.txt"])
+def test_files_can_be_checked_where_no_secret_is_at_hand(tmp_path: Path, url: str) -> None:
+    """CI, which has none of the deployment's secrets, would refuse a right file."""
+    hook = {"type": "webhook", "url": url, "secret": "${SIGNING}"}
+    service = {"type": "service", "url": url, "api_key": "file:key.txt"}
+    headers = {"x-api-key": "${KEY}", "authorization": "file:key.txt"}
+    document = openai(base_url=url, api_key="file:key.txt", headers=headers)
+    document["endpoints"] = {"hook": hook, "service": service}
+    (tmp_path / "banneton.yaml").write_text(json.dumps(document), "utf-8")
+    settings_from(read_deployment(tmp_path), None, tmp_path)
+    with pytest.raises(ContentError, match=r"which is not set|cannot be read"):
+        settings_from(read_deployment(tmp_path), {}, tmp_path)
+
+
+def test_what_is_wrong_without_its_secrets_is_found_without_them(tmp_path: Path) -> None:
+    """Checking without secrets would check nothing."""
+    for wrong in ("ftp://${HOST}", "nowhere", "https://a:${PASSWORD}@example.org"):
+        (tmp_path / "banneton.yaml").write_text(json.dumps(openai(base_url=wrong)), "utf-8")
+        with pytest.raises(ContentError, match="base_url"):
+            settings_from(read_deployment(tmp_path), None, tmp_path)

@@ -12,19 +12,22 @@ from app.domain.protocols import Caller
 class Admission:
     """What is asked before anything else."""
 
-    authenticator: Authenticator | None
-    """None lets anybody in, as one tenant: only for loopback without keys."""
+    authenticator: Authenticator
     claims: ClaimReader | None = None
     """None refuses every request that carries a claim."""
+    is_open_without_keys: bool = False
+    """Whether anybody is let in, as one tenant, until the first key is made: only for loopback."""
 
     async def admit(self, authorization: str | None, token: str | None) -> Caller:
         """Who asks, with what is signed about whom it is for.
 
         Raises:
             AccessError: The key or the claim does not count, or nobody could tell.
+            LedgerError: The keys could not be looked at.
         """
-        caller = Caller("local", "", None, None, may_read_records=True)
-        if self.authenticator is not None:
+        if self.is_open_without_keys and not await self.authenticator.has_keys():
+            caller = Caller("local", "", None, None, may_read_records=True)
+        else:
             caller = await self.authenticator.authenticate(authorization)
         if token is None:
             return caller

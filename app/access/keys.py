@@ -63,6 +63,22 @@ class Authenticator:
         self._believed_s = believed_s
         # Only keys that exist are remembered, so that guesses cannot fill this.
         self._known: OrderedDict[bytes, tuple[float, ApiKey]] = OrderedDict()
+        self._has_keys = False
+        self._looked_s = float("-inf")
+
+    async def has_keys(self) -> bool:
+        """Whether there is a key that is not revoked, or was one: revoking the last opens nothing.
+
+        A key that any process makes is seen after ``believed_s`` at the latest.
+
+        Raises:
+            LedgerError: The store could not be asked.
+        """
+        now = self._clock.monotonic()
+        if not self._has_keys and now >= self._looked_s + self._believed_s:
+            self._has_keys = any(key.revoked_at is None for key in await self._store.list(None))
+            self._looked_s = now
+        return self._has_keys
 
     async def authenticate(self, header: str | None) -> Caller:
         """Whose key this is.

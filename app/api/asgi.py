@@ -11,12 +11,12 @@ from http import HTTPStatus
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
-from app.api import feedback, guard, health, openai_chat_fields, records
+from app.api import docs, feedback, guard, health, openai_chat_fields, records
 from app.api.dialect import converse
 from app.api.errors import failure, openai_error
 from app.api.openai_chat import OpenAIChat
@@ -87,12 +87,17 @@ class Api(FastAPI):
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(
-            title="Banneton", version=parts.version, redoc_url=None, redirect_slashes=False
+            title="Banneton",
+            version=parts.version,
+            docs_url=None,  # FastAPI's page loads its scripts from another host
+            redoc_url=None,
+            redirect_slashes=False,
         )
         endpoints = [(one, Endpoint(one.path, one.handle, parts, one.error_body)) for one in SERVED]
         self.router.routes[:0] = [
             Route(one.path, endpoint, methods=[one.method]) for one, endpoint in endpoints
         ]
+        self.router.routes.append(Route("/docs", self._docs))
         self._by_path: dict[tuple[str, str], ASGIApp] = {
             (one.method, one.path): endpoint for one, endpoint in endpoints if "{" not in one.path
         }
@@ -105,6 +110,9 @@ class Api(FastAPI):
                 await endpoint(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)
+
+    async def _docs(self, _: Request) -> Response:
+        return HTMLResponse(docs.page(self.openapi()), headers=dict(docs.HEADERS))
 
     @override
     def openapi(self) -> dict[str, Json]:

@@ -8,6 +8,7 @@ from typing import Literal, assert_never
 
 from app.backends.thinking import EFFORTS, reasoning_budget
 from app.backends.turns import (
+    Result,
     Turn,
     arguments_of,
     encoded,
@@ -17,6 +18,7 @@ from app.backends.turns import (
     parameters_of,
     refuse_foreign_passthrough,
     refuse_sampling,
+    results_of,
     wanted_choice,
     wire_turns,
 )
@@ -29,7 +31,6 @@ from app.domain.conversation import (
     Inline,
     Json,
     JsonFormat,
-    Message,
     Part,
     ReasoningPart,
     RefusalPart,
@@ -154,7 +155,12 @@ def _reasoning(part: ReasoningPart) -> dict[str, Json] | None:
 
 def _user_blocks(turn: Turn) -> list[Json]:
     """What tools answered comes first: the protocol refuses results that stand after words."""
-    results = [_tool_result(each) for each in turn.messages if each.role is Role.TOOL]
+    results = [
+        _tool_result(result)
+        for message in turn.messages
+        if message.role is Role.TOOL
+        for result in results_of(message)
+    ]
     said: list[Json] = []
     for message in turn.messages:
         if message.role is Role.TOOL:
@@ -186,28 +192,20 @@ def _user_block(part: Part, role: Role) -> dict[str, Json]:
             assert_never(part)
 
 
-def _tool_result(message: Message) -> dict[str, Json]:
-    results = [part for part in message.parts if isinstance(part, ToolResultPart)]
-    if not results:
-        raise RequestError("a tool's message says nothing to a call", param=message.path or None)
+def _tool_result(result: Result) -> dict[str, Json]:
     content = [
         {"type": "text", "text": part.text}
         if isinstance(part, ToolResultPart)
         else _user_block(part, Role.TOOL)
-        for part in message.parts
+        for part in result.parts
         if not isinstance(part, ToolResultPart) or has_words(part.text)
     ]
-    block: dict[str, Json] = {"type": "tool_result", "tool_use_id": results[0].call_id}
+    block: dict[str, Json] = {"type": "tool_result", "tool_use_id": result.call_id}
     if content:
         block["content"] = content
-    if any(part.is_error for part in results):
+    if result.is_error:
         block["is_error"] = True
-    return _cached(block, _longest(part.cache for part in results))
-
-
-def _longest(wanted: Iterable[CacheFor | None]) -> CacheFor | None:
-    asked = set(wanted)
-    return CacheFor.ONE_HOUR if CacheFor.ONE_HOUR in asked else next(iter(asked - {None}), None)
+    return _cached(block, result.cache)
 
 
 def _text(part: TextPart | RefusalPart) -> dict[str, Json]:

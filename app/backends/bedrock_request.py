@@ -7,6 +7,7 @@ from typing import Literal, assert_never
 
 from app.backends.thinking import EFFORTS, reasoning_budget
 from app.backends.turns import (
+    Result,
     Turn,
     arguments_of,
     encoded,
@@ -15,6 +16,7 @@ from app.backends.turns import (
     misplaced,
     parameters_of,
     refuse_sampling,
+    results_of,
     wanted_choice,
     wire_turns,
 )
@@ -27,7 +29,6 @@ from app.domain.conversation import (
     Inline,
     Json,
     JsonFormat,
-    Message,
     Part,
     ReasoningPart,
     RefusalPart,
@@ -150,7 +151,8 @@ def _user_blocks(turn: Turn, names: _Names) -> Iterator[Json]:
     """What tools answered comes first, as models want it."""
     for message in turn.messages:
         if message.role is Role.TOOL:
-            yield from _tool_result(message, names)
+            for result in results_of(message):
+                yield from _tool_result(result, names)
     for message in turn.messages:
         if message.role is Role.TOOL:
             continue
@@ -204,30 +206,22 @@ def _inline(
     raise RequestError(f"{path}: {said}" if path else said, param=path or None)
 
 
-def _tool_result(message: Message, names: _Names) -> Iterator[Json]:
-    results = [part for part in message.parts if isinstance(part, ToolResultPart)]
-    if not results:
-        raise RequestError("a tool's message says nothing to a call", param=message.path or None)
+def _tool_result(said: Result, names: _Names) -> Iterator[Json]:
     content: list[Json] = []
-    for part in message.parts:
+    for part in said.parts:
         if not isinstance(part, ToolResultPart):
             # What is to be remembered is said of the whole result, below.
             content += [each for each in _user_block(part, Role.TOOL, names) if not _is_mark(each)]
         elif has_words(part.text):
             content.append(_text(part))
-    result: dict[str, Json] = {"toolUseId": results[0].call_id, "content": content}
-    if any(part.is_error for part in results):
+    result: dict[str, Json] = {"toolUseId": said.call_id, "content": content}
+    if said.is_error:
         result["status"] = "error"
-    marks = [part.cache for part in results if part.cache is not None]
-    yield from _cached({"toolResult": result}, max(marks, key=_minutes) if marks else None)
+    yield from _cached({"toolResult": result}, said.cache)
 
 
 def _is_mark(block: Json) -> bool:
     return "cachePoint" in block
-
-
-def _minutes(cache: CacheFor) -> int:
-    return {CacheFor.FIVE_MINUTES: 5, CacheFor.ONE_HOUR: 60}[cache]
 
 
 def _text(part: TextPart | RefusalPart | ToolResultPart) -> dict[str, Json]:

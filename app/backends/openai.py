@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing_extensions import override
 
 from app.backends.chat_answer import AnswerReader, whole_answer
-from app.backends.chat_request import MaxTokensField, chat_request
+from app.backends.chat_request import COMMON, Differences, chat_request
 from app.backends.http import Connection, HttpBackend, Reader, Request
 from app.domain.conversation import Conversation
 from app.domain.events import StreamEvent
@@ -14,22 +14,19 @@ from app.domain.events import StreamEvent
 class OpenAIBackend(HttpBackend):
     """OpenAI Chat Completions."""
 
-    def __init__(
-        self, connection: Connection, *, max_tokens_field: MaxTokensField = "max_tokens"
-    ) -> None:
+    def __init__(self, connection: Connection, differences: Differences = COMMON) -> None:
         """Hold what every request needs.
 
         Args:
             connection: To where ``/chat/completions`` is.
-            max_tokens_field: What the server calls the limit on tokens.
+            differences: Of the server from others that speak the protocol.
         """
         super().__init__(connection)
-        self._max_tokens_field = max_tokens_field
+        self._differences = differences
 
     @override
     def request(self, conversation: Conversation, model: str) -> Request:
-        body = chat_request(conversation, model, max_tokens_field=self._max_tokens_field)
-        return Request("/chat/completions", body)
+        return Request("/chat/completions", chat_request(conversation, model, self._differences))
 
     @override
     def reader(self) -> Reader:

@@ -3,8 +3,9 @@
 import base64
 import hashlib
 import hmac
+import math
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ import aiohttp
 import orjson
 from typing_extensions import override
 
+from app.backends.routing import Asker, Way, targets_for
 from app.domain.catalog import Route
 from app.domain.clock import Clock, NewId
 from app.domain.conversation import (
@@ -33,14 +35,19 @@ from app.domain.events import (
     Usage,
 )
 from app.domain.protocols import AnswerT, Backend, Outside, Question
+from app.domain.tokens import estimate_tokens
 
 MAX_REPLY_BYTES = 2**20
 """Of an endpoint's answer."""
+KEPT_S = 3600
+"""For how long an answer is remembered: what stands behind a name may be exchanged."""
 _OK = 200
+_ASKER = Asker(persona="", audience="", draw=0)
+"""Detectors ask for no persona and no audience; of several models always the first."""
 
 
 class Answers:
-    """Remembers what models answered, so that the same is not asked again.
+    """Remembers what models and services answered, so that the same is not asked again.
 
     Bounded; the least recently used is forgotten. What was asked is not held: the key is an HMAC.
     """
@@ -48,26 +55,24 @@ class Answers:
     def __init__(self, key: bytes, capacity: int = 4096) -> None:
         self._key = key
         self._capacity = capacity
-        self._answers: OrderedDict[bytes, str] = OrderedDict()
+        self._answers: OrderedDict[bytes, tuple[float, str]] = OrderedDict()
 
-    def place(self, tenant: str, route: Route, question: Question) -> bytes:
-        """Under which an answer is kept: equal for equal tenant, model and question."""
-        asked = [tenant, route.backend, route.model, question.turns, question.schema]
-        told = orjson.dumps(
-            [*asked, question.max_tokens], default=dict, option=orjson.OPT_SORT_KEYS
-        )
+    def place(self, *asked: object) -> bytes:
+        """Under which an answer is kept: equal for equal JSON values."""
+        told = orjson.dumps(asked, default=dict, option=orjson.OPT_SORT_KEYS)
         return hmac.digest(self._key, told, hashlib.sha256)
 
-    def get(self, place: bytes) -> str | None:
-        """What was answered, if it is still known."""
-        answer = self._answers.get(place)
-        if answer is not None:
-            self._answers.move_to_end(place)
+    def get(self, place: bytes, now_s: float) -> str | None:
+        """What was answered, if it is still known and not too old."""
+        at_s, answer = self._answers.get(place, (-math.inf, ""))
+        if now_s - at_s > KEPT_S:
+            return None
+        self._answers.move_to_end(place)
         return answer
 
-    def put(self, place: bytes, answer: str) -> None:
+    def put(self, place: bytes, answer: str, now_s: float) -> None:
         """Remember."""
-        self._answers[place] = answer
+        self._answers[place] = now_s, answer
         if len(self._answers) > self._capacity:
             self._answers.popitem(last=False)
 
@@ -80,6 +85,11 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     signing_key: bytes | None = field(default=None, repr=False)
     """Where there is one, every request is signed as Standard Webhooks has it."""
+
+    @property
+    def is_remembered(self) -> bool:
+        """Whether what it said of a text holds for the text: of services, not of webhooks."""
+        return self.signing_key is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +126,32 @@ class _Asking(Outside):
         self, route: str, question: Question, read: Callable[[str], AnswerT]
     ) -> AnswerT:
         way = self._routes.get(route)
-        backend = None if way is None else self._reach.backends.get(way.backend)
-        if way is None or backend is None:
+        backends = self._reach.backends
+        if way is None or any(each.backend not in backends for each in way.all_targets):
             raise DetectorError(f"there is no route '{route}' that was started")
-        answers = self._reach.answers
-        place = answers.place(self._tenant, way, question)
-        known = answers.get(place)
+        models = [[each.backend, each.model] for each in way.all_targets]
+        told = (question.turns, question.schema, question.max_tokens)
+        place = self._reach.answers.place(self._tenant, "route", models, *told)
+
+        async def ask() -> str:
+            asked = _conversation(question)
+            tokens = estimate_tokens("\n".join(text for _, text in question.turns))
+            targets = targets_for(way, _ASKER, asked, tokens)
+            return await self._said(Way(way, targets, backends, self._reach.clock).stream(asked))
+
+        return await self._once(place, ask, read)
+
+    async def _once(
+        self, place: bytes, ask: Callable[[], Awaitable[str]], read: Callable[[str], AnswerT]
+    ) -> AnswerT:
+        """What is remembered, or else what is answered now."""
+        answers, clock = self._reach.answers, self._reach.clock
+        known = answers.get(place, clock.monotonic())
         if known is not None:
             return read(known)
-        said = await self._said(backend.stream(_conversation(question), way.model))
+        said = await ask()
         answer = read(said)
-        answers.put(place, said)
+        answers.put(place, said, clock.monotonic())
         return answer
 
     async def _said(self, events: AsyncGenerator[StreamEvent, None]) -> str:
@@ -151,10 +176,17 @@ class _Asking(Outside):
         return "".join(texts)
 
     @override
-    async def post(self, endpoint: str, body: bytes) -> bytes:
+    async def post(self, endpoint: str, body: bytes, read: Callable[[str], AnswerT]) -> AnswerT:
         there = self._reach.endpoints.get(endpoint)
         if there is None:
             raise DetectorError(f"there is no endpoint '{endpoint}'")
+        if not there.is_remembered:
+            return read(await self._posted(there, body))
+        digest = hashlib.sha256(body).hexdigest()
+        place = self._reach.answers.place(self._tenant, "endpoint", endpoint, digest)
+        return await self._once(place, lambda: self._posted(there, body), read)
+
+    async def _posted(self, there: Endpoint, body: bytes) -> str:
         headers = {"content-type": "application/json", "accept": "application/json"}
         headers.update(there.headers)
         if there.signing_key is not None:
@@ -164,10 +196,14 @@ class _Asking(Outside):
             async with self._reach.session.post(
                 there.url, data=body, headers=headers, allow_redirects=False
             ) as response:
-                return await _reply(response)
+                answer = await _reply(response)
         except (aiohttp.ClientError, ConnectionError, ValueError):
             # `from None`: what aiohttp raises can show headers and what the endpoint said.
             raise DetectorError("the endpoint cannot be reached or does not speak HTTP") from None
+        try:
+            return answer.decode()
+        except UnicodeDecodeError:
+            raise DetectorError("the endpoint answered with something that is not JSON") from None
 
 
 def signature(key: bytes, message_id: str, at: int, body: bytes) -> dict[str, str]:

@@ -7,7 +7,10 @@ from typing import Any, Literal
 import orjson
 
 from app.domain.conversation import (
+    CacheFor,
     Conversation,
+    FilePart,
+    ImagePart,
     Json,
     Message,
     Part,
@@ -18,6 +21,7 @@ from app.domain.conversation import (
     Tool,
     ToolCallPart,
     ToolChoiceMode,
+    ToolResultPart,
 )
 from app.domain.errors import RequestError
 
@@ -91,6 +95,47 @@ def wire_turns(conversation: Conversation, blocks_of: Callable[[Turn], list[Json
         what = "messages: this backend's protocol wants the user to begin"
         raise RequestError(what, param="messages")
     return messages
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a tool answered to one call."""
+
+    call_id: str
+    texts: list[ToolResultPart]
+    parts: list[ToolResultPart | ImagePart | FilePart]
+    """All of it, in its order."""
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the tool failed."""
+        return any(part.is_error for part in self.texts)
+
+    @property
+    def cache(self) -> CacheFor | None:
+        """How long to remember the prompt up to here: the longest that any part asks for."""
+        wanted = [part.cache for part in self.texts if part.cache is not None]
+        return max(wanted, key=list(CacheFor).index) if wanted else None
+
+
+def results_of(message: Message) -> list[Result]:
+    """What a tool's message answers, by call.
+
+    Raises:
+        RequestError: It answers none, or holds what no tool says.
+    """
+    results: list[Result] = []
+    for part in message.parts:
+        if isinstance(part, ToolResultPart):
+            if not results or results[-1].call_id != part.call_id:
+                results.append(Result(part.call_id, [], []))
+            results[-1].texts.append(part)
+        elif not results or not isinstance(part, ImagePart | FilePart):
+            raise misplaced(part, message.role)
+        results[-1].parts.append(part)
+    if not results:
+        raise RequestError("a tool's message says nothing to a call", param=message.path or None)
+    return results
 
 
 def has_words(text: str) -> bool:

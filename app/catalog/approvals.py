@@ -1,10 +1,11 @@
 """Who approved a waiver, verified: an owner of the file, or somebody who signed it.
 
-See ``docs/decisions/0129-who-approved-a-waiver.md``.
+See decisions 0129 and 0158.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path, PurePosixPath
 
@@ -26,28 +27,82 @@ _PLACES = (".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS")
 _COMMENT = re.compile(r"(?:^|(?<=\s))#.*$", re.MULTILINE)
 
 
-def unowned_waivers(catalog: Catalog, root: Path, today: date) -> tuple[Problem, ...]:
-    """Waivers whose approver owns no line of CODEOWNERS for the file that holds them.
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """Who owns the files of a project, by the CODEOWNERS of its repository."""
+
+    lines: CodeOwners
+    folder: PurePosixPath
+    """The project's, from the top of the repository."""
+
+    def of(self, file: str) -> tuple[str, list[str]]:
+        """A file of the project as the repository names it, and its owners."""
+        path = (self.folder / file).as_posix()
+        return path, [name for _, name in self.lines.of(path)]
+
+
+def read_owners(read: Callable[[str], bytes | None], folder: PurePosixPath) -> Owners:
+    """The owners that a repository names.
+
+    Args:
+        read: Gives a file of the repository by its path from the top; none where there is none.
+        folder: The project's, from the top of the repository.
 
     Raises:
         ContentError: There is no CODEOWNERS, or it cannot be read.
     """
-    waivers = list(_waivers(catalog, today))
+    for place in _PLACES:
+        if (data := read(place)) is not None:
+            return Owners(_parsed(data, place), folder)
+    what = (
+        f"is missing (also {' and '.join(_PLACES[1:])}), and 'waivers.approval' in banneton.yaml "
+        "is 'codeowners'; name the owners of policies/ there"
+    )
+    raise ContentError([file_problem(_PLACES[0], what)])
+
+
+def owners_in_checkout(root: Path) -> Owners:
+    """The owners that the files around a project name as they are now.
+
+    Raises:
+        ContentError: There is no CODEOWNERS, or it cannot be read.
+    """
+    top = next((each for each in (root, *root.parents) if (each / ".git").exists()), root)
+
+    def read(place: str) -> bytes | None:
+        return read_bytes(top / place, place) if (top / place).is_file() else None
+
+    return read_owners(read, PurePosixPath(root.relative_to(top).as_posix()))
+
+
+def unowned_waivers(
+    catalog: Catalog, owners: Callable[[], Owners], today: date, *, since: Catalog | None = None
+) -> tuple[Problem, ...]:
+    """Waivers whose approver owns no line of CODEOWNERS for the file that holds them.
+
+    Args:
+        catalog: Holds the waivers.
+        owners: Asked only where there are waivers.
+        today: Waivers that have expired lower nothing, and need nobody.
+        since: Waivers that stand there word for word need nobody again.
+
+    Raises:
+        ContentError: Raised by ``owners``.
+    """
+    waivers = list(_waivers(catalog, today, since))
     if not waivers:
         return ()
-    top, file = _code_owners(root)
-    owners = _read(top / file, file)
+    known = owners()
     return tuple(
         _problem(catalog, key, "approved_by", what)
         for waiver, written, key in waivers
-        if (what := _unowned(waiver, written.file, owners, root.relative_to(top)))
+        if (what := _unowned(waiver, written.file, known))
     )
 
 
-def _unowned(waiver: Waiver, written: str, owners: CodeOwners, prefix: Path) -> str:
+def _unowned(waiver: Waiver, written: str, owners: Owners) -> str:
     """Why the approver does not own the file; empty where they do."""
-    file = (PurePosixPath(prefix.as_posix()) / written).as_posix()
-    names = [name for _, name in owners.of(file)]
+    file, names = owners.of(written)
     if waiver.approved_by.casefold() in {name.casefold() for name in names}:
         return ""
     if not names:
@@ -62,22 +117,9 @@ def _problem(catalog: Catalog, waiver: tuple[str, str], key: str, what: str) -> 
     return Problem(here.file, here.line, here.column, f"{path}.{key}", what)
 
 
-def _code_owners(root: Path) -> tuple[Path, str]:
-    """The top of the repository, and where its CODEOWNERS is."""
-    top = next((each for each in (root, *root.parents) if (each / ".git").exists()), root)
-    for place in _PLACES:
-        if (top / place).is_file():
-            return top, place
-    what = (
-        f"is missing (also {' and '.join(_PLACES[1:])}), and 'waivers.approval' in banneton.yaml "
-        "is 'codeowners'; name the owners of policies/ there"
-    )
-    raise ContentError([file_problem(_PLACES[0], what)])
-
-
-def _read(path: Path, file: str) -> CodeOwners:
+def _parsed(data: bytes, file: str) -> CodeOwners:
     # A name in a comment owns nothing.
-    text = _COMMENT.sub("", decode_text(read_bytes(path, file), file))
+    text = _COMMENT.sub("", decode_text(data, file))
     try:
         return CodeOwners(text)
     except (ValueError, re.error):
@@ -86,7 +128,11 @@ def _read(path: Path, file: str) -> CodeOwners:
 
 
 def unsigned_waivers(
-    catalog: Catalog, approvers: Mapping[str, str], today: date
+    catalog: Catalog,
+    approvers: Mapping[str, str],
+    today: date,
+    *,
+    since: Catalog | None = None,
 ) -> tuple[Problem, ...]:
     """Waivers without the signature of the one who approved them.
 
@@ -94,10 +140,11 @@ def unsigned_waivers(
         catalog: Holds the waivers.
         approvers: Public keys as SSH writes them, by the name that ``approved_by`` has.
         today: Waivers that have expired lower nothing, and need no signature.
+        since: Waivers that stand there word for word need none again.
     """
     return tuple(
         _problem(catalog, at, key, what)
-        for waiver, written, at in _waivers(catalog, today)
+        for waiver, written, at in _waivers(catalog, today, since)
         for key, what in _unsigned(waiver, written, approvers)
     )
 
@@ -139,8 +186,13 @@ def policy_of(written: Source) -> str:
     return PurePosixPath(written.file).stem
 
 
-def _waivers(catalog: Catalog, today: date) -> Iterator[tuple[Waiver, Source, tuple[str, str]]]:
+def _waivers(
+    catalog: Catalog, today: date, since: Catalog | None
+) -> Iterator[tuple[Waiver, Source, tuple[str, str]]]:
     """Waivers that hold or will, each once, where it is written, and its key in the sources."""
+    known: set[tuple[str, Waiver]] = set()
+    if since is not None:
+        known = {(policy_of(at), waiver) for waiver, at, _ in _waivers(since, today, None)}
     seen: set[Source] = set()
     for policy in catalog.policies.values():
         for index, waiver in enumerate(policy.waivers):
@@ -148,4 +200,5 @@ def _waivers(catalog: Catalog, today: date) -> Iterator[tuple[Waiver, Source, tu
             written = catalog.sources[key]
             if written not in seen and waiver.expires >= today:
                 seen.add(written)
-                yield waiver, written, key
+                if (policy_of(written), waiver) not in known:
+                    yield waiver, written, key

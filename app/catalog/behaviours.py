@@ -6,7 +6,7 @@ from itertools import combinations
 from app.catalog.document import Node
 from app.catalog.persona_file import ReadPersona
 from app.catalog.wording import unknown
-from app.domain.authority import goes_against
+from app.domain.authority import Instruction
 from app.domain.catalog import Catalog, Source
 from app.domain.errors import Problem
 from app.domain.persona import Authority, Behaviour, Persona, Verify
@@ -86,11 +86,13 @@ def _contradictions(persona: Persona) -> Iterator[tuple[str, str]]:
                 f"behaviours[{index}].verify",
                 f"cannot hold where '{one.id}' holds: they ask for the opposite",
             )
+    told = {one.id: Instruction(one.instruct) for one in persona.behaviours}
     for name, scenario in persona.scenarios.items():
+        said = Instruction(scenario.instruct)
         for one in persona.behaviours:
             applies = not one.scenarios or name in one.scenarios
             is_above = one.authority is not Authority.USER
-            if applies and is_above and goes_against(scenario.instruct, one.instruct):
+            if applies and is_above and said.goes_against(told[one.id]):
                 yield (
                     f"scenarios.{name}.instruct",
                     f"seems to go against the behaviour '{one.id}', which stands above it",

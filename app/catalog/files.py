@@ -82,8 +82,12 @@ def _holds_the_same(name: str, ours: bytes | None, theirs: bytes | None) -> bool
 
 
 def _visible(root: Path, folder: str) -> list[Path]:
-    """Files in a folder and below, without hidden ones such as an editor's, in a fixed order."""
-    paths = (path for path in (root / folder).rglob("*") if path.is_file())
+    """Files in a folder and below, without hidden ones such as an editor's, in a fixed order.
+
+    A link that leads to nothing is one, too: whoever reads it says so.
+    """
+    found = (root / folder).rglob("*")
+    paths = (path for path in found if path.is_file() or not path.exists())
     return sorted(
         path
         for path in paths

@@ -19,13 +19,13 @@ def merged(parent: Node, child: Node) -> Node:
         return replace(child, content=entries)
     if parent.items and isinstance(child.content, tuple):
         ours = [_identity(item) for item in parent.items]
-        theirs = [_identity(item) for item in child.items]
-        if None not in ours and None not in theirs:
-            changes = dict(zip(theirs, child.items, strict=True))
+        if None not in ours:
+            changes = {_identity(item): item for item in child.items}
             kept = [
                 merged(item, changes[identity]) if identity in changes else item
                 for identity, item in zip(ours, parent.items, strict=True)
             ]
+            # One without an id is added, too: it is the mistake, and the others are not.
             added = [item for item in child.items if _identity(item) not in ours]
             return replace(child, content=(*kept, *added))
     return child

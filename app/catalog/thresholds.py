@@ -9,6 +9,7 @@ from pathlib import Path
 from app.domain.catalog import Catalog, Source
 from app.domain.policy import Rule, Steps
 
+_NO_END = "\n\\ No newline at end of file\n"
 _NUMBER = re.compile(r"[-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?")
 
 
@@ -42,7 +43,9 @@ class Edited:
             f"a/{self.file}",
             f"b/{self.file}",
         )
-        return "".join(lines)
+        # Files of people may end without a line end, which a patch has to say.
+        ends = (line if line.endswith("\n") else f"{line}{_NO_END}" for line in lines)
+        return "".join(ends)
 
 
 def with_thresholds(
@@ -50,7 +53,7 @@ def with_thresholds(
 ) -> Edited:
     """The file of a policy with other thresholds; comments and layout stay as they are."""
     file = f"policies/{policy_id}.yaml"
-    old = (root / file).read_text("utf-8")
+    old = (root / file).read_bytes().decode()  # with its line ends, or no patch would fit
     lines = old.splitlines(keepends=True)
     places: dict[Source, dict[str, NewSteps]] = {}
     by_hand: list[str] = []

@@ -97,7 +97,8 @@ def read_bytes(path: Path, file: str) -> bytes:
         with path.open("rb") as opened:
             data = opened.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise ContentError([file_problem(file, "is missing")]) from None
+        what = "is a link that leads to nothing" if path.is_symlink() else "is missing"
+        raise ContentError([file_problem(file, what)]) from None
     except OSError as exc:
         what = f"cannot be read: {exc.strerror or type(exc).__name__}"
         raise ContentError([file_problem(file, what)]) from None

@@ -84,3 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BannetonError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(2)
+    except OSError as error:
+        if error.filename is None:  # no file that somebody named
+            raise
+        sys.stderr.write(f"{error.filename}: {error.strerror}\n")
+        sys.exit(2)

@@ -49,6 +49,7 @@ def calibrate(
     """
     import asyncio
 
+    from app.cli.named import plan_named
     from app.evals.calibrate import calibrations
     from app.evals.charts import draw
     from app.evals.scores import scored
@@ -56,7 +57,7 @@ def calibrate(
 
     project = load_project(root, reads_secrets=False)
     loaded = project.load()
-    plan = loaded.plan(policy)
+    plan = plan_named(loaded, policy)
     texts = _texts(project, plan.policy, data or [])
     shares = _shares(false_alarms, plan.policy)
     seen = asyncio.run(scored(plan, texts, SystemClock()))
@@ -102,10 +103,12 @@ def _edited(
 def _write(edited: "Edited", diff: Path | None) -> None:
     for line in edited.by_hand:
         typer.echo(f"by hand: {line}")
-    if diff is None:
+    if not edited.diff:
+        typer.echo("no threshold in this file has to change")
+    elif diff is None:
         typer.echo(edited.diff, nl=False)
     else:
-        diff.write_text(edited.diff, "utf-8")
+        diff.write_bytes(edited.diff.encode())
         typer.echo(f"the change is in {diff}: git apply {diff}")
 
 

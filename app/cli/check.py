@@ -25,7 +25,9 @@ def check(
     """
     import asyncio
     import json
+    from functools import partial
 
+    from app.catalog.approvals import owners_in_checkout
     from app.catalog.behaviours import contradictions
     from app.domain.errors import ContentError
     from app.main import SystemClock, check_cases, load_project
@@ -40,7 +42,8 @@ def check(
         catalog = loaded.catalog
         warnings = contradictions(catalog)
         today = SystemClock().now().date()
-        problems = tuple(project.unapproved(catalog, today, is_checkout=True))
+        owners = partial(owners_in_checkout, project.root)
+        problems = tuple(project.unapproved(catalog, today, owners))
         summary = (
             f"{len(catalog.personas)} personas, {len(catalog.policies)} policies, {catalog.digest}"
         )

@@ -28,16 +28,17 @@ def explain(  # noqa: PLR0913  # one parameter an option
     """
     import asyncio
 
+    from app.cli.named import plan_named, served_named
     from app.domain.decision import Outcome
     from app.main import explain_text, load_project
     from app.review import explain_report
 
-    if persona is None and policy is None:
-        raise typer.BadParameter("name a --persona or a --policy")
+    if (persona is None) == (policy is None):
+        raise typer.BadParameter("name one of --persona and --policy")
     loaded = load_project(root, reads_secrets=False).load()
     if policy is None:
-        name, _, variant = (persona or "").partition(":")
-        policy = loaded.find(name, variant or None).persona.policy
+        policy = served_named(loaded, persona or "").persona.policy
+    plan_named(loaded, policy)
     text = sys.stdin.read() if text == "-" else text
     explanation = asyncio.run(explain_text(loaded, policy, audience, stage, text))
     if output is Format.JSON:

@@ -33,12 +33,13 @@ def guard(  # one parameter an option
     from rich.table import Table
     from rich.text import Text
 
+    from app.cli.named import plan_named
     from app.domain.decision import Outcome
     from app.main import check_text, load_project
 
     loaded = load_project(root, reads_secrets=False).load()
     text = sys.stdin.read() if text == "-" else text
-    plan = loaded.plan(policy)
+    plan = plan_named(loaded, policy)
     audiences = (audience,) if audience else plan.policy.audiences
     results: dict[str, CheckResult] = {
         name: asyncio.run(check_text(loaded, policy, name, stage, text)) for name in audiences

@@ -33,7 +33,7 @@ def create(  # noqa: PLR0913  # one parameter an option
     ] = None,
     records: Annotated[bool, typer.Option(help="May read its tenant's records.")] = False,
     expires: Annotated[
-        datetime | None, typer.Option(help="When it ends, in UTC. Default: never.")
+        datetime | None, typer.Option(help="When it ends; in UTC without a zone. Default: never.")
     ] = None,
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TEXT,
 ) -> None:
@@ -46,7 +46,7 @@ def create(  # noqa: PLR0913  # one parameter an option
     from datetime import UTC
 
     from app.access.keys import KeyWish
-    from app.main import load_project, make_key
+    from app.main import SystemClock, load_project, make_key
 
     project = load_project(root, reads_secrets=False)
     wish = KeyWish(
@@ -55,8 +55,10 @@ def create(  # noqa: PLR0913  # one parameter an option
         personas=frozenset(persona) if persona else None,
         loosest_audience=audience,
         may_read_records=records,
-        expires_at=expires.replace(tzinfo=UTC) if expires else None,
+        expires_at=expires and (expires if expires.tzinfo else expires.replace(tzinfo=UTC)),
     )
+    if wish.expires_at is not None and wish.expires_at <= SystemClock().now():
+        raise typer.BadParameter("is in the past; the key would never work", param_hint="--expires")
     _check(wish, project)
     made = asyncio.run(make_key(project, wish))
     if output is Format.JSON:
@@ -100,9 +102,8 @@ def list_keys(
 
     from app.main import load_project, with_keys
 
-    keys = asyncio.run(
-        with_keys(load_project(root, reads_secrets=False), lambda store: store.list(None))
-    )
+    project = load_project(root, reads_secrets=False)
+    keys = asyncio.run(with_keys(project, lambda store: store.list(None), may_create=False))
     if output is Format.JSON:
         rows = [{**_row(key), "created_at": key.created_at} for key in keys]
         typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
@@ -151,9 +152,9 @@ def revoke(
     from app.main import SystemClock, load_project, with_keys
 
     now = SystemClock().now()
-    done = asyncio.run(
-        with_keys(load_project(root, reads_secrets=False), lambda store: store.revoke(key_id, now))
-    )
+    project = load_project(root, reads_secrets=False)
+    revoked = with_keys(project, lambda store: store.revoke(key_id, now), may_create=False)
+    done = asyncio.run(revoked)
     typer.echo("revoked" if done else "there is no active key with this id")
     if not done:
         raise typer.Exit(1)

@@ -2,15 +2,21 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from app.cli.options import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.catalog.approvals import Owners
     from app.main import Project
     from app.review.compare import Review, Side
+
+
+T = TypeVar("T")
 
 
 class PlanFormat(StrEnum):
@@ -53,37 +59,64 @@ def plan(
 
 
 def _review(project: "Project", base: str) -> "Review":
-    from dataclasses import replace
-
     from app.catalog.files import CONTENT_FOLDERS, DEPLOYMENT_FILE, changed_files
     from app.catalog.tier import comparator
-    from app.main import SystemClock
+    from app.main import SystemClock, load_project
     from app.review.compare import compare
     from app.review.revisions import files_at
 
     with files_at(project.root, base, (*CONTENT_FOLDERS, DEPLOYMENT_FILE)) as folder:
-        before = _side(replace(project, root=folder), f"at {base}")
-        after = _side(project, "now")
+        was = _loading(lambda: load_project(folder, reads_secrets=False), f"at {base}")
+        before, after = _side(was, f"at {base}"), _side(project, "now")
+        today = SystemClock().now().date()
         return compare(
             before,
             after,
-            is_as_strict=comparator(project.builds.kinds),
-            today=SystemClock().now().date(),
+            is_as_strict=comparator({**was.builds.kinds, **project.builds.kinds}),
+            today=today,
             files=changed_files(folder, project.root),
+            unapproved=was.unapproved(
+                after.catalog,
+                today,
+                lambda: _owners_at(project.root, base),
+                since=before.catalog,
+            ),
         )
 
 
 def _side(project: "Project", when: str) -> "Side":
-    """A revision that loads.
+    from app.catalog.read import read_deployment
+    from app.review.compare import Side
+
+    return _loading(lambda: Side(project.load(), read_deployment(project.root).sections()), when)
+
+
+def _loading(work: "Callable[[], T]", when: str) -> "T":
+    """What a revision gives that loads.
 
     Raises:
         BannetonError: It does not; every problem of it.
     """
-    from app.catalog.read import read_deployment
     from app.domain.errors import BannetonError, ContentError
-    from app.review.compare import Side
 
     try:
-        return Side(project.load(), read_deployment(project.root).sections())
+        return work()
     except ContentError as exc:
         raise BannetonError(f"the files do not load as they are {when}:\n{exc}") from None
+
+
+def _owners_at(root: Path, base: str) -> "Owners":
+    """Who owned the project's files at a revision; nobody where it does not say."""
+    from pathlib import PurePosixPath
+
+    from codeowners import CodeOwners
+
+    from app.catalog.approvals import Owners, read_owners
+    from app.domain.errors import ContentError
+    from app.review.revisions import file_at, prefix_of
+
+    folder = PurePosixPath(prefix_of(root))
+    try:
+        return read_owners(lambda place: file_at(root, base, place), folder)
+    except ContentError:
+        return Owners(CodeOwners(""), folder)

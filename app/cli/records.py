@@ -24,7 +24,7 @@ def with_ledger(root: Path | None, work: "Callable[[Ledger], Awaitable[None]]") 
     from app.main import load_project, open_ledger
 
     async def run() -> None:
-        ledger = await open_ledger(load_project(root, reads_secrets=False))
+        ledger = await open_ledger(load_project(root, reads_secrets=False), may_create=False)
         try:
             await work(ledger)
         finally:
@@ -114,31 +114,48 @@ def show(
 def verify(
     file: Annotated[
         Path | None,
-        typer.Argument(help="An export; without it, the project's ledger.", exists=True),
+        typer.Argument(
+            help="An export; without it, the project's ledger.", exists=True, dir_okay=False
+        ),
     ] = None,
     *,
     root: Annotated[Path | None, ROOT] = None,
     checkpoints: Annotated[
-        Path | None, typer.Option(help="Checkpoint lines that were kept elsewhere.", exists=True)
+        Path | None,
+        typer.Option(
+            help="Checkpoint lines that were kept elsewhere.", exists=True, dir_okay=False
+        ),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            help="What 'records key' printed: checkpoints must be signed by it.",
+            exists=True,
+            dir_okay=False,
+        ),
     ] = None,
 ) -> None:
     """Check every chain for changed, removed or reordered entries. Ends with 1 where one is.
 
-    Example: banneton records verify --checkpoints kept-elsewhere.jsonl
+    Example: banneton records verify --checkpoints kept-elsewhere.jsonl --key ledger.pem
     """
+    from app.ledger.keyring import signature_checker
     from app.ledger.verify import Broken, Intact
     from app.ledger.verify import verify as verify_lines
     from app.main import SystemClock
 
     kept = checkpoints.read_bytes().splitlines() if checkpoints else []
+    is_signed = signature_checker(key.read_bytes()) if key else None
     found: list[Intact | Broken] = []
     if file is not None:
         lines = file.read_bytes().splitlines()
-        found.append(verify_lines(lines, at=SystemClock().now(), checkpoints=kept))
+        found.append(
+            verify_lines(lines, at=SystemClock().now(), checkpoints=kept, is_signed=is_signed)
+        )
     else:
 
         async def work(ledger: "Ledger") -> None:
-            found.append(await ledger.verify(kept))
+            found.append(await ledger.verify(kept, is_signed=is_signed))
 
         with_ledger(root, work)
     result = found[0]
@@ -149,7 +166,21 @@ def verify(
     typer.echo(
         f"intact: {result.entries} entries in {len(result.heads)} chains, "
         f"{result.checkpoints} checkpoints compared"
+        + (", all signed by the key" if key and result.checkpoints else "")
     )
+
+
+@cli.command(name="key")
+def show_key(*, root: Annotated[Path | None, ROOT] = None) -> None:
+    """Print the public key that checkpoints are signed with, to keep where nobody changes it.
+
+    Example: banneton records key > ledger.pem
+    """
+
+    async def work(ledger: "Ledger") -> None:
+        typer.echo(ledger.public_key.decode(), nl=False)
+
+    with_ledger(root, work)
 
 
 @cli.command()

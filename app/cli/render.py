@@ -30,11 +30,11 @@ def render(  # one parameter an option
     """
     import json
 
+    from app.cli.named import served_named
     from app.main import load_project
 
     loaded = load_project(root, reads_secrets=False).load()
-    name, _, variant = persona.partition(":")
-    served = loaded.find(name, variant or None)
+    served = served_named(loaded, persona)
     variables: dict[str, Scalar] = {}
     for pair in var or ():
         key, equals, value = pair.partition("=")

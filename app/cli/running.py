@@ -6,6 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.access.keys import NewKey
+    from app.ledger.keys import KeyStore
+    from app.main import Project
+
+NO_KEY = "none-needed"
+"""What SDKs may send where the gateway asks for no key: they want something to send."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +36,10 @@ def running_gateway(root: Path | None, *, backend: str) -> Iterator[Running]:
 
     import uvicorn
 
-    from app.access.keys import KeyWish
-    from app.main import SystemClock, load_project, make_key, running_app, with_keys
+    from app.main import load_project, running_app
 
     project = load_project(root, only_backend=backend)
-    wish = KeyWish(tenant="demo", name="demo", may_read_records=True)
-    made = asyncio.run(make_key(project, wish))
+    made = asyncio.run(_key(project))
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     is_ready = threading.Event()
@@ -64,12 +71,34 @@ def running_gateway(root: Path | None, *, backend: str) -> Iterator[Running]:
         if failures:
             raise failures[0]
         host, port = listener.getsockname()
-        yield Running(f"http://{host}:{port}", made.secret)
+        yield Running(f"http://{host}:{port}", made.secret if made else NO_KEY)
     finally:
         for server in servers:
             server.should_exit = True
         thread.join(20)
         listener.close()
-        # A key that stays would make the next gateway on this project ask for keys.
-        now = SystemClock().now()
-        asyncio.run(with_keys(project, lambda store: store.revoke(made.key.id, now)))
+        if made is not None:
+            asyncio.run(_revoke(project, made))
+
+
+async def _key(project: "Project") -> "NewKey | None":
+    """A key for as long as the gateway runs; none where the project has none.
+
+    One that it does not need would make a gateway that runs on the project already ask for keys.
+    """
+    from app.access.keys import KeyWish, create_key
+    from app.main import SystemClock, new_id, with_keys
+
+    async def work(store: "KeyStore") -> "NewKey | None":
+        if all(key.revoked_at is not None for key in await store.list(None)):
+            return None
+        wish = KeyWish(tenant="demo", name="demo", may_read_records=True)
+        return await create_key(store, SystemClock(), new_id, wish)
+
+    return await with_keys(project, work)
+
+
+async def _revoke(project: "Project", made: "NewKey") -> None:
+    from app.main import SystemClock, with_keys
+
+    await with_keys(project, lambda store: store.revoke(made.key.id, SystemClock().now()))

@@ -22,7 +22,8 @@ def serve(
     root: Annotated[Path | None, ROOT] = None,
     host: Annotated[str | None, typer.Option(help="Overrides server.host.")] = None,
     port: Annotated[
-        int | None, typer.Option(help="Overrides server.port; 0 takes a free one.")
+        int | None,
+        typer.Option(help="Overrides server.port; 0 takes a free one.", min=0, max=65_535),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Log errors only.")] = False,
 ) -> None:

@@ -1,55 +1,92 @@
 """Whether words go against a behaviour, as far as a rule can see it without understanding them."""
 
 import re
+from collections.abc import Iterable
+from functools import cached_property
+from typing import NamedTuple
 
-_SENTENCE = re.compile(r"[.!?;:\n]+\s*")
-_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][a-z]+)?")
-_SET_ASIDE = re.compile(
-    r"\b(?:ignor(?:e|es|ing)|disregard(?:s|ing)?|forget(?:s|ting)?|skip(?:s|ping)?|"
-    r"overrid(?:e|es|ing)|drop(?:s|ping)?|instead of|no (?:longer|need to))\b",
-    re.IGNORECASE,
-)
-_NEGATED = re.compile(
-    r"\b(?:do not|don['\u2019]t|never|must not|need not|without|avoid|stop|not)\b", re.IGNORECASE
-)
-_LITTLE = frozenset(
-    """
-    about after again also always answer anything because before being could does doing don't every
-    first from give have here into instead just know like make more must never only other over rely
-    says should some such than that their them then there these they this those unless until using
-    very what when where which while will with without would your
-    """.split()  # noqa: SIM905  # a list of words is read more easily without quotation marks
-)
-_LEAST_LETTERS = 4
-_ENDING = re.compile(r"(?<=...)(?:ing|es|ed|s|e)$")
-"""Without it, forms of a word are the same: quote, quotes, quoting."""
+from app.domain.wordings import WORDINGS, words_of
+
+_SENTENCE = re.compile(r"[.!?;:\n。！？；：।؟؛]+\s*")
 _SHARED = 2
 """So many words a sentence must share with a behaviour to speak of it."""
+_PAIR = 2
+_LATIN = re.compile("[A-Za-z\u00c0-\u024f]")
 
 
-def goes_against(text: str, instruct: str) -> bool:
-    """Whether a sentence of a text tells to leave what a behaviour says.
+class _Sentence(NamedTuple):
+    """What a rule sees of a sentence, in one language."""
 
-    A sentence does that where it shares two words with one of the behaviour's sentences, and sets
-    it aside (``ignore``, ``skip``) or negates it (``do not``) where the behaviour does not. It is
-    English alone, and sees nothing that is said in other words.
-    """
-    return any(
-        _is_against(said, told)
-        for said in _SENTENCE.split(text)
-        for told in _SENTENCE.split(instruct)
-    )
+    roots: tuple[str, ...]
+    sets_aside: bool
+    negates: bool
 
-
-def _is_against(said: str, told: str) -> bool:
-    if len(_stems(said) & _stems(told)) < _SHARED:
-        return False
-    if _SET_ASIDE.search(said):
-        return not _SET_ASIDE.search(told)
-    return bool(_NEGATED.search(said)) and not _NEGATED.search(told)
+    def is_against(self, told: "_Sentence") -> bool:
+        """Whether it tells to leave what the other one says."""
+        if _shared(self.roots, told.roots) < _SHARED:
+            return False
+        return not told.sets_aside if self.sets_aside else self.negates and not told.negates
 
 
-def _stems(text: str) -> set[str]:
-    words = (word.lower() for word in _WORD.findall(text))
-    listed = (word for word in words if len(word) >= _LEAST_LETTERS and word not in _LITTLE)
-    return {_ENDING.sub("", word) for word in listed}
+class Instruction:
+    """A text that tells a model what to do, read once for all that it is held against."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._read: dict[str, list[_Sentence]] = {}
+
+    def goes_against(self, other: "Instruction") -> bool:
+        """Whether a sentence of it tells to leave what a sentence of the other says.
+
+        A sentence does that where it shares two words with the other, and sets it aside
+        (``ignore``, ``skip``) or negates it (``do not``) where the other does not. Both have to be
+        in one of the languages of ``WORDINGS``; what is said in other words is not seen.
+        """
+        return any(
+            said.is_against(told)
+            for language in self.languages & other.languages
+            for said in self.sentences(language)
+            for told in other.sentences(language)
+        )
+
+    @cached_property
+    def languages(self) -> frozenset[str]:
+        """The languages that it may be in: by its script, or else by its small words."""
+        latin = len(_LATIN.findall(self._text))
+        for language, wording in WORDINGS.items():
+            if wording.script is not None and 2 * len(wording.script.findall(self._text)) > latin:
+                return frozenset({language})
+        words = words_of(self._text)
+        counts = {
+            language: sum(word in wording.little for word in words)
+            for language, wording in WORDINGS.items()
+            if wording.script is None
+        }
+        most = max(counts.values())
+        return frozenset(language for language, count in counts.items() if count == most)
+
+    def sentences(self, language: str) -> list[_Sentence]:
+        """What a rule sees of it in a language."""
+        if language not in self._read:
+            wording = WORDINGS[language]
+            self._read[language] = [
+                _Sentence(
+                    tuple(wording.roots(each, wording.little)),
+                    wording.sets_aside.search(each) is not None,
+                    wording.negates.search(each) is not None,
+                )
+                for each in _SENTENCE.split(self._text)
+            ]
+        return self._read[language]
+
+
+def _shared(said: Iterable[str], told: Iterable[str]) -> int:
+    """How many words both have. Of two pairs of characters that overlap only the first counts."""
+    there, last = set(told), ""
+    count = 0
+    for root in said:
+        if root in there and not (len(root) == _PAIR and last[1:] == root[:1]):
+            there.discard(root)
+            last = root
+            count += 1
+    return count

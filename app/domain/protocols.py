@@ -57,7 +57,8 @@ class Outside(Protocol):
     ) -> AnswerT:
         """What ``read`` makes of a model's answer.
 
-        An answer that could be read is remembered: the same model is not asked the same twice.
+        An answer that could be read is remembered for an hour: the same model is not asked the same
+        twice.
 
         Args:
             route: The id of a route.
@@ -70,12 +71,20 @@ class Outside(Protocol):
         """
         ...
 
-    async def post(self, endpoint: str, body: bytes) -> bytes:
-        """The JSON that an endpoint answers to this JSON; redirects are not followed.
+    async def post(self, endpoint: str, body: bytes, read: Callable[[str], AnswerT]) -> AnswerT:
+        """What ``read`` makes of the JSON that an endpoint answers; redirects are not followed.
+
+        Of services an answer that could be read is remembered as those of models are. Webhooks are
+        always asked: what they say may depend on more than the text.
+
+        Args:
+            endpoint: Its name.
+            body: JSON.
+            read: Raises ``DetectorError`` where the answer is none that was asked for.
 
         Raises:
-            DetectorError: There is no such endpoint, it cannot be reached, or its answer is not
-                200 with JSON of a sane size. Nothing of what it said is quoted.
+            DetectorError: There is no such endpoint, it cannot be reached, its answer is not 200
+                with JSON of a sane size, or ``read`` raised. Nothing of what it said is quoted.
         """
         ...
 

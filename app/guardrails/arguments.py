@@ -11,6 +11,7 @@ from app.domain.conversation import Json
 from app.domain.errors import DetectorError
 from app.domain.persona import FileModel, Scalar
 from app.guardrails.fold import fold
+from app.guardrails.hosts import is_within, listed_host
 from app.guardrails.regex import Regex
 
 _DEEPEST = 3
@@ -25,13 +26,6 @@ _URL = re.compile(
 )
 
 Path = tuple[str | int, ...]
-
-
-def _host(entry: str) -> str:
-    host = entry.lower().rstrip(".")
-    if not re.fullmatch(r"[a-z0-9\-]+(?:\.[a-z0-9\-]+)*", host):
-        raise ValueError("write a host such as example.com, without scheme, port or path")
-    return host
 
 
 def _folder(entry: str) -> str:
@@ -55,7 +49,7 @@ class Limit(FileModel):
     """Only numbers up to here."""
     inside: tuple[Annotated[str, AfterValidator(_folder)], ...] = ()
     """Only paths in these folders, however they are written. Links on the disk are not seen."""
-    hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
+    hosts: tuple[Annotated[str, AfterValidator(listed_host)], ...] = ()
     """Only HTTP addresses of these hosts and their subdomains."""
     not_from_tools: bool = False
     """Nothing that stands in a tool's result, unless the user or the system prompt says it too."""
@@ -194,5 +188,5 @@ def leads_to(url: str, hosts: Iterable[str]) -> bool:
     match = _URL.fullmatch(url)
     if match is None:
         return False
-    host = match[1].lower().rstrip(".")
-    return any(host == wanted or host.endswith("." + wanted) for wanted in hosts)
+    there = match[1].lower().rstrip(".")
+    return any(is_within(there, wanted) for wanted in hosts)

@@ -8,7 +8,7 @@ from typing import Any
 from app.domain.conduct import Conduct, Measured
 from app.domain.decision import Outcome
 from app.domain.errors import DetectorError
-from app.domain.finding import Clean, Finding, Found, Unchecked
+from app.domain.finding import Finding
 from app.domain.persona import Behaviour, Persona, Verify
 from app.domain.policy import Action
 from app.domain.protocols import Outside
@@ -16,8 +16,8 @@ from app.guardrails.context import Context
 from app.guardrails.evaluate import LONG
 from app.guardrails.passage import Passage
 from app.guardrails.plan import Builds
-from app.guardrails.seen import Seen, ask_all, inspect_run, outage
-from app.guardrails.stage_plan import AwaitedRun, LocalRun, Run
+from app.guardrails.seen import Seen, ask_all, inspect_run, said_by
+from app.guardrails.stage_plan import AwaitedRun, LocalRun, Run, patient
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +102,9 @@ async def look(
 ) -> Mapping[int, Seen]:
     """What the behaviours' detectors say of the text of each choice."""
     passages = {choice: Passage(text, context=context) for choice, text in texts.items()}
-    runs = list({each.run.ref: each.run for each in planned}.values())
-    local = [run for run in runs if isinstance(run, LocalRun)]
-    awaited = [run for run in runs if isinstance(run, AwaitedRun)]
+    runs = [each.run for each in planned]
+    local = list({run.ref: run for run in runs if isinstance(run, LocalRun)}.values())
+    awaited = patient(run for run in runs if isinstance(run, AwaitedRun))
     said = await ask_all(awaited, {str(at): each for at, each in passages.items()}, outside)
     seen: dict[int, Seen] = {}
     for choice, passage in passages.items():
@@ -117,17 +117,7 @@ async def look(
 
 
 def _look_here(runs: Sequence[LocalRun], passage: Passage) -> Seen:
-    findings: list[Finding] = []
-    unchecked = []
-    for run in runs:
-        match detection := inspect_run(run, passage):
-            case Found():
-                findings += detection.findings
-            case Unchecked():
-                unchecked.append(outage(run.ref, detection))
-            case Clean():
-                pass
-    return Seen(findings=tuple(findings), unchecked=tuple(unchecked))
+    return sum((said_by(run.ref, inspect_run(run, passage)) for run in runs), Seen())
 
 
 def resolve(

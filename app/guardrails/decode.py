@@ -11,6 +11,7 @@ from collections.abc import Callable
 import re2
 
 from app.guardrails.fold import Reading
+from app.guardrails.rewrite import json_unescaped
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -25,7 +26,6 @@ _JSON_ESCAPE = re.compile(
     r"|u[0-9a-fA-F]{4}"
     r"|[\"\\/bfnrt])"
 )
-_JSON_SHORT = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 # Words that tell rot13 from other text: what the commonest words of an instruction turn into.
 _ROT13_WORDS = codecs.encode(
@@ -86,7 +86,7 @@ def json_reading(text: str) -> Reading | None:
         if match["unfinished"] is not None:
             stop = start
             break
-        parts += text[at:start], _unescaped(match.group())
+        parts += text[at:start], json_unescaped(match.group())
         starts += range(at, start + 1)
         ends += range(at + 1, start + 1)
         ends.append(end)
@@ -95,14 +95,6 @@ def json_reading(text: str) -> Reading | None:
     starts += range(at, stop)
     ends += range(at + 1, stop + 1)
     return Reading("".join(parts), starts, ends)
-
-
-def _unescaped(escape: str) -> str:
-    kind = escape[1]
-    if kind != "u":
-        return _JSON_SHORT.get(kind, kind)
-    units = bytes.fromhex(escape.replace("\\u", ""))
-    return units.decode("utf-16-be", "replace")
 
 
 def decoded_readings(text: str) -> list[tuple[str, Reading]]:

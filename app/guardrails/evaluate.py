@@ -96,6 +96,7 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
     context: Context = NO_CONTEXT,
     outside: Outside | None = None,
     draw: float = 0.0,
+    asks_anyway: bool = False,
 ) -> Inspection:
     """Look at texts that have arrived whole: what a client sends, and what tools gave.
 
@@ -112,6 +113,8 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
         context: What the texts belong to.
         outside: What detectors ask outside through; without it those are unchecked.
         draw: Decides which rules act that act for a share of traffic; 0 makes all of them act.
+        asks_anyway: Ask outside also where the exchange has been stopped, because the rewritten
+            texts are kept.
     """
     stages = dict.fromkeys(segment.stage for segment in segments)
     known = KnownPseudonyms(minter.known)
@@ -129,7 +132,7 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
     ]
     for look in looks:
         await look.look_here(history)
-    if not any(look.stop for look in looks):
+    if asks_anyway or not any(look.stop for look in looks):
         for look in looks:
             await look.ask(outside)
     return _inspection(looks)

@@ -87,8 +87,9 @@ def _plain(number: str) -> str:
 
 def names(text: str) -> Iterator[tuple[Place, list[str]]]:
     """Capitalised words that do not begin a sentence, those in a row together."""
+    beginning = _BEGINNING.match(text)
     for match in _NAME.finditer(text):
-        if not _BEGINNING.fullmatch(text, 0, match.start()):
+        if beginning is None or match.start() > beginning.end():
             yield match.span(), [part.casefold() for part in match.group().split()]
 
 

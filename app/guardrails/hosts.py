@@ -1,11 +1,27 @@
 """Hosts that may be taken for others."""
 
+import re
+
 from app.guardrails.fold import fold
 
 _FOLDED_DIGITS = str.maketrans("013457", "oleast")
 _LEAST_NAME = 5
 """Letters of a name from which one typing error still leaves it recognisable."""
 _PUNYCODE = "xn--"
+_LONGEST_LABEL = 63
+"""Of a name (RFC 1035): what is longer leads nowhere, and takes long to decode."""
+
+
+def listed_host(entry: str) -> str:
+    """A host as settings name it, in small letters.
+
+    Raises:
+        ValueError: It is none.
+    """
+    name = entry.lower().rstrip(".")
+    if not re.fullmatch(r"[a-z0-9\-]+(?:\.[a-z0-9\-]+)*", name):
+        raise ValueError("write a host such as example.com, without scheme, port or path")
+    return name
 
 
 def readable(host: str) -> str:
@@ -14,7 +30,7 @@ def readable(host: str) -> str:
 
 
 def _shown(label: str) -> str:
-    if not label.startswith(_PUNYCODE):
+    if not label.startswith(_PUNYCODE) or len(label) > _LONGEST_LABEL:
         return label
     try:
         return label.removeprefix(_PUNYCODE).encode("ascii").decode("punycode") or label

@@ -17,9 +17,9 @@ from typing import Any, NamedTuple, assert_never
 from app.domain.decision import DetectorRef
 from app.domain.finding import Finding
 from app.domain.protocols import Original
-from app.guardrails.places import Span
+from app.guardrails.places import Places, Span
 from app.guardrails.pseudonyms import is_token, token_like
-from app.guardrails.rewrite import joins, json_unescaped
+from app.guardrails.rewrite import joins, json_unescaped, last_unescaped
 from app.guardrails.surrogates import is_number, ways_to_write
 
 PSEUDONYM = DetectorRef("pseudonym", "2")
@@ -150,11 +150,8 @@ class KnownPseudonyms:
         if not alike:
             return alike
         known, _ = self.scan(text, 0, is_end=True, is_json=is_json)
-        return [
-            (start, end)
-            for start, end in alike
-            if not any(each.start < end and start < each.end for each in known)
-        ]
+        places = Places(each.span for each in known)
+        return [span for span in alike if not places.meet(*span)]
 
     def _from(self, reader: "_Reader", start: int) -> tuple[Standing | None, bool]:
         """The longest pseudonym that begins here, and whether more text could change that."""
@@ -275,7 +272,7 @@ class _Reader:
         if at == 0:
             before = self._before
         elif self.is_json and "\\" in self.text[max(at - 6, 0) : at]:
-            before = json_unescaped(self.text[:at])[-1:]
+            before = last_unescaped(self.text, at)
         else:
             before = self.text[at - 1]
         return not (before and joins(before) and joins(sign))

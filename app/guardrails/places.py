@@ -23,6 +23,11 @@ class Places:
         index = bisect_right(self._starts, start) - 1
         return index >= 0 and end <= self._reach[index]
 
+    def meet(self, start: int, end: int) -> bool:
+        """Whether one of them has a part of this."""
+        index = bisect_left(self._starts, end) - 1
+        return index >= 0 and start < self._reach[index]
+
     def before(self, point: int) -> int:
         """The point, moved back until none of them goes across it."""
         while True:

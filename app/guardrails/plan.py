@@ -40,6 +40,7 @@ from app.guardrails.stage_plan import (
     PlannedRule,
     Run,
     StagePlan,
+    patient,
     stage_plan,
 )
 
@@ -272,13 +273,9 @@ def _cost(run: LocalRun) -> tuple[bool, bool, bool]:
 def _awaited_runs(
     here: Sequence[_Prepared], rules: Sequence[PlannedRule]
 ) -> tuple[AwaitedRun, ...]:
-    runs: dict[DetectorRef, AwaitedRun] = {}
-    for each, rule in zip(here, rules, strict=True):
-        if isinstance(each.run, AwaitedRun) and rule.can_say:
-            known = runs.get(rule.ref, each.run)
-            longest = max(known.timeout_ms, each.rule.timeout_ms)
-            runs[rule.ref] = AwaitedRun(each.run.detector, rule.ref, longest)
-    return tuple(runs.values())
+    pairs = zip(here, rules, strict=True)
+    runs = (each.run for each, rule in pairs if rule.can_say)
+    return patient(run for run in runs if isinstance(run, AwaitedRun))
 
 
 def _planned_rule(prepared: _Prepared, audience: str, waivers: Sequence[Waiver]) -> PlannedRule:

@@ -58,8 +58,7 @@ class Minter:
         }
         self._minted: dict[str, Original] = {}
         self._avoided: list[str] = []
-        self._taken: list[str] | None = None
-        """What surrogates must not be, as they are found: avoided texts, pseudonyms, values."""
+        self._taken: _Taken | None = None
 
     @property
     def known(self) -> Mapping[str, Original]:
@@ -91,7 +90,7 @@ class Minter:
             self._known[pseudonym] = self._minted[pseudonym] = Original(category, value)
             self._pseudonyms[(*key[:2], _form(pseudonym))] = pseudonym
             if self._taken is not None:
-                self._taken += _bare(pseudonym), _bare(value)
+                self._taken.add(pseudonym, value)
         return pseudonym
 
     def name(self, category: str, value: str, _form: PseudonymForm = PseudonymForm.TOKEN) -> str:
@@ -103,17 +102,14 @@ class Minter:
     def _surrogate(self, category: str, value: str) -> str | None:
         """One that nothing said in the scope could be taken for; none where there is none."""
         if self._taken is None:
-            known = (text for one in self._known.items() for text in (one[0], one[1].value))
-            self._taken = [_bare(text) for text in (*self._avoided, *known)]
-        made = {_bare(pseudonym) for pseudonym in self._known}
+            self._taken = _Taken(self._avoided)
+            for pseudonym, original in self._known.items():
+                self._taken.add(pseudonym, original.value)
         for attempt in range(_ATTEMPTS):
             draw = Draw(self._digest("surrogate", token_name(category), value, attempt))
-            pseudonym = surrogate(category, value, draw)
-            if pseudonym is None:
-                return None
-            bare = _bare(pseudonym)
-            if not any(bare in text for text in self._taken) and not any(m in bare for m in made):
-                return pseudonym
+            made = surrogate(category, value, draw)
+            if made is None or self._taken.leaves(made):
+                return made
         return None
 
     def _new(self, name: str, value: str) -> str:
@@ -134,6 +130,26 @@ class Minter:
         of = [scope.tenant, scope.key_id, scope.session, scope.request_id, what, name]
         told = [*of, value.encode("utf-8", "replace").hex(), attempt]
         return hmac.digest(self._key, orjson.dumps(told), "sha256")
+
+
+class _Taken:
+    """What surrogates must not be, as they are found: avoided texts, pseudonyms, values."""
+
+    def __init__(self, avoided: Iterable[str]) -> None:
+        self._texts = "\n".join(map(_bare, avoided))
+        self._pseudonyms: set[str] = set()
+
+    def add(self, pseudonym: str, value: str) -> None:
+        """Take one more, with what it stands for."""
+        bare = _bare(pseudonym)
+        self._pseudonyms.add(bare)
+        self._texts += f"\n{bare}\n{_bare(value)}"
+
+    def leaves(self, surrogate: str) -> bool:
+        """Whether it neither stands in any of them nor holds a pseudonym."""
+        bare = _bare(surrogate)
+        parts = (bare[at:end] for at in range(len(bare)) for end in range(at + 1, len(bare) + 1))
+        return bare not in self._texts and self._pseudonyms.isdisjoint(parts)
 
 
 def _form(pseudonym: str) -> PseudonymForm:

@@ -1,4 +1,4 @@
-r"""RE2, leftmost-longest, over UTF-8: the one place that knows the binding.
+r"""RE2, leftmost-longest, over UTF-8: the one place that knows what the binding keeps to itself.
 
 Leftmost-longest makes what a pattern matches a matter of its language alone: of two patterns for
 the same set of strings neither finds more, greedy or lazy. A search sees the text on either side
@@ -70,6 +70,15 @@ class Regex:
 
 _ANYWHERE = re2._Anchor.UNANCHORED  # noqa: SLF001  # as above
 _HERE = re2._Anchor.ANCHOR_START  # noqa: SLF001
+
+
+def longest(pattern: str) -> "re2._Regexp":
+    """A pattern of ours over text, with groups, whose matches are those that shapes have."""
+    options = re2.Options()
+    options.longest_match = True
+    options.log_errors = False
+    options.max_mem = _MEMORY
+    return re2.compile(pattern, options)
 
 
 class RegexSet:

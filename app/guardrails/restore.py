@@ -16,10 +16,11 @@ import re2
 
 from app.domain.policy import Categories
 from app.guardrails.known import KnownPseudonyms
-from app.guardrails.rewrite import Edit, json_unescaped
+from app.guardrails.rewrite import Edit, json_unescaped, last_unescaped
 
 _REMEMBERED = 8192
 """How much of what was released is looked at, in code points."""
+_SHORT_RUN = 64
 
 # What ends a bare URL in every reader that makes links of them; Chinese punctuation does in those
 # that know Chinese.
@@ -51,6 +52,8 @@ _HOST_AFTER = re.compile(
     r"[A-Za-z0-9_-]{0,63}(?:(?:\.[A-Za-z0-9-]{1,63}){1,8}\.[A-Za-z]{2}|@[A-Za-z0-9-]{1,63}\.[A-Za-z])"
 )
 _MAY_BE_HOST = re.compile(r"[A-Za-z0-9_.@-]{0,300}(?:\\(?:u[0-9A-Fa-f]{0,3})?)?\Z")
+_READ_AHEAD = 4096
+"""How much of what follows is read for them: more than the longest host, were all of it escapes."""
 
 
 class Restorer:
@@ -94,7 +97,7 @@ class Restorer:
                 continue
             self._give(text[at:start], parts)
             at = start
-            is_in_url = self._is_in_url(text[end:], is_end=is_end)
+            is_in_url = self._is_in_url(text[end : end + _READ_AHEAD], is_end=is_end)
             if is_in_url is None:
                 ready = start
                 break
@@ -106,8 +109,7 @@ class Restorer:
         self._give(text[at:ready], parts)
         self._held = text[ready:]
         if ready:
-            read = json_unescaped(text[:ready]) if self._is_json else text[:ready]
-            self._last = read[-1:]
+            self._last = last_unescaped(text, ready) if self._is_json else text[ready - 1]
         return "".join(parts)
 
     def _give(self, text: str, parts: list[str]) -> None:
@@ -137,8 +139,16 @@ class Restorer:
 
 
 def _last_break(text: str) -> int:
-    """Where the run of text begins that could be one URL."""
-    at = 0
-    for match in _BREAK.finditer(text):
-        at = match.end()
-    return at
+    """Where the run of text begins that could be one URL.
+
+    Looked for from the end, in parts that double: runs are short, and what is remembered is long.
+    """
+    size = _SHORT_RUN
+    while True:
+        start = max(len(text) - size, 0)
+        at = -1
+        for match in _BREAK.finditer(text, start):
+            at = match.end()
+        if at >= 0 or not start:
+            return max(at, 0)
+        size *= 2

@@ -1,6 +1,7 @@
 """Change a text where policy says so, and know where everything went."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -58,14 +59,16 @@ class Rewritten:
         return self._origin(start, is_end=False), self._origin(end, is_end=True)
 
     def _origin(self, point: int, *, is_end: bool) -> int:
-        shift = 0
-        for edit in self.edits:
-            if edit.new_start < point + (not is_end) and point < edit.new_end + is_end:
-                return edit.end if is_end else edit.start
-            if edit.new_end > point:
-                break
-            shift = edit.end - edit.new_end
+        after = bisect_left(self.edits, point + (not is_end), key=_new_end)
+        if after < len(self.edits) and self.edits[after].new_start < point + (not is_end):
+            edit = self.edits[after]
+            return edit.end if is_end else edit.start
+        shift = self.edits[after - 1].end - self.edits[after - 1].new_end if after else 0
         return point + shift
+
+
+def _new_end(edit: Edit) -> int:
+    return edit.new_end
 
 
 def merged(rewrites: Iterable[Rewrite]) -> list[Rewrite]:
@@ -217,3 +220,15 @@ def json_unescaped(text: str) -> str:
         return text
     plain = _JSON_ESCAPE.sub(lambda m: chr(int(m[1], 16)) if m[1] else _SHORT.get(m[2], m[2]), text)
     return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+_LONGEST_ESCAPE = 12
+"""Code points of an escape: both halves of a surrogate pair."""
+
+
+def last_unescaped(text: str, at: int) -> str:
+    """What the code point before ``at`` stands for in a part of a JSON string."""
+    first = max(at - _LONGEST_ESCAPE, 0)
+    while first and text[first - 1] == "\\":  # no escape begins in the middle of another
+        first -= 1
+    return json_unescaped(text[first:at])[-1:]

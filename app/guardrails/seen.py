@@ -20,22 +20,29 @@ from app.guardrails.stage_plan import ANSWER_STAGES, AwaitedRun, LocalRun, Stage
 class Seen:
     """What detectors said about one text."""
 
-    ran: tuple[DetectorRef, ...] = ()
     findings: tuple[Finding, ...] = ()
     unchecked: tuple[UncheckedRun, ...] = ()
 
     def __add__(self, other: "Seen") -> "Seen":
-        return Seen(
-            self.ran + other.ran,
-            self.findings + other.findings,
-            self.unchecked + other.unchecked,
-        )
+        return Seen(self.findings + other.findings, self.unchecked + other.unchecked)
+
+
+def said_by(ref: DetectorRef, detection: Detection) -> Seen:
+    """What one detector said, with an empty path."""
+    match detection:
+        case Found(findings):
+            return Seen(findings)
+        case Unchecked():
+            return Seen(unchecked=(outage(ref, detection),))
+        case Clean():
+            return Seen()
+        case _:
+            assert_never(detection)
 
 
 def at_path(seen: Seen, path: str) -> Seen:
     """The same, said of the text at this path."""
     return Seen(
-        seen.ran,
         tuple(replace(finding, path=path) for finding in seen.findings),
         tuple(replace(run, path=path) for run in seen.unchecked),
     )
@@ -71,16 +78,10 @@ def inspect_with(
         if run.shapes is not None and run.ref not in wanted:
             continue
         is_streamed = plan.stage in ANSWER_STAGES and run.detector.scope is Scope.SPAN
-        match detection := inspect_run(run, streamed if is_streamed else whole):
-            case Found():
-                findings += detection.findings
-            case Unchecked():
-                unchecked.append(outage(run.ref, detection))
-            case Clean():
-                pass
-            case _:
-                assert_never(detection)
-    return Seen(tuple(run.ref for run in runs), tuple(findings), tuple(unchecked))
+        seen = said_by(run.ref, inspect_run(run, streamed if is_streamed else whole))
+        findings += seen.findings
+        unchecked += seen.unchecked
+    return Seen(tuple(findings), tuple(unchecked))
 
 
 def _wanted(plan: StagePlan, passage: Passage) -> set[DetectorRef]:
@@ -135,15 +136,7 @@ async def _ask(run: AwaitedRun, path: str, passage: Passage, outside: Outside | 
         detection = Unchecked(str(exc))
     except Exception as exc:  # noqa: BLE001  # any failure of a detector means: not checked
         detection = Unchecked(f"{type(exc).__name__} while asking")
-    match detection:
-        case Found(findings):
-            return at_path(Seen(findings=findings), path)
-        case Unchecked():
-            return at_path(Seen(unchecked=(outage(run.ref, detection),)), path)
-        case Clean():
-            return Seen()
-        case _:
-            assert_never(detection)
+    return at_path(said_by(run.ref, detection), path)
 
 
 async def _awaited(run: AwaitedRun, passage: Passage, outside: Outside | None) -> Detection:

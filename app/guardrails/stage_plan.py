@@ -1,6 +1,6 @@
 """What is done at one stage for one audience, ready to run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -40,7 +40,15 @@ class AwaitedRun:
     detector: SlowDetector | RemoteDetector
     ref: DetectorRef
     timeout_ms: int
-    """The longest that a rule gives it."""
+
+
+def patient(runs: Iterable[AwaitedRun]) -> tuple[AwaitedRun, ...]:
+    """Each detector once, with the longest time that anything gives it."""
+    longest: dict[DetectorRef, AwaitedRun] = {}
+    for run in runs:
+        known = longest.get(run.ref, run)
+        longest[run.ref] = known if known.timeout_ms > run.timeout_ms else run
+    return tuple(longest.values())
 
 
 Run = LocalRun | AwaitedRun

@@ -19,6 +19,14 @@ class Tier(StrEnum):
     """The encoder reads what the linear model is unsure of: up to 30 ms a kilobyte."""
 
 
+def same_models(tier: Tier, other: Tier) -> bool:
+    """Whether the same models look, wherever policies with these are loaded.
+
+    ``strong`` loads only where ``auto`` is the same.
+    """
+    return (tier is Tier.FAST) == (other is Tier.FAST)
+
+
 def is_strong(tier: Tier) -> bool:
     """Whether the encoder takes part.
 

@@ -266,7 +266,8 @@ class Chain:
             (still_open[id_].seq for id_ in still_open.keys() - batch.closed),
             default=batch.seq + 1,
         )
-        self._insert_checkpoint.run(cursor, [(self.writer, batch.seq, body, None, open_from)])
+        row = (self.writer, batch.seq, body, self._keyring.sign(body), open_from)
+        self._insert_checkpoint.run(cursor, [row])
         batch.is_checkpoint = True
 
 

@@ -131,6 +131,7 @@ def closing_body(
             "finish": closing.finish,
             "error": closing.error,
             "usage": closing.usage,
+            "attempts": closing.attempts,
             "detector_usage": closing.detector_usage,
             "behaviours": closing.behaviours,
             "timings": closing.timings,
@@ -162,6 +163,14 @@ def checkpoint_body(at: datetime, writer: str, seq: int, head: str) -> bytes:
 def line(part: str, digest: str, body: bytes) -> bytes:
     """A line of an export: the hash of the bytes, then the bytes."""
     return b'{"hash":"%b","%b":%b}' % (digest.encode(), part.encode(), body)
+
+
+def checkpoint_line(body: bytes, signature: str | None) -> bytes:
+    """The line of a checkpoint, with its signature behind it; none where it was never signed."""
+    whole = line("checkpoint", sha256(body), body)
+    return (
+        whole if signature is None else b'%b,"signature":"%b"}' % (whole[:-1], signature.encode())
+    )
 
 
 def sha256(body: bytes) -> str:

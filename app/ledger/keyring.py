@@ -10,10 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_public_key,
+)
 
 from app.domain.errors import LedgerError
+from app.ledger.verify import IsSigned
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
@@ -87,16 +94,28 @@ class Owner:
 class Keyring:
     """The master key. Never leaves this object, also not in a repr or an error."""
 
-    __slots__ = ("_lookups", "_master", "_wrapping", "proof", "pseudonym_key")
+    __slots__ = ("_lookups", "_master", "_signing", "_wrapping", "proof", "pseudonym_key")
 
     def __init__(self, master: bytes) -> None:
         self._master = master
         self._wrapping = _derive(master, "wrapping")
+        self._signing = Ed25519PrivateKey.from_private_bytes(_derive(master, "signing"))
         self._lookups: dict[str, bytes] = {}
         self.pseudonym_key = _derive(master, "minting")
         """Under which values get their pseudonyms."""
         self.proof = _derive(master, "proof")
         """Shows that two keyrings are the same one, and helps nobody to the key."""
+
+    @property
+    def public_key(self) -> bytes:
+        """What signatures are checked with, as PEM."""
+        return self._signing.public_key().public_bytes(
+            Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+        )
+
+    def sign(self, body: bytes) -> str:
+        """An Ed25519 signature of a checkpoint's bytes, in base64."""
+        return base64.b64encode(self._signing.sign(body)).decode()
 
     def lookup(self, tenant: str, kind: str, name: str) -> bytes:
         """Where a name is found again, while the row that holds this exists."""
@@ -132,6 +151,30 @@ class Keyring:
     def unwrap(self, lookup: bytes, wrapped: bytes) -> Owner:
         """The owner whose key was stored."""
         return Owner(lookup, unseal(self._wrapping, wrapped, lookup))
+
+
+def signature_checker(pem: bytes) -> IsSigned:
+    """Tells whether checkpoints are signed, by a key that ``Keyring.public_key`` gave.
+
+    Raises:
+        LedgerError: It is no such key.
+    """
+    try:
+        key = load_pem_public_key(pem)
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise LedgerError("The key is none of a ledger: 'banneton records key' prints it.")
+    public = key
+
+    def is_signed(body: bytes, signature: bytes) -> bool:
+        try:
+            public.verify(signature, body)
+        except InvalidSignature:
+            return False
+        return True
+
+    return is_signed
 
 
 def read_or_create(path: Path, *, may_create: bool) -> Keyring:

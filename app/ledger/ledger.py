@@ -33,7 +33,7 @@ from app.ledger.records import (
     read_record,
 )
 from app.ledger.store import Store
-from app.ledger.verify import Broken, Intact, verify
+from app.ledger.verify import Broken, Intact, IsSigned, verify
 from app.ledger.writer import Transaction
 
 
@@ -144,15 +144,27 @@ class Ledger:
                 yield line
 
     async def checkpoint(self) -> list[bytes]:
-        """A line for the head of each chain. Kept elsewhere, it shows truncation later."""
-        now = self.store.clock.now()
-        return await self.store.read(lambda db: read_heads(db, now))
+        """A signed line for the head of each chain. Kept elsewhere, it shows truncation later."""
+        now, keyring = self.store.clock.now(), self.store.keyring
+        return await self.store.read(lambda db: read_heads(db, keyring, now))
 
-    async def verify(self, checkpoints: Iterable[bytes] = ()) -> Intact | Broken:
-        """Check all chains, against checkpoints that were kept elsewhere too."""
+    @property
+    def public_key(self) -> bytes:
+        """What the signatures of checkpoints are checked with, as PEM."""
+        return self.store.keyring.public_key
+
+    async def verify(
+        self, checkpoints: Iterable[bytes] = (), *, is_signed: IsSigned | None = None
+    ) -> Intact | Broken:
+        """Check all chains, against checkpoints that were kept elsewhere too.
+
+        Args:
+            checkpoints: Their lines.
+            is_signed: Checks the signature of every checkpoint; none looks at no signature.
+        """
         now = self.store.clock.now()
         return await self.store.read(
-            lambda db: verify(all_lines(db), at=now, checkpoints=checkpoints)
+            lambda db: verify(all_lines(db), at=now, checkpoints=checkpoints, is_signed=is_signed)
         )
 
     async def erase_subject(self, tenant: str, subject: str) -> Erased:

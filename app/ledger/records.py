@@ -14,7 +14,7 @@ from app.domain.conversation import Json
 from app.domain.decision import Outcome
 from app.domain.errors import LedgerError, RequestError
 from app.domain.record import Status
-from app.ledger.entries import Kind, checkpoint_body, line, sha256
+from app.ledger.entries import Kind, checkpoint_body, checkpoint_line, line, sha256
 from app.ledger.keyring import Keyring
 from app.ledger.schema import (
     CHECKPOINTS,
@@ -171,8 +171,8 @@ def read_content(
     )
 
 
-def read_heads(connection: sa.Connection, at: datetime) -> list[bytes]:
-    """A checkpoint line for each writer's head, to keep elsewhere."""
+def read_heads(connection: sa.Connection, keyring: Keyring, at: datetime) -> list[bytes]:
+    """A signed checkpoint line for each writer's head, to keep elsewhere."""
     entries = ENTRIES.c
     every = ENTRIES.alias().c
     last = (
@@ -187,16 +187,18 @@ def read_heads(connection: sa.Connection, at: datetime) -> list[bytes]:
         .order_by(entries.writer)
     )
     bodies = [checkpoint_body(at, head.writer, head.seq, head.hash.hex()) for head in heads]
-    return [line("checkpoint", sha256(body), body) for body in bodies]
+    return [checkpoint_line(body, keyring.sign(body)) for body in bodies]
 
 
 def read_checkpoints(connection: sa.Connection) -> list[bytes]:
     """A line for each checkpoint that writers took as they went."""
     checkpoints = CHECKPOINTS.c
-    bodies = connection.execute(
-        sa.select(checkpoints.body).order_by(checkpoints.writer, checkpoints.seq)
-    ).scalars()
-    return [line("checkpoint", sha256(body), body) for body in bodies]
+    rows = connection.execute(
+        sa.select(checkpoints.body, checkpoints.signature).order_by(
+            checkpoints.writer, checkpoints.seq
+        )
+    )
+    return [checkpoint_line(row.body, row.signature) for row in rows]
 
 
 def read_lines(

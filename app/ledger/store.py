@@ -98,6 +98,12 @@ class Store:
             return False
 
 
+def exists(url: str) -> bool:
+    """Whether a ledger is there: opening one that is not makes it."""
+    database = sa.make_url(url).database
+    return database is not None and Path(database).exists()
+
+
 def _open(resources: ExitStack, url: str, key_file: Path, clock: Clock, new_id: NewId) -> _Opened:
     engine = _engine(url)
     resources.callback(engine.close)

@@ -6,10 +6,12 @@ checkpoints first, then the entries ordered by writer and number, each followed 
 until these expire. An entry names the hash of the one before it.
 """
 
+import base64
+import binascii
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -24,6 +26,10 @@ _LINE = re.compile(
     rb'\{"hash":"([0-9a-f]{64})","(entry|findings|checkpoint)":(\{.*\})'
     rb'(?:,"signature":(null|"[\x20-\x21\x23-\x5b\x5d-\x7e]*"))?\}'
 )
+
+
+IsSigned = Callable[[bytes, bytes], bool]
+"""Whether some bytes have this signature (Ed25519), by a key that is known to be the ledger's."""
 
 
 class Damage(StrEnum):
@@ -41,6 +47,8 @@ class Damage(StrEnum):
     """A chain ends before a checkpoint that was taken of it."""
     FORGED_LINK = "forged link"
     """The hash that another line names is not this one's."""
+    FORGED_SIGNATURE = "forged signature"
+    """A checkpoint is not signed, or not by the key that was given."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +99,10 @@ class _Part:
     name: str
     hash: str
     body: dict[str, Any]
+    raw: bytes
+    """The bytes that the hash is of."""
+    signature: bytes
+    """In base64; empty where there is none."""
 
     def text(self, key: str) -> str:
         value = self.body.get(key)
@@ -106,7 +118,11 @@ class _Part:
 
 
 def verify(
-    lines: Iterable[bytes], *, at: datetime, checkpoints: Iterable[bytes] = ()
+    lines: Iterable[bytes],
+    *,
+    at: datetime,
+    checkpoints: Iterable[bytes] = (),
+    is_signed: IsSigned | None = None,
 ) -> Intact | Broken:
     """Find the first change, removal, reordering or truncation in an export.
 
@@ -115,11 +131,13 @@ def verify(
         at: The time now, with its zone: findings may be missing once their time is up.
         checkpoints: Checkpoint lines that were kept elsewhere. Without them, entries cut off at
             the end of a chain are not missed.
+        is_signed: Asked of every checkpoint, those of the export too. None looks at no signature:
+            Python's standard library knows no Ed25519.
 
     Returns:
         What was found. Never raises, whatever the bytes are.
     """
-    state = _State(at)
+    state = _State(at, is_signed)
     number = 0
     for number, line in enumerate(checkpoints, 1):
         try:
@@ -162,6 +180,7 @@ class _Gap(_Stop):
 @dataclass
 class _State:
     at: datetime
+    is_signed: IsSigned | None
     entries: int = 0
     heads: list[Head] = field(default_factory=list)
     compared: int = 0
@@ -187,6 +206,9 @@ class _State:
             raise _Stop(Damage.MALFORMED, "the line is not a checkpoint")
         place = (part.text("writer"), part.number())
         head = part.text("head")
+        if self.is_signed is not None and not self.is_signed(part.raw, _decoded(part.signature)):
+            what = f"the checkpoint of entry {place[1]} is not signed by this key"
+            raise _Stop(Damage.FORGED_SIGNATURE, what, *place)
         if self.expected.setdefault(place, head) != head:
             raise _Stop(Damage.FORGED_LINK, "two checkpoints of one entry disagree", *place)
 
@@ -252,6 +274,14 @@ class _State:
             raise _Stop(Damage.TRUNCATED, what, writer, last + 1)
 
 
+def _decoded(signature: bytes) -> bytes:
+    """The bytes of a signature; none where it is no base64, which no key can have signed with."""
+    try:
+        return base64.b64decode(signature, validate=True)
+    except binascii.Error:
+        return b""
+
+
 def _findings_of(part: _Part, head: Head) -> tuple[str, datetime, Head] | None:
     findings = part.body.get("findings")
     if findings is None:
@@ -292,7 +322,7 @@ def _read(line: bytes) -> _Part:
         )
     if name != "findings" and body.get("v") != VERSION:
         raise _Stop(Damage.MALFORMED, f"v is not {VERSION}: use a newer verifier")
-    return _Part(name, digest, body)
+    return _Part(name, digest, body, raw, (match[4] or b"").strip(b'"'))
 
 
 def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from app.domain.authority import goes_against
+from app.domain.authority import Instruction
 from app.domain.conduct import Conduct, Measured
 from app.domain.conversation import Conversation, Role, TextPart
 from app.domain.decision import Outcome, severest
@@ -97,7 +97,7 @@ def refuse_overriding(conversation: Conversation, behaviours: Sequence[Behaviour
         RequestError: One does, in words that a rule can see.
     """
     above = [
-        each
+        (each, Instruction(each.instruct))
         for each in behaviours
         if each.authority is not Authority.USER
         and (not each.scenarios or conversation.wishes.scenario in each.scenarios)
@@ -106,9 +106,9 @@ def refuse_overriding(conversation: Conversation, behaviours: Sequence[Behaviour
         if message.role is not Role.SYSTEM:
             continue
         for part in message.parts:
-            text = part.text if isinstance(part, TextPart) else ""
-            for each in above:
-                if text and goes_against(text, each.instruct):
+            said = Instruction(part.text if isinstance(part, TextPart) else "")
+            for each, told in above:
+                if said.goes_against(told):
                     what = (
                         f"goes against '{each.id}', a behaviour of the persona that stands above it"
                     )

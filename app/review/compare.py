@@ -6,17 +6,15 @@ from datetime import date
 
 from app.catalog.files import CASES_SUFFIX
 from app.catalog.origins import Origins, Written
-from app.domain.catalog import Catalog, Source
-from app.domain.conversation import Json
+from app.domain.catalog import Catalog, Route, Source, Target
+from app.domain.errors import Problem
 from app.pipeline.loaded import Loaded
 from app.review.change import Change, Effect, Located
+from app.review.concerns.deployment import Sections, changes_of_deployment
 from app.review.concerns.personas import changes_of_persona
 from app.review.concerns.policies import changes_of_policy
 from app.review.concerns.prompts import PromptChange, changes_of_prompts
 from app.review.concerns.rules import IsAsStrict, Pair
-
-_APPROVALS = ("named", "codeowners", "signature")
-"""How waivers may be approved, the weakest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Side:
     """One of the two revisions."""
 
     loaded: Loaded
-    deployment: Mapping[str, Json]
+    deployment: Sections
     """``banneton.yaml`` by section, as written, without routes."""
 
     @property
@@ -61,6 +59,7 @@ def compare(
     is_as_strict: IsAsStrict,
     today: date,
     files: Mapping[str, bool],
+    unapproved: Iterable[Problem] = (),
 ) -> Review:
     """Compare two revisions.
 
@@ -70,6 +69,8 @@ def compare(
         is_as_strict: Compares what rules look for.
         today: From this day (UTC) on, waivers count.
         files: Those whose bytes differ; true for one that holds the same values.
+        unapproved: Waivers that are new or changed, and that nobody approved whom the files
+            named before the change.
     """
     old, new = before.catalog, after.catalog
     found: list[Located] = []
@@ -77,7 +78,11 @@ def compare(
         found.append(_in_policy(change, policy, old, new))
     found += _of_personas(old, new, is_as_strict, today)
     found += _of_routes(old, new)
-    found += _of_deployment(before.deployment, after.deployment)
+    found += [
+        Located(change, source=Source("banneton.yaml", 1, 1))
+        for change in changes_of_deployment(before.deployment, after.deployment)
+    ]
+    found += [_unapproved(problem) for problem in unapproved]
     prompts = tuple(changes_of_prompts(before.loaded, after.loaded))
     found += list(_of_files(files, found, prompts, old, new))
     order = list(Effect)
@@ -89,6 +94,13 @@ def compare(
 def _where(located: Located) -> tuple[str, int, str]:
     source = located.source
     return (source.file, source.line, located.change.rule) if source else ("", 0, "")
+
+
+def _unapproved(problem: Problem) -> Located:
+    key = problem.path.rpartition(".")[2]
+    what = f"a waiver is not approved, as approvals were before this change: {key} {problem.what}"
+    source = Source(problem.file, problem.line, problem.column)
+    return Located(Change(Effect.WEAKER, "waivers", what), source=source)
 
 
 def _of_policies(
@@ -166,20 +178,36 @@ def _of_personas(
             for change in changes_of_policy(pair):
                 source = origins.persona(name, "policy").source
                 yield Located(change, (ours.policy,), (name,), source)
-    yield from _of_variants(old, new)
+    yield from _of_variants(old, new, is_as_strict, today)
 
 
-def _of_variants(old: Catalog, new: Catalog) -> Iterator[Located]:
-    """What a variant changes otherwise than its persona does."""
-    for (name, variant), ours in new.variants.items():
-        theirs = old.variants.get((name, variant))
-        if theirs is None or name not in old.personas:
+def _of_variants(
+    old: Catalog, new: Catalog, is_as_strict: IsAsStrict, today: date
+) -> Iterator[Located]:
+    """What a variant changes otherwise than its persona does.
+
+    One that is new, or gone, is compared with the persona itself: that is what its share of
+    traffic had before, or has now.
+    """
+    for name, variant in dict.fromkeys((*new.variants, *old.variants)):
+        if name not in old.personas or name not in new.personas:
             continue
-        known = set(changes_of_persona(old.personas[name], new.personas[name]))
+        before, after = old.personas[name], new.personas[name]
+        theirs = old.variants.get((name, variant), before)
+        ours = new.variants.get((name, variant), after)
+        whom = (f"{name}:{variant}",)
         source = Origins(new).persona(name, "variants").source
+        known = set(changes_of_persona(before, after))
         for change in changes_of_persona(theirs, ours):
-            if change not in known:
-                yield Located(change, (), (f"{name}:{variant}",), source)
+            if change not in known and change.concern != "variants":
+                yield Located(change, (), whom, source)
+        if ours.policy != theirs.policy and (theirs.policy, ours.policy) != (
+            before.policy,
+            after.policy,
+        ):
+            pair = Pair(old.policies[theirs.policy], new.policies[ours.policy], is_as_strict, today)
+            for change in changes_of_policy(pair):
+                yield Located(change, (ours.policy,), whom, source)
 
 
 def _of_routes(old: Catalog, new: Catalog) -> Iterator[Located]:
@@ -192,31 +220,31 @@ def _of_routes(old: Catalog, new: Catalog) -> Iterator[Located]:
         if ours is None or theirs is None:
             what = f"the route '{name}' is {'gone' if ours is None else 'new'}"
         else:
-            what = (
-                f"the route '{name}' leads to {ours.model} on {ours.backend} instead of "
-                f"{theirs.model} on {theirs.backend}"
-            )
+            what = f"the route '{name}' leads to {_ways(ours)} instead of {_ways(theirs)}"
         yield Located(Change(Effect.CHANGED, "routes", what), (), served, source)
 
 
-def _of_deployment(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Located]:
-    """Sections that read differently, without their values: some refer to secrets."""
-    source = Source("banneton.yaml", 1, 1)
-    for section in sorted({*old, *new}):
-        if old.get(section) == new.get(section):
-            continue
-        effect, what = Effect.CHANGED, f"the section '{section}' changes"
-        ranks = [_APPROVALS.index(_approval(each)) for each in (old, new)]
-        if section == "waivers" and ranks[0] != ranks[1]:
-            effect = Effect.WEAKER if ranks[1] < ranks[0] else Effect.STRICTER
-            what = f"waivers are approved by '{_approval(new)}' instead of '{_approval(old)}'"
-        yield Located(Change(effect, section, what), source=source)
+def _ways(route: Route) -> str:
+    """Where a route leads, in words."""
+    shared = [_way(each, is_shared=len(route.targets) > 1) for each in route.targets]
+    made = " or ".join(shared)
+    if route.fallbacks:
+        made += ", then " + ", then ".join(_way(each, is_shared=False) for each in route.fallbacks)
+    if route.retries:
+        made += f", with retries ({route.retries})"
+    return made if route.deadline_ms is None else f"{made}, within {route.deadline_ms} ms"
 
 
-def _approval(deployment: Mapping[str, Json]) -> str:
-    section = deployment.get("waivers")
-    said = section.get("approval") if isinstance(section, Mapping) else None
-    return said if said in _APPROVALS else _APPROVALS[0]
+def _way(target: Target, *, is_shared: bool) -> str:
+    made = f"{target.model} on {target.backend}"
+    if is_shared:
+        made += f" (weight {target.weight:g})"
+    when = target.when
+    limits = [*when.audience, *when.persona]
+    if when.max_context_tokens is not None:
+        limits.append(f"up to {when.max_context_tokens} tokens")
+    limits += [f"no {feature}" for feature in sorted(target.lacks)]
+    return f"{made} [{', '.join(limits)}]" if limits else made
 
 
 def _of_files(

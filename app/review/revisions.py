@@ -52,6 +52,24 @@ def files_at(root: Path, revision: str, names: tuple[str, ...]) -> Iterator[Path
         yield target
 
 
+def file_at(root: Path, revision: str, path: str) -> bytes | None:
+    """A file of the repository as it was; none where it was not there, or was no file.
+
+    Args:
+        root: A folder of the working tree.
+        revision: A branch, tag or commit, as Git takes it.
+        path: From the top of the repository.
+
+    Raises:
+        RevisionError: There is no Git, no repository or no such revision.
+    """
+    commit = _commit(root, revision)
+    listed = _git(root, "ls-tree", "-z", "--full-tree", commit, "--", path)
+    blobs = [_blob(line) for line in listed.split(b"\0") if line]
+    files = [blob for blob in blobs if blob.mode in _FILE]
+    return next(_contents(root, files)) if files else None
+
+
 def prefix_of(root: Path) -> str:
     """A project's folder in its repository, with a slash at its end; empty for all of it.
 

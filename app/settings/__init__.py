@@ -6,12 +6,11 @@ stands in YAML is refused, and none is ever printed.
 
 import base64
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
-from typing_extensions import override
 
 from app.domain.persona import FileModel
 from app.settings.admission import Access, Waivers
@@ -23,8 +22,8 @@ from app.settings.values import (
     Surroundings,
     as_signing_key,
     endpoint_url,
-    expanded,
     expanded_headers,
+    expanded_url,
     sqlite_url,
 )
 
@@ -48,7 +47,7 @@ class WebhookEndpoint(FileModel):
 
     type: Literal["webhook"]
     """Requests are signed."""
-    url: Annotated[str, BeforeValidator(expanded), AfterValidator(endpoint_url)]
+    url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(endpoint_url)]
     """Where requests go. May hold ``${NAME}``. Redirects are not followed."""
     secret: Annotated[Secret, AfterValidator(as_signing_key)]
     """``${NAME}`` or ``file:path``: what requests are signed with, 24 to 64 random bytes in base64,
@@ -64,7 +63,7 @@ class ServiceEndpoint(FileModel):
 
     type: Literal["service"]
     """Requests may carry a key."""
-    url: Annotated[str, BeforeValidator(expanded), AfterValidator(endpoint_url)]
+    url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(endpoint_url)]
     """Where requests go, whole, such as ``https://api.openai.com/v1/moderations``. May hold
     ``${NAME}``. Redirects are not followed."""
     api_key: Secret | None = None
@@ -144,31 +143,27 @@ def environment() -> Mapping[str, str]:
     return dict(os.environ)  # noqa: TID251  # this is the one place
 
 
-class AnyEnvironment(Mapping[str, str]):
-    """Answers to every name, so that files can be checked where no secret is at hand."""
-
-    @override
-    def __getitem__(self, name: str) -> str:
-        return "unset" * 8  # long enough, and of the right letters, for a signing key too
-
-    @override
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    @override
-    def __len__(self) -> int:
-        return 0
+def accept_key(_line: str) -> None:
+    """Find nothing wrong with an approver's key."""
 
 
-def settings_from(document: Document, environ: Mapping[str, str], root: Path) -> Settings:
+def settings_from(
+    document: Document,
+    environ: Mapping[str, str] | None,
+    root: Path,
+    *,
+    check_key: Callable[[str], object] = accept_key,
+) -> Settings:
     """Make the settings, with every reference followed and every path absolute.
 
     Args:
         document: ``banneton.yaml``.
-        environ: What ``${NAME}`` refers to.
+        environ: What ``${NAME}`` refers to; none reads no secret, also from no file.
         root: What paths are relative to.
+        check_key: Called with each approver's key; raises ``ValueError`` where no signature of it
+            could count.
 
     Raises:
         ContentError: Every mistake. Names of variables are printed, values never.
     """
-    return document.read_as(Settings, context=Surroundings(environ, root.resolve()))
+    return document.read_as(Settings, context=Surroundings(environ, root.resolve(), check_key))

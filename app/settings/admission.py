@@ -4,14 +4,11 @@ from collections.abc import Mapping
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from pydantic import AfterValidator, Field, model_validator
 
 from app.domain.persona import FileModel
 from app.domain.policy import Approval
-from app.settings.values import ProjectPath, http_url
+from app.settings.values import ApproverKey, ProjectPath, http_url
 
 
 def _https_url(url: str) -> str:
@@ -55,26 +52,15 @@ class Access(FileModel):
     """Left out, a request that carries a claim is refused."""
 
 
-def _ssh_key(line: str) -> str:
-    try:
-        key = load_ssh_public_key(line.encode())
-    except (ValueError, UnsupportedAlgorithm):
-        raise ValueError("must be a public key as in ~/.ssh/id_ed25519.pub") from None
-    if not isinstance(key, Ed25519PublicKey):
-        # Pydantic takes a ValueError for the author's mistake, and a TypeError for ours.
-        raise ValueError("must be an ssh-ed25519 key; other kinds are not taken")  # noqa: TRY004
-    return line
-
-
 class Waivers(FileModel):
     """How it is verified who approved a waiver."""
 
     approval: Approval = Approval.NAMED
     """``named`` verifies nothing, ``codeowners`` that the approver owns the policy's file,
     ``signature`` that the approver signed the waiver."""
-    approvers: Mapping[str, Annotated[str, AfterValidator(_ssh_key)]] = {}
-    """For ``signature``: the public SSH key (ssh-ed25519) of each approver, by the name that
-    ``approved_by`` has."""
+    approvers: Mapping[str, ApproverKey] = {}
+    """For ``signature``: the public SSH key of each approver, by the name that ``approved_by`` has.
+    Ed25519, ECDSA, RSA from 2048 bits on, and the first two in a hardware token (``sk-…``)."""
 
     @model_validator(mode="after")
     def _has_approvers(self) -> Self:

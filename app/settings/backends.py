@@ -1,19 +1,21 @@
 """Models' endpoints, as ``banneton.yaml`` names them under ``backends``."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from app.domain.conversation import SamplingField
 from app.domain.persona import FileModel
+from app.settings.presets import Preset, presets
 from app.settings.values import (
     Milliseconds,
     ProjectPath,
     Secret,
     aws_region,
-    expanded,
     expanded_headers,
+    expanded_url,
     http_url,
 )
 
@@ -31,15 +33,25 @@ class Timeouts(FileModel):
     """For the whole answer."""
 
 
+def _preset(name: str) -> str:
+    known = presets()
+    if name not in known:
+        close = get_close_matches(name, known, n=1)
+        hint = f"did you mean '{close[0]}'? " if close else ""
+        raise ValueError(f"names no provider that is known; {hint}({', '.join(sorted(known))})")
+    return name
+
+
 class OpenAIBackend(FileModel):
     """Any endpoint that speaks OpenAI Chat Completions."""
 
     type: Literal["openai"]
     """Which protocol the endpoint speaks."""
-    base_url: Annotated[str, BeforeValidator(expanded), AfterValidator(http_url)] = (
-        "https://api.openai.com/v1"
-    )
-    """Without ``/chat/completions``. May hold ``${NAME}``."""
+    preset: Annotated[str, AfterValidator(_preset)] | None = None
+    """A provider by name, such as ``deepseek``: its address, and how it differs from OpenAI."""
+    base_url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(http_url)] | None = None
+    """Without ``/chat/completions``. May hold ``${NAME}``. Left out, it is the preset's; without
+    one, OpenAI's."""
     api_key: Secret | None = None
     """``${NAME}`` or ``file:path``; left out where the endpoint wants no key."""
     timeouts: Timeouts = Timeouts()
@@ -47,13 +59,21 @@ class OpenAIBackend(FileModel):
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
     """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
 
+    @property
+    def server(self) -> Preset:
+        """Where it is, and how it differs from what most compatible servers do."""
+        if self.preset is None and self.base_url is not None:
+            return Preset(base_url=self.base_url, docs="")
+        known = presets()[self.preset or "openai"]
+        return known.model_copy(update={"base_url": self.base_url or known.base_url})
+
 
 class AnthropicBackend(FileModel):
     """Any endpoint that speaks Anthropic Messages."""
 
     type: Literal["anthropic"]
     """Which protocol the endpoint speaks."""
-    base_url: Annotated[str, BeforeValidator(expanded), AfterValidator(http_url)] = (
+    base_url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(http_url)] = (
         "https://api.anthropic.com/v1"
     )
     """Without ``/messages``. May hold ``${NAME}``."""
@@ -86,7 +106,7 @@ class BedrockBackend(FileModel):
     """Which protocol the endpoint speaks."""
     region: Annotated[str, AfterValidator(aws_region)]
     """Such as ``eu-central-1``."""
-    base_url: Annotated[str, BeforeValidator(expanded), AfterValidator(http_url)] | None = None
+    base_url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(http_url)] | None = None
     """Without ``/model``; left out, the region's own endpoint. May hold ``${NAME}``."""
     api_key: Secret | None = None
     """``${NAME}`` or ``file:path``: a Bedrock API key, instead of a signature."""

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -21,24 +21,40 @@ _NO_LITERAL = (
 )
 
 
+_NOT_READ = "unset" * 8
+"""Stands for a secret that is not read: of the length and letters of a signing key, too."""
+_NOT_READ_URL = "https://unset.invalid"
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What references in the file refer to."""
 
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] | None
+    """None reads nothing that is secret: every reference stands for something of its kind, so that
+    files can be checked where no secret is at hand."""
     root: Path
+    check_key: Callable[[str], object]
+    """Called with an approver's key; raises ``ValueError`` where no signature could count."""
 
-    def expand(self, text: str) -> str:
+    def expand(self, text: str, *, is_url: bool = False) -> str:
         """The text with every reference replaced by what it refers to."""
+        environ = self.environ
+        if environ is None:
+            if text.startswith(_FILE):
+                return _NOT_READ_URL if is_url else _NOT_READ
+            starts = bool(is_url and _VARIABLE.match(text))
+            text = _VARIABLE.sub(_NOT_READ_URL, text, count=1) if starts else text
+            return _VARIABLE.sub(_NOT_READ, text)
         if text.startswith(_FILE):
             try:
                 return (self.root / text.removeprefix(_FILE)).read_text("utf-8").strip()
             except (OSError, ValueError):
                 raise ValueError("names a file that cannot be read") from None
         for name in _VARIABLE.findall(text):
-            if not self.environ.get(name):
+            if not environ.get(name):
                 raise ValueError(f"names the environment variable {name}, which is not set")
-        return _VARIABLE.sub(lambda found: self.environ[found[1]], text)
+        return _VARIABLE.sub(lambda found: environ[found[1]], text)
 
 
 def _surroundings(info: ValidationInfo) -> Surroundings:
@@ -78,9 +94,9 @@ def expanded_headers(value: object, info: ValidationInfo) -> object:
     return made
 
 
-def expanded(value: object, info: ValidationInfo) -> object:
-    """Text with what its references refer to."""
-    return _surroundings(info).expand(value) if isinstance(value, str) else value
+def expanded_url(value: object, info: ValidationInfo) -> object:
+    """A URL with what its references refer to."""
+    return _surroundings(info).expand(value, is_url=True) if isinstance(value, str) else value
 
 
 def http_url(url: str) -> str:
@@ -141,6 +157,12 @@ def _under_root(path: Path, info: ValidationInfo) -> Path:
     return _surroundings(info).root / path
 
 
+def _approver_key(line: str, info: ValidationInfo) -> str:
+    _surroundings(info).check_key(line)
+    return line
+
+
+ApproverKey = Annotated[str, AfterValidator(_approver_key)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 ProjectPath = Annotated[Path, AfterValidator(_under_root)]
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]

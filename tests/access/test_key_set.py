@@ -12,6 +12,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jwt.algorithms import OKPAlgorithm
 
 from app.access.key_set import (
     KeySet,
@@ -167,3 +168,22 @@ async def test_a_url_gives_keys_or_an_outage(address: str) -> None:
             await keys_from_url(session, f"{address}/never", timeout_s=0.05)()
         with pytest.raises(KeysUnavailableError):
             await keys_from_url(session, "http://127.0.0.1:9/nobody")()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param(OKPAlgorithm.to_jwk(ED, as_dict=True), id="with its private half"),
+        pytest.param({"alg": "RS256"}, id="for another algorithm"),
+        pytest.param({"use": "enc"}, id="for encryption"),
+        pytest.param({"kid": 7}, id="without a name"),
+        pytest.param({"crv": "Ed448"}, id="of another curve"),
+        pytest.param({"kty": "oct", "k": "AAAA"}, id="a shared secret"),
+    ],
+)
+def test_keys_that_must_not_sign_claims_are_left_out(more: dict[str, object]) -> None:
+    """A key that others know, or that was made for something else, would sign claims."""
+    assert set(read_keys(key_set(jwk(ED, "one")))) == {("one", "EdDSA")}
+    wrong = {**jwk(ED, "one"), **more}
+    wrong.pop("key_ops", None)
+    assert read_keys(key_set(wrong)) == {}

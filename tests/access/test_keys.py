@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.access.admission import Admission
 from app.access.keys import Authenticator, KeyWish, NewKey, check_persona, create_key
 from app.domain.errors import AccessError, AccessProblem
 from app.domain.protocols import ApiKey, Caller, KeyStore
@@ -185,3 +186,29 @@ def test_a_key_is_for_its_personas() -> None:
         with pytest.raises(AccessError) as caught:
             check_persona(caller, "lexi")
         assert caught.value.problem is AccessProblem.FORBIDDEN
+
+
+async def test_an_open_gateway_closes_when_a_key_is_made(
+    store: ListedKeys, clock: StandingClock
+) -> None:
+    """A gateway that was started without keys would stay open after the first one was made."""
+    admission = Admission(Authenticator(store, clock), is_open_without_keys=True)
+    assert (await admission.admit(None, None)).tenant == "local"
+    new = await made(store, clock)
+    clock.seconds += 5
+    with pytest.raises(AccessError) as caught:
+        await admission.admit(None, None)
+    assert caught.value.problem is AccessProblem.MISSING
+    assert (await admission.admit(f"Bearer {new.secret}", None)).key_id == new.key.id
+    assert await store.revoke(new.key.id, clock.now())
+    clock.seconds += 60
+    with pytest.raises(AccessError):
+        await admission.admit(None, None)
+
+
+async def test_without_keys_only_the_own_machine_is_let_in(
+    store: ListedKeys, clock: StandingClock
+) -> None:
+    """Anybody on the network would be served by a gateway whose keys are all revoked."""
+    with pytest.raises(AccessError):
+        await Admission(Authenticator(store, clock)).admit(None, None)

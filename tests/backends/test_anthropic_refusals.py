@@ -161,7 +161,19 @@ MUST = ToolChoice(ToolChoiceMode.REQUIRED)
             id="result of a user",
         ),
         pytest.param(
-            said(message(Role.TOOL, TextPart("x"))), None, "messages[1]", id="text of a tool"
+            said(message(Role.TOOL, TextPart("x", "there"))),
+            None,
+            "there",
+            id="text of a tool",
+        ),
+        pytest.param(
+            said(USER, message(Role.TOOL)), None, "messages[1]", id="a tool that says nothing"
+        ),
+        pytest.param(
+            said(USER, message(Role.TOOL, ImagePart(Inline("image/png", "QUJD"), "here"))),
+            None,
+            "here",
+            id="a picture to no call",
         ),
         pytest.param(
             said(USER, message(Role.ASSISTANT, ToolResultPart("c", "x", "here"))),

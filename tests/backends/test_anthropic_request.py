@@ -127,6 +127,19 @@ def test_results_come_before_what_the_user_says() -> None:
     assert [each["type"] for each in blocks] == ["tool_result", "text"]
 
 
+def test_results_of_several_calls_in_one_message() -> None:
+    """What one tool answered would be taken for the answer of another."""
+    calls = message(
+        Role.ASSISTANT, ToolCallPart("c1", "find", "{}"), ToolCallPart("c2", "find", "{}")
+    )
+    picture = ImagePart(Inline("image/png", "QUJD"))
+    parts = (ToolResultPart("c1", "one"), picture, ToolResultPart("c2", "two"))
+    wanted = said(USER, calls, Message(Role.TOOL, Origin.TOOL, parts), tools=TOOLS)
+    results = wire(wanted)["messages"][2]["content"]
+    assert [each["tool_use_id"] for each in results] == ["c1", "c2"]
+    assert [each["type"] for each in results[0]["content"]] == ["text", "image"]
+
+
 def test_thinking_comes_first() -> None:
     """The provider refuses a turn that begins with anything else."""
     turn = message(Role.ASSISTANT, TextPart("So."), ReasoningPart("Hm.", signed="sig"))

@@ -321,8 +321,8 @@ MUST_NOT = ToolChoice(ToolChoiceMode.NONE)
             id="result of a user",
         ),
         pytest.param(
-            said(USER, message(Role.TOOL, TextPart("x")), tools=TOOLS),
-            "messages[1]",
+            said(USER, message(Role.TOOL, TextPart("x", "there")), tools=TOOLS),
+            "there",
             id="text of a tool",
         ),
         pytest.param(

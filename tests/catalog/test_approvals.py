@@ -4,13 +4,19 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from app.catalog.approvals import text_to_sign, unowned_waivers, unsigned_waivers
+from app.catalog.approvals import (
+    owners_in_checkout,
+    text_to_sign,
+    unowned_waivers,
+    unsigned_waivers,
+)
 from app.catalog.yaml_source import read_document
 from app.domain.catalog import Catalog
 from app.domain.errors import ContentError
@@ -48,7 +54,10 @@ def owned(root: Path, text: str, *, place: str = "CODEOWNERS") -> list[str]:
     path = root / place
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, "utf-8")
-    return [str(problem) for problem in unowned_waivers(catalog(root), root, TODAY)]
+    return [
+        str(problem)
+        for problem in unowned_waivers(catalog(root), partial(owners_in_checkout, root), TODAY)
+    ]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
@@ -87,9 +96,9 @@ def test_a_project_in_a_folder_of_its_repository(project: Path) -> None:
     (project / ".git").mkdir()
     text = "/policies/ @org/safety\n"
     (project / "CODEOWNERS").write_text(text)
-    assert unowned_waivers(catalog(inner), inner, TODAY) != ()
+    assert unowned_waivers(catalog(inner), partial(owners_in_checkout, inner), TODAY) != ()
     (project / "CODEOWNERS").write_text("/deploy/eu/policies/ @org/safety\n")
-    assert unowned_waivers(catalog(inner), inner, TODAY) == ()
+    assert unowned_waivers(catalog(inner), partial(owners_in_checkout, inner), TODAY) == ()
 
 
 @pytest.mark.parametrize("text", [None, "policies/[a @org/safety"])
@@ -99,13 +108,13 @@ def test_owners_that_cannot_be_had_are_a_problem(project: Path, text: str | None
         (project / "CODEOWNERS").write_text(text)
     made = catalog(project)
     with pytest.raises(ContentError, match="CODEOWNERS"):
-        unowned_waivers(made, project, TODAY)
+        unowned_waivers(made, partial(owners_in_checkout, project), TODAY)
 
 
 def test_a_project_without_waivers_needs_no_owners(project: Path) -> None:
     """Somebody who waives nothing would have to name owners all the same."""
     after = date(2090, 4, 1)
-    assert unowned_waivers(catalog(project), project, after) == ()
+    assert unowned_waivers(catalog(project), partial(owners_in_checkout, project), after) == ()
     assert unsigned_waivers(catalog(project), {}, after) == ()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from app.catalog.cases import read_cases
 from app.catalog.read import read_deployment
+from app.catalog.ssh_signature import public_key
 from app.domain.catalog import Catalog
 from app.domain.errors import ContentError
 from app.settings import settings_from
@@ -25,7 +26,7 @@ def _problems(root: Path, read_root: Callable[[Path], Catalog]) -> str:
         read_cases(root, read_root(root))
 
     def settings() -> None:
-        settings_from(read_deployment(root), ENVIRON, root)
+        settings_from(read_deployment(root), ENVIRON, root, check_key=public_key)
 
     lines: set[str] = set()
     for work in (everything, settings):

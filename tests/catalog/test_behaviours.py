@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.catalog.behaviours import contradictions
-from app.domain.authority import goes_against
+from app.domain.authority import Instruction
 from app.domain.persona import Verify
 from tests.catalog.conftest import read
 from tests.cli.running import run
@@ -27,21 +27,21 @@ def rows(part: str) -> list[Any]:
 @pytest.mark.parametrize("row", rows("against"))
 def test_words_that_go_against_a_behaviour_are_seen(row: Row) -> None:
     """A scenario or a system message could switch a behaviour off unseen."""
-    assert goes_against(row["text"], row["instruct"])
+    assert Instruction(row["text"]).goes_against(Instruction(row["instruct"]))
 
 
 @pytest.mark.parametrize("row", rows("beside"))
 def test_words_that_do_not_are_left_alone(row: Row) -> None:
     """Applications would be refused, and authors warned, for nothing."""
-    assert not goes_against(row["text"], row["instruct"])
+    assert not Instruction(row["text"]).goes_against(Instruction(row["instruct"]))
 
 
 @given(st.text(), st.text())
 @settings(deadline=None)
 def test_any_words_can_be_compared(text: str, instruct: str) -> None:
     """A request would end in an error because of its words."""
-    assert goes_against(text, instruct) in {True, False}
-    assert not goes_against(text, text)
+    assert Instruction(text).goes_against(Instruction(instruct)) in {True, False}
+    assert not Instruction(text).goes_against(Instruction(text))
 
 
 PERSONA = """

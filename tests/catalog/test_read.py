@@ -137,7 +137,7 @@ def test_prompts_and_knowledge_have_the_ids_that_files_use(root: Path, read_root
     assert set(catalog.prompts) == {"assistant", "parts/voice.j2"}
     assert catalog.prompts["assistant"].file == "prompts/assistant.md.j2"
     assert catalog.knowledge["knowledge/terms.md"].startswith("# Terms\n")
-    assert catalog.routes["balanced"].backend == "main"
+    assert catalog.routes["balanced"].targets[0].backend == "main"
 
 
 def test_sources_name_the_file_that_a_value_stands_in(root: Path, read_root: Read) -> None:
@@ -237,6 +237,14 @@ def test_a_link_out_of_the_project_is_no_knowledge(
     (root / "knowledge/terms.md").unlink()
     (root / "knowledge/terms.md").symlink_to(tmp_path / "secret.txt")
     with pytest.raises(ContentError, match="leads out of the project"):
+        read_root(root)
+
+
+@pytest.mark.parametrize("file", ["personas/gone.yaml", "policies/gone.yaml", "prompts/gone.j2"])
+def test_a_link_to_nothing_is_told(root: Path, file: str, read_root: Read) -> None:
+    """A persona or policy that is mounted wrongly would not be there, and nobody be told."""
+    (root / file).symlink_to(root / "nowhere")
+    with pytest.raises(ContentError, match=f"^{file}: is a link that leads to nothing$"):
         read_root(root)
 
 

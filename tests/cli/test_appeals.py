@@ -112,3 +112,32 @@ def test_any_text_becomes_a_case_that_reads_the_same(
     assert run("appeals", "accept", request_id, "--root", root).status == 0
     made = read_cases(root, load_project(root, reads_secrets=False).read()).policies["root"]
     assert [case.text for case in made] == ["Hello", text]
+
+
+@pytest.mark.parametrize(
+    ("written", "status"),
+    [
+        ("cases:\r\n  - {id: one, text: Hello, expect: allow}\r\n", 0),
+        ("cases:\n- id: one\n  text: Hello\n  expect: allow\n# the end\n", 0),
+        ("cases: [{id: one, text: Hello, expect: allow}]\n", 2),
+        ("cases:\n  - {id: \udcff}\n", 2),
+    ],
+)
+def test_a_case_is_added_as_the_file_is_written(
+    root: Path, talk: Talk, written: str, status: int
+) -> None:
+    """A file in another layout could not be added to, or would be written anew as a whole."""
+    request_id = blocked(talk, text="ask-banned")
+    cases = root / "policies" / "root.cases.yaml"
+    old = written.encode("utf-8", "surrogateescape")
+    cases.write_bytes(old)
+    talk("/v1/feedback", {"request_id": request_id, "appeal": {"text": "Hi"}})
+    ended = run("appeals", "accept", request_id, "--root", root)
+    assert ended.status == status, ended.err
+    assert cases.read_bytes().startswith(old)
+    if status:
+        assert cases.read_bytes() == old
+        assert ended.err.startswith("policies/root.cases.yaml:")
+    else:
+        added = cases.read_bytes()[len(old) :]
+        assert added.endswith(b"\r\n" if b"\r\n" in old else b"}\n")

@@ -122,6 +122,8 @@ def test_render(root: Path) -> None:
 )
 def test_what_is_not_there_is_a_message(root: Path, arguments: tuple[str, ...], said: str) -> None:
     """Somebody who mistypes a name would get a traceback, or status 0."""
+    if arguments[0] == "records":
+        run("keys", "create", "--name", "x", "--root", root)  # makes the ledger
     ended = run(*arguments, "--root", root)
     assert ended.status == 2
     assert said in ended.err
@@ -156,3 +158,48 @@ def test_schemas(tmp_path: Path) -> None:
     ]  # fmt: skip
     for name in written:
         assert json.loads((tmp_path / "new/schemas" / name).read_text("utf-8"))["$schema"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("guard", "rooot", "hi"), "policy: is 'rooot', and there is no such policy; did you mean"),
+        (("explain", "--policy", "rooot", "--text", "x"), "there is no such policy; did you mean"),
+        (("calibrate", "--policy", "rooot"), "there is no such policy; did you mean 'root'?"),
+        (("render", "lexie"), "persona: is 'lexie', and there is no such persona; did you mean"),
+        (("render", "lexi:none"), "persona: is 'none', and there is no such variant"),
+        (("explain", "--persona", "lexie", "--text", "x"), "did you mean 'lexi'?"),
+        (("explain", "--text", "x"), "name one of --persona and --policy"),
+        (("explain", "--persona", "lexi", "--policy", "root", "--text", "x"), "name one of"),
+        (("keys", "create", "--name", "x", "--expires", "2020-01-01"), "is in the past"),
+        (("serve", "--port", "99999"), "less than or equal to 65535"),
+    ],
+)
+def test_what_is_mistyped_on_the_command_line_comes_with_a_remedy(
+    root: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    """Somebody at a terminal would be sent to an HTTP endpoint, or told nothing at all."""
+    ended = run(*arguments, "--root", root)
+    assert ended.status == 2
+    assert says in " ".join(ended.err.replace("│", " ").split())
+    assert "GET /v1" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("records", "verify"),
+        ("records", "list"),
+        ("records", "export"),
+        ("records", "key"),
+        ("appeals", "list"),
+        ("keys", "list"),
+        ("keys", "revoke", "x"),
+    ],
+)
+def test_a_ledger_that_is_not_there_is_not_intact(root: Path, arguments: tuple[str, ...]) -> None:
+    """A wrong folder would be called intact, and get an empty ledger of its own."""
+    ended = run(*arguments, "--root", root)
+    assert (ended.status, ended.out) == (2, "")
+    assert ended.err.startswith("There is no ledger yet: ")
+    assert not (root / "var").exists()

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft4Validator
 
 from app.review.revisions import RevisionError, files_at
 from tests.cli.running import run
@@ -47,6 +48,7 @@ def repository(tmp_path: Path) -> Path:
     return root
 
 
+SARIF = Path(__file__).parent.parent / "schemas" / "sarif-schema-2.1.0.json"
 WEAKER: Edits = {"policies/house.yaml": [["{at: 0.9, do: block}", "{at: 0.95, do: block}"]]}
 STRICTER: Edits = {"policies/house.yaml": [["{at: 0.9, do: block}", "{at: 0.8, do: block}"]]}
 PROMPT: Edits = {"prompts/assistant.md.j2": [["You are", "```\nYou are | <b>"]]}
@@ -116,6 +118,7 @@ def test_sarif_names_lines_of_the_repository(repository: Path) -> None:
         "2.1.0",
         "sarif-schema-2.1.0.json",
     )
+    Draft4Validator(json.loads(SARIF.read_text("utf-8"))).validate(log)
     (made,) = log["runs"]
     assert set(made) <= {"tool", "results", "columnKind"}
     driver = made["tool"]["driver"]
@@ -226,3 +229,57 @@ def test_attributes_of_git_hide_nothing(repository: Path) -> None:
     git(repository, "commit", "--quiet", "--message", "hide")
     with files_at(repository, "HEAD", ("policies",)) as folder:
         assert (folder / "policies/house.yaml").is_file()
+
+
+WAIVER = """
+extends: house
+waivers:
+  - rule: advice
+    audience: public
+    to: flag
+    reason: We try it.
+    approved_by: BY
+    expires: 2090-01-01
+"""
+APPROVAL = [["routes:", "waivers: {approval: codeowners}\nroutes:"]]
+
+
+@pytest.mark.parametrize(
+    ("before", "approver", "says"),
+    [
+        ("/policies/ @ann", "@ann", ""),
+        ("/policies/ @ann", "@eve", "approved_by is '@eve', who does not own policies/new.yaml"),
+        ("", "@eve", "approved_by cannot approve: CODEOWNERS names no owner of policies/new.yaml"),
+    ],
+)
+def test_nobody_makes_themselves_the_owner_who_approves(
+    repository: Path, before: str, approver: str, says: str
+) -> None:
+    """A change that names its author in CODEOWNERS would approve its own waiver."""
+    old_waiver = [["@org/safety", "@ann"]] if before else []
+    changed(repository, {"banneton.yaml": APPROVAL, "policies/shop.yaml": old_waiver})
+    if before:
+        (repository / "CODEOWNERS").write_text(f"{before}\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message", "owners")
+    (repository / "CODEOWNERS").write_text("* @eve @ann @org/safety\n")
+    (repository / "policies" / "new.yaml").write_text(WAIVER.replace("BY", f'"{approver}"'))
+    assert run("check", "--root", repository, "--no-cases").status == 0
+    ended = run("plan", "--base", "HEAD", "--root", repository)
+    told = [line for line in ended.out.splitlines() if "a waiver is not approved" in line]
+    assert [says in line for line in told] == ([True] if says else [])
+    assert ended.status == (1 if says else 0)
+
+
+def test_each_revision_is_read_with_its_own_deployment(repository: Path) -> None:
+    """A change that takes out an endpoint with the rule that asked it could not be reviewed."""
+    endpoint = 'endpoints: {fraud: {type: webhook, url: "${AT}", secret: "${KEY}"}}\n'
+    rule = "  - {id: hook, stages: [input], detect: {webhook: {endpoint: fraud}}, then: flag}\n"
+    with (repository / "banneton.yaml").open("a") as file:
+        file.write(endpoint)
+    changed(repository, {"policies/loose.yaml": [["rules:\n", f"rules:\n{rule}"]]})
+    git(repository, "commit", "--quiet", "--all", "--message", "ask")
+    git(repository, "checkout", "--quiet", "HEAD~1", "--", "banneton.yaml", "policies")
+    ended = run("plan", "--base", "HEAD", "--root", repository)
+    assert (ended.status, ended.err) == (1, "")
+    assert "rule hook: is gone" in ended.out

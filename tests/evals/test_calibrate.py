@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.finding import FLOOR
-from app.domain.policy import Action, Step
-from app.evals.calibrate import stopping_step, threshold
+from app.domain.policy import Action, DetectSpec, Rule, Stage, Step
+from app.evals.calibrate import Calibration, Point, moved, stopping_step, threshold
 from app.evals.intervals import Share
 from tests.cli.running import run
 
@@ -123,6 +124,36 @@ def test_the_diff_moves_the_threshold_and_keeps_the_budget(project: Path) -> Non
     assert run("check", "--root", project).status == 0
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        pytest.param(lambda text: text.replace("\n", "\r\n"), id="line ends of Windows"),
+        pytest.param(lambda text: text.rstrip("\n"), id="no line end at the end"),
+    ],
+)
+def test_the_diff_fits_files_as_people_have_them(project: Path, edit: Callable[[str], str]) -> None:
+    """The patch does not apply, or changes every line of the file."""
+    policy, patch = project / "policies" / "shop.yaml", project / "new.patch"
+    old = edit(policy.read_text())
+    policy.write_bytes(old.encode())
+    assert run("calibrate", "--policy", "shop", "--root", project, "--diff", patch).status == 0
+    subprocess.run(["git", "apply", patch.name], cwd=project, check=True)  # noqa: S603, S607  # git
+    assert policy.read_bytes().decode() == old.replace("at: 0.3", "at: 0.6001")
+    ended = run("calibrate", "--policy", "shop", "--root", project, "--diff", patch)
+    assert "no threshold in this file has to change" in ended.out
+
+
+def test_what_cannot_be_written_is_said_without_a_traceback(project: Path) -> None:
+    """Somebody who mistypes a folder would be shown the insides of the program."""
+    common = ("calibrate", "--policy", "shop", "--root", project)
+    for option in ("--diff", "--charts"):
+        ended = run(*common, option, project / "labelled.jsonl" / "there")
+        assert (ended.status, ended.err) == (
+            2,
+            f"{project / 'labelled.jsonl' / 'there'}: Not a directory\n",
+        )
+
+
 def test_other_texts_and_another_budget(project: Path) -> None:
     """Data that the policy does not name, or a budget that is only tried, is not taken."""
     data = project / "labelled.jsonl"
@@ -145,3 +176,18 @@ def test_curves_are_drawn(project: Path) -> None:
     assert "<img src='contact.png'" in page
     assert (folder / "contact.png").read_bytes().startswith(b"\x89PNG")
     assert "good morning" not in page
+
+
+def test_a_step_that_would_never_be_reached_goes() -> None:
+    """The proposed steps are out of order, and the file with them does not load."""
+    steps = (Step(0.3, Action.FLAG), Step(0.5, Action.MASK), Step(0.9, Action.BLOCK))
+    rule = Rule("r", frozenset({Stage.INPUT}), DetectSpec("words"), {"public": steps})
+    none = Share(0, 1)
+
+    def to(at: float) -> tuple[Step, ...]:
+        point = Point(at, none, none)
+        return moved(rule, Calibration("r", "public", 0.1, 2, point, point, {}, ()))
+
+    assert to(0.8) == (*steps[:2], Step(0.8, Action.BLOCK))
+    assert to(0.5) == (steps[0], Step(0.5, Action.BLOCK))
+    assert to(0.2) == (Step(0.2, Action.BLOCK),)

@@ -9,9 +9,11 @@ from typing import Any
 
 import aiohttp
 
+from app.backends.http import Connection
 from app.backends.openai import OpenAIBackend
 from app.backends.outside import Answers, Endpoint, Reach
-from app.domain.catalog import Route
+from app.backends.timeouts import Timeouts
+from app.domain.catalog import Route, Target
 from app.domain.protocols import Backend, Outside
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.kinds import KINDS
@@ -24,7 +26,8 @@ from tests.servers.guard_server import API_KEY, SECRET, GuardServer, guard_serve
 from tests.servers.openai_server import OpenAIServer, openai_server
 
 ROUTES: Mapping[str, Route] = {
-    name: Route(name, "model", f"{name}-model") for name in ("judge", "llama-guard", "prompt-guard")
+    name: Route(name, (Target("model", f"{name}-model"),))
+    for name in ("judge", "llama-guard", "prompt-guard")
 }
 
 
@@ -77,6 +80,7 @@ async def ask(
     *,
     context: Context = NO_CONTEXT,
     timeout_ms: int = 5000,
+    tenant: str = "acme",
 ) -> Seen:
     """What a detector says of a text."""
     ((name, settings),) = detect.items()
@@ -86,5 +90,5 @@ async def ask(
     assert detector is not None
     run = made.run(kind, detector, timeout_ms)
     assert isinstance(run, AwaitedRun)
-    said = await ask_all([run], {"t": Passage(text, context=context)}, far_.outside())
+    said = await ask_all([run], {"t": Passage(text, context=context)}, far_.outside(tenant))
     return said.get("t", Seen())

@@ -8,8 +8,8 @@ import pytest
 from app.domain.decision import Applied, Outcome, StageTrace, UncheckedRun
 from app.domain.finding import Finding
 from app.domain.policy import Action, Mode, Stage, Step, Waiver
-from app.guardrails.decide import decide, outcome_of
-from tests.guardrails.building import NOW, Local, kind, plan, rule
+from app.guardrails.decide import decide, not_looked_for, outcome_of
+from tests.guardrails.building import NOW, Local, kind, plan, rule, words
 from tests.guardrails.tables import rows
 
 PATH = "messages[0].content"
@@ -61,3 +61,16 @@ def _applied(line: dict[str, Any]) -> Applied:
         is_observed=line.get("is_observed", False),
         is_unchecked=is_unchecked,
     )
+
+
+def test_what_a_rule_could_not_act_on_need_not_have_been_looked_for() -> None:
+    """A decision that is exact would be told to need a detector that changes nothing."""
+    compiled = plan(
+        rule("a", {"local": {}}, Action.FLAG, Stage.INPUT),
+        rule("b", words("x"), Action.ALLOW, Stage.INPUT),
+        extra=[kind(Local(lambda _text: []))],
+    )
+    here = compiled.at(Stage.INPUT, "public", NOW)
+    (missing,) = not_looked_for(here, StageTrace(Stage.INPUT, ()))
+    assert missing.detector == "local"
+    assert not_looked_for(here, StageTrace(Stage.INPUT, (missing,))) == ()

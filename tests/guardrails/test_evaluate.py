@@ -12,6 +12,7 @@ from app.domain.errors import BackendError, BackendProblem
 from app.domain.finding import CLEAN, Detection, Finding, Found, Unchecked
 from app.domain.policy import Action, Stage
 from app.domain.protocols import PseudonymScope
+from app.guardrails.context import Context
 from app.guardrails.decide import Stop
 from app.guardrails.evaluate import History, Inspection, inspect_segments
 from app.guardrails.plan import PolicyPlan
@@ -35,7 +36,11 @@ INPUT = Stage.INPUT
 
 
 async def inspect(
-    compiled: PolicyPlan, *texts: str, history: History | None = None, minter: Minter | None = None
+    compiled: PolicyPlan,
+    *texts: str,
+    history: History | None = None,
+    minter: Minter | None = None,
+    asks_anyway: bool = False,
 ) -> Inspection:
     """The texts as one conversation, in which all but the last are of earlier turns."""
     segments = [
@@ -44,7 +49,14 @@ async def inspect(
     ]
     minter = minter or Minter(KEY, SCOPE)
     return await inspect_segments(
-        compiled, "public", segments, minter=minter, now=NOW, history=history, outside=OUTSIDE
+        compiled,
+        "public",
+        segments,
+        minter=minter,
+        now=NOW,
+        history=history,
+        outside=OUTSIDE,
+        asks_anyway=asks_anyway,
     )
 
 
@@ -105,6 +117,44 @@ async def test_a_local_block_asks_nobody_outside() -> None:
     assert remote.asked == []
     assert seen.stop == Stop("local", Outcome.BLOCK, INPUT, "m[0]")
     assert [ref.detector for ref in seen.trace[0].ran] == ["words", "pseudonym"]
+
+
+async def test_those_outside_are_told_nothing_of_the_prompt() -> None:
+    """Variables that a client gave stand in the prompt, and would reach a judge as they are."""
+    remote = said(CLEAN)
+    compiled = plan(rule("judge", {"remote": {}}, Action.FLAG, INPUT), extra=[kind(remote)])
+    context = Context(system="Ann, a@b.c", question="q", documents=("d",))
+    await inspect_segments(
+        compiled,
+        "public",
+        [Segment("m[0]", "hello", INPUT)],
+        minter=Minter(KEY, SCOPE),
+        now=NOW,
+        context=context,
+        outside=OUTSIDE,
+    )
+    assert remote.contexts == [Context(stage=INPUT)]
+
+
+async def test_nobody_outside_is_asked_about_nothing() -> None:
+    """A message without text costs a call, or is refused by a service that wants some."""
+    remote = said(CLEAN)
+    compiled = plan(rule("judge", {"remote": {}}, Action.FLAG, INPUT), extra=[kind(remote)])
+    await inspect(compiled, "", "hello", "")
+    assert remote.asked == ["hello"]
+
+
+async def test_what_is_kept_is_looked_at_outside_also_where_it_was_stopped() -> None:
+    """What only a detector outside would hide would stand in an appeal."""
+    remote = said(Found((Finding("remote", "c", 1.0, "", 4, 8, "1"),)))
+    compiled = plan(
+        rule("local", words("bad"), Action.BLOCK, INPUT),
+        rule("names", {"remote": {}}, Action.MASK, INPUT),
+        extra=[kind(remote)],
+    )
+    seen = await inspect(compiled, "bad Rosa", asks_anyway=True)
+    assert seen.texts["m[0]"] == "bad [removed]"
+    assert seen.stop == Stop("local", Outcome.BLOCK, INPUT, "m[0]")
 
 
 async def _raise(error: Exception) -> Detection:

@@ -44,3 +44,10 @@ def test_what_lies_within_a_domain_is_no_look_alike(host: str, domain: str) -> N
     assert not resembles(f"{host}.{domain}", domain)
     assert is_within(f"{host}.{domain}", domain)
     resembles(host, domain)
+
+
+def test_a_label_that_is_too_long_is_not_decoded() -> None:
+    """An address as long as a text may be would keep the process for minutes."""
+    label = "xn--" + "a" * 3_000_000
+    assert readable(f"{label}.test") == f"{label}.test"
+    assert readable("xn--mnchen-3ya.test") == "m\u00fcnchen.test"

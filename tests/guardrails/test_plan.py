@@ -156,3 +156,50 @@ def test_a_span_detector_without_shapes_does_not_load() -> None:
     """A detector could release text that it would have found something in."""
     with pytest.raises(ContentError, match="has to declare shapes"):
         plan(rule("r", {"local": {}}, Action.MASK), extra=[kind(Local(lambda _t: [], Scope.SPAN))])
+
+
+def test_what_asks_outside_is_never_shown_restored_values() -> None:
+    """Personal data that a judge got as pseudonyms would reach it as it is."""
+
+    async def answer(_text: str) -> Detection:
+        return CLEAN
+
+    sees_values = replace(kind(Remote(answer)), looks_at_restored=True)
+    with pytest.raises(ContentError, match="restored values are for local detectors only"):
+        plan(rule("r", {"remote": {}}, Action.FLAG), extra=[sees_values])
+
+
+def test_a_detector_outside_has_the_longest_time_that_a_rule_gives_it() -> None:
+    """A rule that waits long would be decided by the deadline of another one."""
+
+    async def answer(_text: str) -> Detection:
+        return CLEAN
+
+    for times in ((50, 900), (900, 50)):
+        rules = [
+            rule(f"r{time_ms}", {"remote": {}}, Action.FLAG, timeout_ms=time_ms)
+            for time_ms in times
+        ]
+        compiled = plan(*rules, extra=[kind(Remote(answer))])
+        (run,) = compiled.at(Stage.OUTPUT, "public", NOW).remote
+        assert run.timeout_ms == 900
+
+
+def test_a_waiver_is_for_its_audience_alone() -> None:
+    """A waiver for adults would loosen a rule for minors."""
+    day = date(2027, 1, 1)
+    waivers = [
+        Waiver("a", "professional", Action.FLAG, "why", "who", day),
+        Waiver("b", "minor", Action.FLAG, "why", "who", day),
+    ]
+    block = [rule(id_, words(id_), Action.BLOCK) for id_ in ("a", "b")]
+    compiled = plan(*block, waivers=waivers)
+    acts = {
+        audience: [each.steps[0].do for each in compiled.at(Stage.OUTPUT, audience, NOW).rules]
+        for audience in AUDIENCES
+    }
+    assert acts == {
+        "minor": [Action.BLOCK, Action.FLAG],
+        "public": [Action.BLOCK, Action.BLOCK],
+        "professional": [Action.FLAG, Action.BLOCK],
+    }

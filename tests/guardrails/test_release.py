@@ -22,6 +22,7 @@ from app.domain.events import (
 from app.domain.finding import CLEAN, Detection, Finding, Found, Unchecked
 from app.domain.policy import Action, Stage
 from app.guardrails.decide import Stop
+from app.guardrails.detector import Scope
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
@@ -400,3 +401,108 @@ def test_a_long_hold_is_not_read_again_for_every_delta() -> None:
     out = feed(guarding, *[TextDelta("\n ok")] * 1000)
     rest = asyncio.run(guarding.finish(DONE))
     assert text_of(out + rest) == "<" + "word " * 3000 + "\n ok" * 1000
+
+
+async def test_signed_reasoning_with_a_pseudonym_keeps_it() -> None:
+    """A provider would refuse the next turn: what it signed was changed on the way to the user."""
+    minter = Minter(KEY, SCOPE)
+    token = minter.mint("EMAIL_ADDRESS", "a@b.c")
+    events: list[StreamEvent] = [
+        ReasoningDelta(f"Write to {token}."),
+        ReasoningDelta("", signed="s"),
+        TextDelta(f"Written to {token}."),
+    ]
+    out = await stream(guard(FLAGGING, minter=minter), events)
+    assert out[0] == ReasoningDelta(f"Write to {token}.", signed="s")
+    assert text_of(out) == "Written to a@b.c."
+
+
+async def test_a_judge_of_whole_texts_is_not_asked_about_known_pseudonyms() -> None:
+    """A user would get [removed] for the address that they gave themselves."""
+    minter = Minter(KEY, SCOPE)
+    token = minter.mint("EMAIL_ADDRESS", "a@b.c")
+
+    async def answer(text: str) -> Detection:
+        at = text.index(token)
+        return Found((Finding("remote", "c", 1.0, "", at, at + len(token), "1"),))
+
+    compiled = plan(rule("r", {"remote": {}}, Action.MASK), extra=[kind(Remote(answer))])
+    out = await stream(guard(compiled, minter=minter), [TextDelta(f"to {token} now")])
+    assert text_of(out) == "to a@b.c now"
+
+
+@pytest.mark.parametrize("action", [Action.MASK, Action.PSEUDONYMIZE])
+def test_a_word_in_which_more_may_end_is_hidden_as_when_all_is_seen(action: Action) -> None:
+    """An answer would end in an error, or differ from the one that came in one piece."""
+    compiled = plan(rule("r", words("bad"), action), rule("s", patterns(r"ad\b"), Action.MASK))
+    for text in ("a badge", "a bad one"):
+        whole = text_of(run(compiled, TextDelta(text)))
+        assert "bad" not in whole
+        assert text_of(run(compiled, *map(TextDelta, text))) == whole
+
+
+def test_no_mark_is_shown_where_a_rule_may_still_stop_the_text() -> None:
+    """A mark would be sent of a text that should have ended before it."""
+    hides = rule("hides", words("bad"), Action.MASK)
+    stops = rule("stops", patterns(r"ad\b"), Action.BLOCK)
+    assert run(plan(hides, stops), TextDelta("bad"), TextDelta(" ")) == []
+
+    sentence = Local(
+        lambda text: [(0, len(text))] if "now" in text else [], scope=Scope.SENTENCE, name="judge"
+    )
+    hides = rule("hides", words("bad. now"), Action.MASK)
+    stops = rule("stops", {"judge": {}}, Action.BLOCK)
+    compiled = plan(hides, stops, extra=[kind(sentence)])
+    assert run(compiled, *map(TextDelta, ["bad. now", ". "])) == []
+
+
+def test_a_call_without_arguments_may_lack_some() -> None:
+    """A tool would be called without an argument that policy requires."""
+    wants = {"tools": {"calls": {"pay": {"arguments": {"amount": {"required": True}}}}}}
+    compiled = plan(rule("r", wants, Action.BLOCK, Stage.TOOL_CALL))
+    guarding = guard(compiled)
+    assert asyncio.run(stream(guarding, [ToolCallDelta(0, call_id="c", name="pay")])) == []
+    assert guarding.stop == Stop(
+        "r", Outcome.BLOCK, Stage.TOOL_CALL, "choices[0].tool_calls[0].arguments"
+    )
+
+
+def test_a_detector_that_fails_on_a_part_of_a_stream_leaves_it_unchecked() -> None:
+    """An answer would leave that nobody looked at, as long as it was sent in pieces."""
+
+    def find(text: str) -> list[tuple[int, int]]:
+        if "bad" in text:
+            raise ValueError
+        return []
+
+    fails = Local(find, scope=Scope.SPAN, shapes=("bad",), name="fails", left_context=1)
+    compiled = plan(rule("r", {"fails": {}}, Action.MASK), extra=[kind(fails)])
+    for pieces in (["so bad it is"], [*"so bad it is"]):
+        guarding = guard(compiled)
+        assert text_of(asyncio.run(stream(guarding, map(TextDelta, pieces)))) == "so "
+        assert guarding.outcome is Outcome.UNCHECKED
+
+
+def test_what_was_held_long_leaves_with_the_sign_that_frees_it() -> None:
+    """A reader would wait for text that nothing can stop any more."""
+    hidden = words("xx", "xx" + "a" * 14 + "b")
+    guarding = guard(plan(rule("r", hidden, Action.MASK)))
+    held = feed(guarding, *map(TextDelta, "xx" + "a" * 14))
+    assert text_of(held + feed(guarding, TextDelta("c"))) == "[removed]" + "a" * 14 + "c"
+
+
+def test_a_match_that_was_read_is_not_read_again_from_its_middle() -> None:
+    """What is found would depend on how the answer is cut into pieces."""
+    looks = Local(
+        lambda text: [(3, 6)] if text.startswith("aaabbab") else [],
+        scope=Scope.SPAN,
+        shapes=("[ab]{3,4}",),
+        left_context=1,
+    )
+    compiled = plan(
+        rule("r", {"local": {}}, Action.MASK),
+        rule("s", words("bbY"), Action.MASK),
+        extra=[kind(looks)],
+    )
+    for pieces in (["aaabbab."], ["aaabb", "ab", "."]):
+        assert text_of(run(compiled, *map(TextDelta, pieces))) == "aaabbab."

@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.policy import Action
-from app.guardrails.rewrite import JsonStrings, Rewrite, escapes, merged, rewritten
+from app.guardrails.places import Places
+from app.guardrails.rewrite import (
+    JsonStrings,
+    Rewrite,
+    escapes,
+    json_unescaped,
+    last_unescaped,
+    merged,
+    rewritten,
+)
 from tests.guardrails.tables import rows
 
 REWRITES = st.lists(
@@ -65,3 +74,31 @@ def test_escapes_are_not_cut() -> None:
         11, 11, 17, 17, 17, 29, 29, 31,
     ]  # fmt: skip
     assert [uncut.after(point) for point in (11, 13, 18, 30)] == [11, 17, 29, 31]
+
+
+UNITS = st.sampled_from(
+    ["a", "u", "0041", "\\\\", "\\n", '\\"', "\\u0041", "\\ud83d\\ude00", "\\ud83d"]
+)
+
+
+@settings(deadline=None)
+@given(st.lists(UNITS, max_size=12))
+def test_what_stands_before_a_place_is_read_from_near_it(units: list[str]) -> None:
+    """A pseudonym would be taken for a part of the word before it, or not be."""
+    for count in range(len(units) + 1):
+        read = "".join(units[:count])
+        text = read + "x" + "".join(units[count:])
+        assert last_unescaped(text, len(read)) == json_unescaped(read)[-1:]
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 9), st.integers(1, 4)), max_size=5)
+
+
+@settings(deadline=None)
+@given(SPANS, st.integers(0, 12), st.integers(1, 4))
+def test_places_cover_and_meet(drawn: list[tuple[int, int]], start: int, width: int) -> None:
+    """A pseudonym would be rewritten, or a token that nobody minted not be told."""
+    spans = [(first, first + size) for first, size in drawn]
+    end, places = start + width, Places(spans)
+    assert places.cover(start, end) == any(a <= start and end <= b for a, b in spans)
+    assert places.meet(start, end) == any(a < end and start < b for a, b in spans)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from app.domain.finding import CLEAN, Found
 from app.domain.policy import Stage
@@ -140,7 +141,8 @@ async def test_who_gives_up_waiting_is_not_read_later() -> None:
         linear.may_go_on.set()
         reader = Reader()
         await detector(free(), reader).inspect_slowly(Passage("I?"))
-    assert linear.here == 0
+        while linear.here:  # noqa: ASYNC110  # they are counted by other threads
+            await asyncio.sleep(0)
     assert linear.most == AT_ONCE
 
 
@@ -221,3 +223,22 @@ def test_what_the_vocabulary_does_not_know_is_not_fluent() -> None:
     pieces = Pieces([1, 1, 7], [0, 20, 40], [20, 40, 44])
     (window,) = windows(pieces, 1)
     assert window.fluency == 4 / 3
+
+
+def test_what_is_doubted_most_is_read_first() -> None:
+    """An attack at the end of a long text would never be read, because of mild doubts before it."""
+
+    class Unsure(Linear):
+        @override
+        def judged(self, reading: Reading) -> tuple[Bounds, Sums]:
+            bounds, _ = super().judged(reading)
+            return bounds, np.linspace(-0.9, 0.9, len(bounds))
+
+    linear, reader = Unsure(), Reader()
+    linear.may_go_on.set()
+    text = ("x" * WIDTH) * (2 * MOST) + "I" * WIDTH
+    found = detector(linear, reader).inspect(Passage(text))
+    assert isinstance(found, Found)
+    assert found.findings[-1].end == len(text)
+    assert max(window.end for window in reader.asked) == len(text)
+    assert min(window.start for window in reader.asked) >= MOST * WIDTH

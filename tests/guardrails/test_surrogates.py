@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.domain.finding import Found
 from app.domain.policy import PseudonymForm
+from app.domain.protocols import Original
 from app.guardrails.detectors import pii
 from app.guardrails.known import KnownPseudonyms
 from app.guardrails.passage import Passage
@@ -143,6 +144,16 @@ def test_numbers_may_be_grouped_anew(category: str, value: str, written: str) ->
     assert restorer.feed(f"Is it {text}?", is_end=True) == f"Is it {expected}?"
 
 
+def test_a_bracket_that_a_number_does_not_close_stays() -> None:
+    """A remark in brackets would lose the one that opens it."""
+    minter = Minter(KEY, SCOPE)
+    made = minter.mint("PHONE_NUMBER", "+1 212 555 7788", SURROGATE)
+    bare = made.removeprefix("+1 ").replace(" ", "-")
+    restorer = Restorer(KnownPseudonyms(minter.known))
+    told = restorer.feed(f"Call them ({bare} by day).", is_end=True)
+    assert told == "Call them (+1 212 555 7788 by day)."
+
+
 @pytest.mark.parametrize("beside", ["{}s", "Mc{}", "9{}", "{}9"])
 def test_a_part_of_a_longer_word_is_not_restored(beside: str) -> None:
     """Words and numbers that merely hold a surrogate are changed."""
@@ -150,3 +161,31 @@ def test_a_part_of_a_longer_word_is_not_restored(beside: str) -> None:
     for category, value in (("PERSON", "Mary Smith"), ("PHONE_NUMBER", "212-555-7788")):
         text = beside.format(minter.mint(category, value, SURROGATE))
         assert Restorer(KnownPseudonyms(minter.known)).feed(text, is_end=True) == text
+
+
+def test_nothing_begins_inside_an_escape() -> None:
+    """A line break of JSON with a word behind it would become somebody's name."""
+    known = KnownPseudonyms({"Niamh": Original("PERSON", "Mary")})
+    for text, count in ((r'{"a": "x\niamh"}', 0), (r'{"a": "x\nNiamh"}', 1)):
+        found, _ = known.scan(text, 0, is_end=True, is_json=True)
+        assert len(found) == count
+
+
+def test_what_stands_far_apart_is_no_pseudonym() -> None:
+    """A value would come back in place of a long row of marks that only begins as its token."""
+    minter = Minter(KEY, SCOPE)
+    token = minter.mint("EMAIL_ADDRESS", "a@b.c")
+    known = KnownPseudonyms(minter.known)
+    for marks, count in ((16, 1), (17, 0)):
+        found, _ = known.scan(token[:5] + "*" * marks + token[5:], 0, is_end=True)
+        assert len(found) == count
+
+
+def test_behind_a_run_that_is_longer_than_is_remembered_nothing_comes_back() -> None:
+    """An address could be made so long that its beginning is forgotten."""
+    minter = Minter(KEY, SCOPE)
+    token = minter.mint("EMAIL_ADDRESS", "a@b.c")
+    known = KnownPseudonyms(minter.known)
+    for length, value in ((8192, token), (8000, "a@b.c")):
+        run = "https://x.test/"[:15] * (length == 8192) + "x" * length
+        assert Restorer(known).feed(f"{run}{token}", is_end=True) == run + value

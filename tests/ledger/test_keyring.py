@@ -93,3 +93,10 @@ def test_sealed_bytes_open_only_unchanged(
     ):
         with pytest.raises(LedgerError):
             unseal(other_key, other_sealed, other_context)
+
+
+def test_names_that_run_together_are_not_mixed_up() -> None:
+    """A session of one key would be found under another key, where both read alike in a row."""
+    keyring = Keyring(bytes(32))
+    assert keyring.scope("t", "a", "bc") != keyring.scope("t", "ab", "c")
+    assert keyring.lookup("t", "subject", "x") != keyring.lookup("t", "subjectx", "")

@@ -12,11 +12,12 @@ from app.domain import protocols
 from app.domain.decision import Outcome
 from app.domain.errors import LedgerError, RequestError
 from app.domain.record import Status
-from app.ledger.entries import Kind
+from app.ledger.entries import Kind, checkpoint_line
+from app.ledger.keyring import Keyring, signature_checker
 from app.ledger.ledger import Ledger
 from app.ledger.records import KeptText, RecordFilter
 from app.ledger.schema import ENTRIES
-from app.ledger.verify import Intact
+from app.ledger.verify import Broken, Damage, Intact, verify
 from tests.ledger.exchanges import NOON, TRACE, StandingClock, closing, counting, opening
 
 
@@ -332,6 +333,11 @@ async def test_orphans_are_looked_for_behind_checkpoints_too(
     result = await second.verify()
     assert isinstance(result, Intact)
     assert (result.entries, result.checkpoints) == (1202, 1)
+    # The checkpoint that the writer took on its way is signed.
+    signed = await second.verify(is_signed=signature_checker(second.public_key))
+    assert isinstance(signed, Intact)
+    other = await second.verify(is_signed=signature_checker(Keyring(bytes(32)).public_key))
+    assert isinstance(other, Broken)
     await second.stop()
 
 
@@ -375,6 +381,48 @@ async def test_a_task_that_fails_fails_alone(ledger: Ledger) -> None:
     assert isinstance(answers[1], ZeroDivisionError)
     assert answers[2] is None
     assert await ids(ledger, RecordFilter("acme")) == ["r2", "r1"]
+
+
+async def test_checkpoints_are_signed(
+    ledger: Ledger, url: str, key_file: Path, clock: StandingClock
+) -> None:
+    """Whoever changes the place where checkpoints are kept could forge them."""
+    await ledger.open(opening("r1"))
+    (head,) = await ledger.checkpoint()
+    lines = [line async for line in ledger.export()]
+    pem = ledger.public_key
+    await ledger.close(closing("r1"))
+    is_signed = signature_checker(pem)
+    assert isinstance(await ledger.verify([head], is_signed=is_signed), Intact)
+    signature = head[head.index(b',"signature"') : -1]
+    other = Keyring(bytes(32))
+    raw = head[head.index(b":{") + 1 : -len(signature) - 1]
+    for forged in (
+        head.replace(signature, b""),
+        head.replace(signature, b',"signature":null'),
+        head.replace(signature, b',"signature":"AAAA"'),
+        head.replace(signature, b',"signature":"no base64"'),
+        checkpoint_line(raw, other.sign(raw)),
+        checkpoint_line(raw.replace(b'"seq":1', b'"seq":2'), signature[14:-1].decode()),
+    ):
+        found = verify(lines, at=clock.now(), checkpoints=[forged], is_signed=is_signed)
+        assert isinstance(found, Broken), forged
+        assert found.damage is Damage.FORGED_SIGNATURE, forged
+        # Among the export's own lines, too: those of its checkpoints.
+        found = verify([forged, *lines], at=clock.now(), is_signed=is_signed)
+        assert isinstance(found, Broken)
+        assert found.damage is Damage.FORGED_SIGNATURE
+    again = await Ledger.start(url, key_file, clock, counting("again"))
+    assert again.public_key == pem, "the key changes with the process"
+    await again.stop()
+    assert other.public_key != pem
+
+
+@pytest.mark.parametrize("pem", [b"", b"no key", b"-----BEGIN PUBLIC KEY-----\nAAAA\n"])
+def test_what_is_no_key_checks_nothing(pem: bytes) -> None:
+    """Any signature would count, or none, and nobody be told why."""
+    with pytest.raises(LedgerError, match="banneton records key"):
+        signature_checker(pem)
 
 
 async def test_a_changed_entry_shows_in_verify(ledger: Ledger) -> None:

@@ -111,7 +111,9 @@ async def kitchen(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(ledger.stop)
         backends: dict[str, Backend] = {
-            one.route.backend: backend for one in loaded.served.values()
+            target.backend: backend
+            for one in loaded.served.values()
+            for target in one.route.all_targets
         }
         reach = await open_reach(project.settings, backends, SystemClock(), new_id, stack)
         steps = Steps(

@@ -134,12 +134,15 @@ async def test_an_outage_at_the_input_ends_closed(root: Path, how: str) -> None:
         assert 'banneton_detector_unchecked_total{detector="flaky"} 2.0' in metrics
 
 
+@pytest.mark.parametrize("text", ["planted text", "planted text, ask-banned"])
 @pytest.mark.parametrize("how", ["raises", "hangs"])
-async def test_an_appeal_that_nobody_could_look_at_is_not_kept(root: Path, how: str) -> None:
+async def test_an_appeal_that_nobody_could_look_at_is_not_kept(
+    root: Path, how: str, text: str
+) -> None:
     """What a detector would have hidden is kept, shown to people, and written into a case."""
     async with shaky(root, how=how, stage="input", then="flag", on_unchecked="") as (http, _):
         made = (await ask(http)).json()["banneton"]
-        appeal = {"request_id": made["request_id"], "appeal": {"text": "planted text"}}
+        appeal = {"request_id": made["request_id"], "appeal": {"text": text}}
         for _again in range(2):
             answer = await http.post("/v1/feedback", json=appeal)
             assert answer.status_code == 503

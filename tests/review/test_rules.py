@@ -9,7 +9,18 @@ import pytest
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from app.domain.policy import Action, DetectSpec, Mode, Policy, Rule, Stage, Step, Steps, Waiver
+from app.domain.policy import (
+    Action,
+    DetectSpec,
+    Mode,
+    Policy,
+    Rule,
+    Stage,
+    Step,
+    Steps,
+    Waiver,
+    waivers_on,
+)
 from app.review.change import Effect
 from app.review.concerns.policies import changes_of_policy
 from app.review.concerns.rules import Pair, differences_of_steps
@@ -225,3 +236,13 @@ def test_what_nobody_compares_is_weaker() -> None:
     was, now = (Policy("p", AUDIENCES, "public", (rule,)) for rule in rules)
     (change,) = changes_of_policy(Pair(was, now, lambda *_: True, TODAY))
     assert (change.effect, change.concern) == (Effect.WEAKER, "sieve")
+
+
+def test_a_waiver_holds_on_its_last_day_and_not_after() -> None:
+    """A rule would be strict a day too early, or lowered a day too long."""
+    waiver = Waiver("r", "public", Action.FLAG, "why", "ann", TODAY)
+    rule = Rule("r", frozenset({Stage.INPUT}), DetectSpec("words"), {"public": ()})
+    policy = Policy("p", ("public",), "public", (rule,), (waiver,))
+    for days, holds in ((-1, True), (0, True), (1, False)):
+        day = TODAY + timedelta(days=days)
+        assert waivers_on(policy, "r", "public", day) == ((waiver,) if holds else ())

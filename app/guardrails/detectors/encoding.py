@@ -13,6 +13,8 @@ from app.guardrails.decode import decoded_readings
 from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.fold import fold
 from app.guardrails.passage import Layer, Passage
+from app.guardrails.regex import longest
+from app.guardrails.strictness import chooses_all_of
 
 _NAME = "encoding"
 _REVISION = "1"
@@ -125,9 +127,7 @@ class EncodingDetector:
 
     def __init__(self) -> None:
         self.shapes: tuple[str, ...] | None = tuple(form.pattern for form in _FORMS)
-        longest = re2.Options()
-        longest.longest_match = True
-        self._patterns = [re2.compile(form.pattern, longest) for form in _FORMS]
+        self._patterns = [longest(form.pattern) for form in _FORMS]
         self._screen = re2.Set.SearchSet()
         for form in _FORMS:
             self._screen.Add(form.pattern)
@@ -160,7 +160,7 @@ def _selects(settings: EncodingSettings, finding: Finding) -> bool:
 
 
 def _is_as_strict(settings: EncodingSettings, other: EncodingSettings) -> bool:
-    covers = not settings.kinds or (bool(other.kinds) and set(settings.kinds) >= set(other.kinds))
+    covers = chooses_all_of(settings.kinds, other.kinds)
     return covers and settings.min_score <= other.min_score
 
 

@@ -17,7 +17,7 @@ from app.guardrails.fold import fold
 from app.guardrails.grounds import Grounds, markers, names, numbers, parts, words
 from app.guardrails.matches import in_order
 from app.guardrails.passage import Passage
-from app.guardrails.places import Span
+from app.guardrails.places import Places, Span
 from app.guardrails.sentences import sentences
 
 _NAME = "grounding"
@@ -133,9 +133,9 @@ def _gaps(sentence: str, grounds: Grounds) -> Iterator[_Gap]:
     yield from (
         _Gap(start, end, "citation", 0.9) for (start, end), is_there in cited if not is_there
     )
+    places = Places(place for place, _ in cited)
     for (start, end), number in numbers(sentence):
-        is_cited = any(first <= start and end <= last for (first, last), _ in cited)
-        if not (is_cited or grounds.has_number(number)):
+        if not (places.cover(start, end) or grounds.has_number(number)):
             yield _Gap(start, end, "number", 0.3 if _SMALL.fullmatch(number) else 0.8)
     for (start, end), name in names(sentence):
         if not grounds.has_name(name):

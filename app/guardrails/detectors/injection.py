@@ -10,7 +10,8 @@ from app.domain.persona import FileModel
 from app.domain.policy import Stage
 from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.passage import Layer, Passage
-from app.guardrails.tiers import Tier, is_strong
+from app.guardrails.strictness import chooses_all_of
+from app.guardrails.tiers import Tier, is_strong, same_models
 
 if TYPE_CHECKING:
     from app.guardrails.linear import Head
@@ -143,11 +144,11 @@ def _selects(settings: InjectionSettings, finding: Finding) -> bool:
 
 
 def _is_as_strict(settings: InjectionSettings, other: InjectionSettings) -> bool:
-    covers = not settings.categories or (
-        bool(other.categories) and set(settings.categories) >= set(other.categories)
+    return (
+        chooses_all_of(settings.categories, other.categories)
+        and same_models(settings.tier, other.tier)
+        and settings.min_score <= other.min_score
     )
-    is_alike = (settings.tier is Tier.FAST) == (other.tier is Tier.FAST)
-    return covers and is_alike and settings.min_score <= other.min_score
 
 
 KIND = DetectorKind(

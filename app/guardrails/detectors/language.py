@@ -17,7 +17,7 @@ from app.guardrails.passage import Passage
 from app.guardrails.places import Span
 
 _NAME = "language"
-_REVISION = "py3langid-0.4"
+_REVISION = "2 py3langid-0.4"
 
 _WINDOW = 500
 _MOST_WINDOWS = 6
@@ -26,7 +26,12 @@ _FEWEST_LETTERS = 20
 """A letter that is a word or syllable of its own counts as two."""
 _NO_LANGUAGE = "zxx"
 
-_NO_PROSE = re.compile(r"```(?s:.*?)(?:```|\Z)|`[^`\n]*`|\S+@\S+|(?:https?://|www\.)\S+|[\d_]+")
+# Linear: an address begins where a word does, and is of ASCII, so that what has no blanks (Chinese,
+# for one) is no address from end to end.
+_NO_PROSE = re.compile(
+    r"```(?s:.*?)(?:```|\Z)|`[^`\n]*`|(?<![A-Za-z0-9.%+_-])[A-Za-z0-9.%+_-]{1,64}@[A-Za-z0-9.-]+"
+    r"|(?:https?://|www\.)[!-~]+|[\d_]+"
+)
 _LETTER = re.compile(r"[^\W\d_]")
 _WIDE = re.compile("[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\U00020000-\U0003ffff]")
 

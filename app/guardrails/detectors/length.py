@@ -12,6 +12,7 @@ from app.domain.finding import CLEAN, Detection, Finding, Found
 from app.domain.persona import FileModel
 from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.passage import Passage
+from app.guardrails.strictness import is_at_most
 
 _NAME = "length"
 _REVISION = "1"
@@ -103,13 +104,10 @@ def _selects(settings: LengthSettings, finding: Finding) -> bool:
 
 
 def _is_as_strict(settings: LengthSettings, other: LengthSettings) -> bool:
-    def holds(limit: int | None, than: int | None) -> bool:
-        return than is None or (limit is not None and limit <= than)
-
     return (
-        holds(settings.max_chars, other.max_chars)
-        and holds(settings.max_words, other.max_words)
-        and holds(settings.max_lines, other.max_lines)
+        is_at_most(settings.max_chars, other.max_chars)
+        and is_at_most(settings.max_words, other.max_words)
+        and is_at_most(settings.max_lines, other.max_lines)
     )
 
 

@@ -5,15 +5,15 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Literal, NamedTuple
 
-import re2
 from pydantic import AfterValidator, Field
 
 from app.domain.finding import CLEAN, FLOOR, Detection, Finding, Found
 from app.domain.persona import FileModel
 from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.fold import fold
-from app.guardrails.hosts import is_within, readable, resembles
+from app.guardrails.hosts import is_within, listed_host, readable, resembles
 from app.guardrails.passage import Layer, Passage
+from app.guardrails.regex import longest
 
 _NAME = "links"
 _REVISION = "2"
@@ -78,17 +78,10 @@ _PERSONAL = re.compile(
 _IMAGE_DATA = re.compile(r"data:image/(?:png|jpeg|gif|webp)\b", re.IGNORECASE)
 
 
-def _host(entry: str) -> str:
-    host = entry.lower().rstrip(".")
-    if not re.fullmatch(r"[a-z0-9\-]+(?:\.[a-z0-9\-]+)*", host):
-        raise ValueError("write a host such as example.com, without scheme, port or path")
-    return host
-
-
 class LinksSettings(FileModel):
     """Which addresses are allowed, and which kinds of trick a rule is about."""
 
-    allow: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
+    allow: tuple[Annotated[str, AfterValidator(listed_host)], ...] = ()
     """Hosts that may be linked to, with their subdomains. Where given, every other host is found
     as ``host``; empty means that any host may."""
     kinds: tuple[Kind, ...] = (
@@ -129,11 +122,7 @@ class LinksDetector:
         self.spec = _spec(settings)
         self.shapes: tuple[str, ...] | None = _SHAPES
         self._allowed = settings.allow
-        longest = re2.Options()
-        longest.longest_match = True
-        self._web, self._scheme, self._image, self._reference, self._text = (
-            re2.compile(shape, longest) for shape in _SHAPES
-        )
+        self._web, self._scheme, self._image, self._reference, self._text = map(longest, _SHAPES)
 
     def inspect(self, passage: Passage) -> Detection:
         """Every address, in every layer."""

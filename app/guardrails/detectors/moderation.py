@@ -75,7 +75,7 @@ class ModerationDetector:
             body = orjson.dumps({"model": self._model, "input": text})
         except orjson.JSONEncodeError:
             raise DetectorError("the text holds half of a surrogate pair") from None
-        scores = _read(await outside.post(self._endpoint, body))
+        scores = await outside.post(self._endpoint, body, _read)
         found = tuple(
             Finding(
                 _NAME, category, score, "", 0, len(text), _REVISION, "scored outside", self.spec
@@ -86,7 +86,7 @@ class ModerationDetector:
         return Found(found) if found else CLEAN
 
 
-def _read(answer: bytes) -> dict[str, float]:
+def _read(answer: str) -> dict[str, float]:
     """The score of each category."""
     try:
         result = _Moderation.model_validate_json(answer).results[0]

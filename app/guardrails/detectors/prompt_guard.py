@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Literal, assert_never
 
 import orjson
@@ -122,9 +123,8 @@ class PromptGuardDetector:
             body = orjson.dumps(asked)
         except orjson.JSONEncodeError:
             raise DetectorError("the text holds half of a surrogate pair") from None
-        answer = await outside.post(settings.endpoint, body)
         try:
-            return read(answer, len(texts))
+            return await outside.post(settings.endpoint, body, partial(read, count=len(texts)))
         except ValueError:  # pydantic's errors are such too
             raise DetectorError("the endpoint's answer is not one about these texts") from None
 
@@ -143,7 +143,7 @@ def _windows(length: int, size: int) -> Iterator[tuple[int, int]]:
         start += size // 2
 
 
-def _read_vllm(answer: bytes, count: int) -> list[float]:
+def _read_vllm(answer: str, count: int) -> list[float]:
     """The probability of an attack for each text.
 
     Only the likelier label is named; its probability is the greater of the two.
@@ -154,7 +154,7 @@ def _read_vllm(answer: bytes, count: int) -> list[float]:
     return [max(each.probs) if _LABELS[each.label] else min(each.probs) for each in data]
 
 
-def _read_tei(answer: bytes, count: int) -> list[float]:
+def _read_tei(answer: str, count: int) -> list[float]:
     """The probability of an attack for each text."""
     predictions = _PREDICTION.validate_json(answer)
     scores = [[each.score for each in labels if _LABELS[each.label]] for labels in predictions]

@@ -12,6 +12,7 @@ from app.domain.persona import FileModel
 from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.matches import spec_digest
 from app.guardrails.passage import Passage
+from app.guardrails.strictness import is_at_most
 
 _NAME = "readability"
 _REVISION = "1"
@@ -36,8 +37,9 @@ _NO_PROSE = re.compile(
     r"```(?s:.*?)(?:```|\Z)|`[^`\n]*`|(?:https?://|www\.)\S+|^[ \t]*\|.*$", re.MULTILINE
 )
 _MARK = re.compile(r"^[ \t]*(?:#{1,6}|[-*+•]|\d{1,3}[.)])[ \t]+", re.MULTILINE)
-# A sentence ends at its full stop, at an empty line, and before a line that Markdown marks.
-_END = re.compile(r"[.!?]+[\"'”’)\]*_]*(?=\s|\Z)|\n\s*\n|\n(?=\x00)|[。！？；]+|\Z")
+# A sentence ends at its full stop, at an empty line, and before a line that Markdown marks. A row
+# of full stops is read from its beginning alone, so that the time is linear in its length.
+_END = re.compile(r"(?<![.!?])[.!?]+[\"'”’)\]*_]*(?=\s|\Z)|\n\s*\n|\n(?=\x00)|[。！？；]+|\Z")
 _WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)*")
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _KANA = re.compile("[\u3040-\u30ff]")
@@ -187,14 +189,11 @@ def _selects(settings: ReadabilitySettings, finding: Finding) -> bool:
 
 
 def _is_as_strict(settings: ReadabilitySettings, other: ReadabilitySettings) -> bool:
-    def holds(most: float | None, than: float | None) -> bool:
-        return than is None or (most is not None and most <= than)
-
     lowest, than = settings.min_grade, other.min_grade
     return (
-        holds(settings.max_grade, other.max_grade)
-        and holds(settings.max_sentence_chars, other.max_sentence_chars)
-        and holds(settings.max_rare_share, other.max_rare_share)
+        is_at_most(settings.max_grade, other.max_grade)
+        and is_at_most(settings.max_sentence_chars, other.max_sentence_chars)
+        and is_at_most(settings.max_rare_share, other.max_rare_share)
         and (than is None or (lowest is not None and lowest >= than))
     )
 

@@ -14,6 +14,7 @@ from app.guardrails.matches import in_order, spec_digest
 from app.guardrails.passage import Passage
 from app.guardrails.places import Span
 from app.guardrails.sentences import sentences
+from app.guardrails.strictness import is_at_most
 
 if TYPE_CHECKING:
     import numpy as np
@@ -177,13 +178,10 @@ def _selects(settings: RepetitionSettings, finding: Finding) -> bool:
 
 
 def _is_as_strict(settings: RepetitionSettings, other: RepetitionSettings) -> bool:
-    def holds(limit: int | None, than: int | None) -> bool:
-        return than is None or (limit is not None and limit <= than)
-
     return (
-        holds(settings.max_run, other.max_run)
-        and holds(settings.max_turns, other.max_turns)
-        and holds(settings.max_same, other.max_same)
+        is_at_most(settings.max_run, other.max_run)
+        and is_at_most(settings.max_turns, other.max_turns)
+        and is_at_most(settings.max_same, other.max_same)
     )
 
 

@@ -1,5 +1,6 @@
 """Ask a service of your own, in the format ``banneton.guard/1``."""
 
+from functools import partial
 from typing import Annotated, Literal, Self
 
 import orjson
@@ -80,7 +81,7 @@ class WebhookDetector:
             body = orjson.dumps(asked)
         except orjson.JSONEncodeError:
             raise DetectorError("the text holds half of a surrogate pair") from None
-        places = _read(await outside.post(self._endpoint, body), len(text))
+        places = await outside.post(self._endpoint, body, partial(_read, length=len(text)))
         found = in_order({self._finding(place) for place in places if place.score >= FLOOR})
         return Found(found) if found else CLEAN
 
@@ -98,7 +99,7 @@ class WebhookDetector:
         )
 
 
-def _read(answer: bytes, length: int) -> list[_Place]:
+def _read(answer: str, length: int) -> list[_Place]:
     try:
         places = _Answer.model_validate_json(answer).findings
     except ValidationError:

@@ -24,6 +24,7 @@ from app.guardrails.recognizers.context import (
     searcher,
 )
 from app.guardrails.recognizers.labelled import Labelled
+from app.guardrails.regex import longest
 
 
 class Source(Protocol):
@@ -171,15 +172,6 @@ class StreetRecognizer:
         """Every address."""
         del entities  # there is one kind
         return _read_all(self, self._street, text)
-
-
-def longest(pattern: str) -> "re2._Regexp":
-    """A pattern whose matches are leftmost and longest, as those of shapes are."""
-    options = re2.Options()
-    options.longest_match = True
-    options.log_errors = False
-    options.max_mem = 64 << 20
-    return re2.compile(pattern, options)
 
 
 def _read_all(

@@ -26,9 +26,6 @@ class Tagged:
     explanation: str
 
 
-Span = tuple[int, int]
-
-
 class Tagger(Protocol):
     """A model of one language. Not safe to call from two threads at once."""
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 from app.catalog.tier import wider_sinks
 from app.domain.policy import Categories, KeepContent, Policy, Restore, Waiver
 from app.review.change import Change, Effect, listed
-from app.review.concerns.rules import Pair, changes_of_rules
+from app.review.concerns.rules import Pair, changes_of_rules, does_less
 
 _COMPARED = frozenset(
     {"id", "audiences", "default_audience", "rules", "waivers", "keep", "restore", "extends"}
@@ -16,7 +16,7 @@ _COMPARED = frozenset(
 def changes_of_policy(pair: Pair) -> Iterator[Change]:
     """All that is different about a policy, whoever is served under it."""
     yield from changes_of_rules(pair)
-    yield from _changes_of_audiences(pair.before, pair.after)
+    yield from _changes_of_audiences(pair)
     yield from _changes_of_waivers(pair)
     yield from _changes_of_keep(pair.before, pair.after)
     yield from _changes_of_restore(pair.before, pair.after)
@@ -33,7 +33,8 @@ def changes_of_policy(pair: Pair) -> Iterator[Change]:
         yield Change(Effect.CHANGED, "rules", "the rules stand in another order", keys=("rules",))
 
 
-def _changes_of_audiences(before: Policy, after: Policy) -> Iterator[Change]:
+def _changes_of_audiences(pair: Pair) -> Iterator[Change]:
+    before, after = pair.before, pair.after
     keys = ("audiences", "strictest_first")
     if gone := [name for name in before.audiences if name not in after.audiences]:
         what = f"the audience {listed(gone)} is gone; requests for it are refused"
@@ -52,10 +53,12 @@ def _changes_of_audiences(before: Policy, after: Policy) -> Iterator[Change]:
             yield Change(Effect.STRICTER, "audiences", what, audiences=(limit,), keys=keys)
     ours, theirs = after.default_audience, before.default_audience
     if ours != theirs:
-        effect = Effect.CHANGED
         if theirs in after.audiences:
             stricter = after.is_stricter_or_same(ours, theirs)
             effect = Effect.STRICTER if stricter else Effect.WEAKER
+        else:  # under another name, rules may do less for whom they are
+            is_weaker = does_less(pair, ours, theirs)
+            effect = Effect.WEAKER if is_weaker else Effect.CHANGED
         what = f"who names no audience is served as {ours} instead of {theirs}"
         yield Change(effect, "audiences", what, keys=("audiences", "default"))
 

@@ -202,6 +202,23 @@ def differences_of_steps(after: Steps, before: Steps) -> list[tuple[Effect, str]
     ]
 
 
+def does_less(pair: Pair, ours: str, theirs: str) -> bool:
+    """Whether a rule does less for one audience now than it did for another one before."""
+
+    def steps(policy: Policy, rule_id: str, audience: str) -> Steps:
+        rule = rule_by_id(policy.rules, rule_id)
+        said = () if rule is None else rule.then[audience]
+        return steps_under(said, waivers_on(policy, rule_id, audience, pair.today))
+
+    return any(
+        effect is Effect.WEAKER
+        for rule in pair.before.rules
+        for effect, _ in differences_of_steps(
+            steps(pair.after, rule.id, ours), steps(pair.before, rule.id, theirs)
+        )
+    )
+
+
 def _scores(start: float, end: float | None) -> str:
     if end is None:
         return f"from score {start:g} on " if start else ""

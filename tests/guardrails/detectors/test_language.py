@@ -37,6 +37,13 @@ def test_another_language_at_the_end_of_a_long_text_is_found_there() -> None:
     assert findings(detect(detector, Passage(english))) == ()
 
 
+def test_a_long_text_without_a_blank_is_read_to_its_end() -> None:
+    """Chinese puts no blanks between words: a long text would keep the process for minutes."""
+    detector = KIND.build(LanguageSettings(allow=("en",)))
+    found = findings(detect(detector, Passage("我可以用简单的话给您解释合同" * 40_000)))
+    assert {finding.category for finding in found} == {"not_allowed"}
+
+
 def test_without_the_model_a_policy_does_not_load() -> None:
     """A policy would load whose rule can never look, or its author not know what to install."""
     code = (

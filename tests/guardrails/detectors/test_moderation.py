@@ -44,6 +44,21 @@ async def test_scores_reach_the_rule(row: Row) -> None:
     assert told == row.get("finds", {})
 
 
+async def test_the_same_is_asked_once() -> None:
+    """Every turn of a conversation would ask again about all turns before it."""
+    async with far() as there:
+        told: list[Row] = [{"body": {}}, {"scores": {"hate": 0.9}}, {"scores": {"hate": 0.2}}]
+        there.services.answer = lambda _body: json_reply(answer(told.pop(0)))
+        refused = await ask(there, {"moderation": {}}, TEXT)
+        assert len(refused.unchecked) == 1
+        first = await ask(there, {"moderation": {}}, TEXT)
+        assert await ask(there, {"moderation": {}}, TEXT) == first
+        assert [each.score for each in first.findings] == [0.9]
+        other = await ask(there, {"moderation": {}}, TEXT, tenant="another")
+        assert [each.score for each in other.findings] == [0.2]
+        assert len(there.services.requests) == 3
+
+
 @pytest.mark.parametrize("row", rows("moderation", "unchecked"))
 async def test_another_answer_leaves_the_text_unchecked(row: Row) -> None:
     """An answer that says nothing about the text would count as harmless."""

@@ -20,8 +20,9 @@ from typing_extensions import override
 from app.domain.finding import CLEAN, FLOOR, Detection, Finding, Found
 from app.guardrails.detectors import names
 from app.guardrails.passage import Passage
+from app.guardrails.taggers.elsewhere import CueTagger
 from app.guardrails.taggers.reader import TextReader, models
-from app.guardrails.taggers.structured import Structured
+from app.guardrails.taggers.structured import Structured, people_before
 from app.guardrails.taggers.tagged import ENTITIES, LONGEST, PERSON, Tagged, pieces
 
 CASES: list[dict[str, Any]] = yaml.load(
@@ -103,6 +104,17 @@ def test_each_language_goes_to_its_tagger() -> None:
     reader(english, chinese).read(text, NEVER)
     assert english.shown == ["This is the house."]
     assert chinese.shown == ["我住在北京。"]
+
+
+def test_a_row_of_dashes_is_read_in_one_go() -> None:
+    """One line of a text would keep the whole process for hours."""
+    assert CueTagger().tags("A-" * (LONGEST // 2)) == []
+    assert people_before("A-" * 80 + "@", [Structured("EMAIL_ADDRESS", 159, 160)]) == []
+    text = "Ödön-Braun AG, Zoë Łukasz <z@example.com>"
+    (firm,) = CueTagger().tags(text)
+    assert text[firm.start : firm.end] == "Ödön-Braun AG"
+    (person,) = people_before(text, [Structured("EMAIL_ADDRESS", 27, 40)])
+    assert text[person.start : person.end] == "Zoë Łukasz"
 
 
 def test_what_has_a_form_is_no_name() -> None:

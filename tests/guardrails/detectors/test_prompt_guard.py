@@ -86,7 +86,8 @@ def attacks(body: Json) -> Reply:
 @pytest.mark.parametrize("at", [0, 95, 149, 3000, 8994])
 async def test_an_attack_is_found_wherever_it_stands(wire: str, at: int) -> None:
     """The end of a long text would not be read, or an attack at the edge of two windows missed."""
-    text = "." * at + "attack" + "." * (8994 - at)
+    numbers = "".join(f"{number:04}." for number in range(1800))  # no two windows are alike
+    text = numbers[:at] + "attack" + numbers[at:8994]
     detect: dict[str, Any] = {"endpoint": wire, "wire": wire, "window_chars": 100}
     async with far() as there:
         there.services.answer = attacks

@@ -55,6 +55,13 @@ def test_the_grade_is_flesch_and_kincaids() -> None:
     assert english_grade(text) == pytest.approx(0.39 * 9 + 11.8 * 12 / 9 - 15.59)
 
 
+def test_a_long_row_of_full_stops_comes_to_an_end() -> None:
+    """A text of nothing else would keep the process for minutes."""
+    text = "Read on " * 40 + "." * 500_000 + "q"
+    assert english_grade(text) == pytest.approx(27.8, abs=1)
+    assert english_grade("The cat sat on the mat with a hat... " * 4) is not None
+
+
 def test_chinese_is_measured_by_sentence_and_character() -> None:
     """Bounds would mean something else than the page says."""
     assert chinese_measures("我们今天去看电影吧。" * 7) == (9, 0)

@@ -80,6 +80,16 @@ async def test_what_a_service_is_asked() -> None:
     }
 
 
+async def test_a_service_of_ones_own_is_asked_every_time() -> None:
+    """A service that counts, or whose list has changed, would be answered for from memory."""
+    clean = {"version": "banneton.guard/1", "findings": []}
+    async with far() as there:
+        there.services.answer = lambda _body: json_reply(clean)
+        for _ in range(2):
+            await ask(there, {"webhook": {"endpoint": "guard"}}, TEXT)
+        assert len(there.services.requests) == 2
+
+
 async def test_a_forged_request_is_refused() -> None:
     """Anybody who knows the address could ask in the gateway's name: the fake would let them."""
     async with far() as there:
