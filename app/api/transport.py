@@ -190,7 +190,12 @@ class Call:
         self.has_started = True
         if not self.request_id:
             self.request_id = self.parts.new_id()
-        head = [(b"content-type", content_type), (b"x-request-id", self.request_id.encode())]
+        request_id = self.request_id.encode()
+        head = [
+            (b"content-type", content_type),
+            (b"x-request-id", request_id),
+            (b"request-id", request_id),  # as Anthropic's clients look for it
+        ]
         await self._send(
             {"type": "http.response.start", "status": status, "headers": head + headers}
         )

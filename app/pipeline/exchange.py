@@ -1,7 +1,7 @@
 """The order of the steps: guard in, compose, record, backend, guard out, record."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -11,17 +11,12 @@ from app.domain.clock import Clock, NewId
 from app.domain.conduct import Measured
 from app.domain.conversation import (
     Conversation,
-    Message,
-    Origin,
-    Role,
     Segment,
-    TextPart,
 )
 from app.domain.decision import Decision, Outcome, Trace, severest
 from app.domain.errors import BackendError, RequestError
 from app.domain.events import Finish, FinishReason, StreamEvent, Usage
 from app.domain.policy import KeepContent
-from app.domain.prompt import SystemPrompt
 from app.domain.protocols import (
     Backend,
     Caller,
@@ -32,7 +27,6 @@ from app.domain.protocols import (
     PseudonymVault,
 )
 from app.domain.record import Closing, Opening, Status, Timings
-from app.domain.tokens import token_units, tokens_of
 from app.guardrails.context import Context
 from app.guardrails.decide import outcome_of
 from app.guardrails.evaluate import History, inspect_segments
@@ -41,12 +35,14 @@ from app.guardrails.release import OutputGuard
 from app.guardrails.share import draw_of
 from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Stopped, Summary
 from app.pipeline.answering import Answering
+from app.pipeline.asked import estimate_tokens_of, with_prompt
 from app.pipeline.conduct import Measuring, refuse_overriding
 from app.pipeline.loaded import Served
 from app.pipeline.ready import Ready
 from app.pipeline.replies import reply_to
 from app.pipeline.sampling import bounded
 from app.pipeline.segments import segments, with_texts
+from app.pipeline.turns import Answer, to_keep
 from app.telemetry.metrics import Metrics
 
 
@@ -107,6 +103,9 @@ class Exchange:
         self._outcome = Outcome.ALLOW
         self._findings = Findings()
         self._answering: Answering | None = None
+        self._turns: Answer | None = None
+        """Set where others may go on from this exchange."""
+        self._reply: str | None = None
         self._measuring = Measuring(
             ask.served.behaviours,
             ask.conversation.wishes.scenario,
@@ -172,18 +171,17 @@ class Exchange:
         prompt = ask.served.prompt.compose(wishes.scenario, wishes.variables)
         self._note(inspection.trace, inspection.decisions, inspection.outcome)
         self._input_ms = self._elapsed_ms()
-        system = Message(Role.SYSTEM, Origin.PERSONA, (TextPart(prompt.text),))
-        asked = replace(conversation, sampling=sampling, messages=(system, *conversation.messages))
+        asked = replace(with_prompt(conversation, prompt), sampling=sampling)
         if inspection.stop is None:
-            self._choose(asked, inspection.texts.values(), prompt)
+            self._choose(asked)
         return Ready(inspection, minter, prompt, asked)
 
-    def _choose(self, asked: Conversation, texts: Iterable[str], prompt: SystemPrompt) -> None:
+    def _choose(self, asked: Conversation) -> None:
         """Settle which models are asked; a request that none takes is refused here."""
         ask, route = self._ask, self._ask.served.route
         tokens = 0
         if any(each.when.max_context_tokens is not None for each in route.all_targets):
-            tokens = prompt.tokens + tokens_of(sum(token_units(text) for text in texts))
+            tokens = estimate_tokens_of(asked)
         unit = f"{route.id}:{self._unit}"
         draw = draw_of(self._steps.pseudonym_key, ask.caller.tenant, unit)
         asker = Asker(ask.served.persona.id, ask.audience, draw)
@@ -224,6 +222,8 @@ class Exchange:
         answering = self._answering = Answering(new_guard, self._asked, self._measuring)
         async with aclosing(answering.run(ready.asked, context, self._outside)) as answer:
             async for event in answer:
+                if self._turns is not None:
+                    self._turns.add(event)
                 yield event
         self._finish = answering.finish
         if answering.stop is not None:
@@ -255,6 +255,7 @@ class Exchange:
         self._finish = FinishReason.CONTENT_FILTER
         reply = reply_to(persona, outcome, self._ask.conversation.messages)
         stop = Stopped(outcome, reply, is_error=persona.on_block == "error")
+        self._reply = None if stop.is_error else reply
         return stop, Finish(FinishReason.CONTENT_FILTER)
 
     def _bound(self, texts: Sequence[Segment]) -> None:
@@ -290,6 +291,9 @@ class Exchange:
     def _opening(self, ready: Ready) -> Opening:
         ask, inspection = self._ask, ready.inspection
         served, caller, policy = ask.served, ask.caller, ask.served.plan.policy
+        keeps = policy.keep.content is KeepContent.REWRITTEN and inspection.stop is None
+        if keeps and ask.conversation.keeps_turns is not False:
+            self._turns = Answer()
         return Opening(
             request_id=ask.request_id,
             at=self._steps.clock.now(),
@@ -315,7 +319,9 @@ class Exchange:
             content=tuple(inspection.texts.items()),
             content_days=policy.keep.content_days,
             findings_days=policy.keep.findings_days,
-            keeps_content=policy.keep.content is KeepContent.REWRITTEN and inspection.stop is None,
+            keeps_content=keeps,
+            continues=ask.conversation.continues,
+            turns=() if self._turns is None else to_keep(ready.asked),
         )
 
     async def _close(self, status: Status, error: str | None) -> None:
@@ -344,6 +350,7 @@ class Exchange:
             timings=timings,
             behaviours=self._measured,
             content=answering.content if answering is not None else (),
+            turns=() if self._turns is None else self._turns.to_keep(self._finish, self._reply),
         )
         await self._steps.ledger.close(closing)
         self._count(status)

@@ -19,6 +19,7 @@ from app.domain.conversation import (
     Origin,
     Part,
     PersonaWishes,
+    ReasoningPart,
     Role,
     Sampling,
     Segment,
@@ -249,7 +250,11 @@ def _part(part: Part, visitor: _Visitor) -> Part:
         shown = part.name and visitor.see(part.name_path, part.name)
         return replace(_linked(part, visitor), name=shown)
     text = visitor.see(part.path, part.text)
-    return part if text == part.text else replace(part, text=text)
+    if text == part.text:
+        return part
+    part = replace(part, text=text)
+    # What was signed was another text.
+    return replace(part, signed=None) if isinstance(part, ReasoningPart) else part
 
 
 def _linked(part: MediaT, visitor: _Visitor) -> MediaT:

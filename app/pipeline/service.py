@@ -1,6 +1,7 @@
 """The one ``Gateway``: finds what a request needs, then runs its steps."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import asdict, replace
 from datetime import datetime
 
@@ -12,8 +13,9 @@ from app.access.claims import subject_of
 from app.access.keys import check_persona
 from app.domain.conversation import Conversation, Json
 from app.domain.decision import Outcome
-from app.domain.errors import RequestError
+from app.domain.errors import FieldRefusedError, RequestError
 from app.domain.persona import Persona
+from app.domain.policy import KeepContent, Policy
 from app.domain.prompt import SystemPrompt
 from app.domain.protocols import Caller, PseudonymScope
 from app.domain.record import Status
@@ -23,10 +25,12 @@ from app.ledger.ledger import Ledger
 from app.ledger.records import Record, RecordFilter
 from app.pipeline.answer import ExchangeEvent
 from app.pipeline.appeals import Feedback, file_appeal, not_found
+from app.pipeline.asked import estimate_tokens_of, with_prompt
 from app.pipeline.check import check_segments
 from app.pipeline.exchange import Ask, Exchange, Steps
-from app.pipeline.gateway import CheckRequest, CheckResult, Readiness, RenderRequest
+from app.pipeline.gateway import Answered, CheckRequest, CheckResult, Readiness, RenderRequest
 from app.pipeline.loaded import Loaded
+from app.pipeline.turns import going_on, kept_answer
 
 _FILTERS = frozenset(
     {"persona", "outcome", "status", "since", "until", "session", "subject", "cursor", "limit"}
@@ -88,6 +92,7 @@ class Pipeline:
         loaded = self._loaded()
         served = loaded.find(conversation.persona, conversation.variant)
         self._admission.require_claim(caller)
+        _check_keeping(conversation, served.plan.policy)
         ask = Ask(
             conversation=replace(conversation, subject=subject_of(caller, conversation.subject)),
             served=served,
@@ -97,7 +102,33 @@ class Pipeline:
             routes=loaded.routes,
             request_id=self._steps.new_id(),
         )
+        if conversation.continues is not None:
+            return self._going_on(ask)
         return Exchange(self._steps, ask).run()
+
+    async def count(self, conversation: Conversation, caller: Caller) -> int:
+        """About how many tokens the model would read; calls none and leaves no record."""
+        check_persona(caller, conversation.persona)
+        served = self._loaded().find(conversation.persona, conversation.variant)
+        self._admission.require_claim(caller)
+        wishes = conversation.wishes
+        prompt = served.prompt.compose(wishes.scenario, wishes.variables)
+        return estimate_tokens_of(with_prompt(conversation, prompt))
+
+    async def _going_on(self, ask: Ask) -> AsyncGenerator[ExchangeEvent, None]:
+        """Run an exchange after the turns that it goes on from."""
+        asked = await going_on(self._ledger, ask.conversation, ask.caller)
+        async with aclosing(Exchange(self._steps, replace(ask, conversation=asked)).run()) as run:
+            async for event in run:
+                yield event
+
+    async def answered(self, request_id: str, caller: Caller) -> Answered | None:
+        """The answer of an exchange, where it was kept for this key."""
+        record = await self._ledger.record(request_id, tenant=caller.tenant)
+        if record is None or record.opening["key_id"] != caller.key_id:
+            return None
+        check_persona(caller, record.persona)
+        return await kept_answer(self._ledger, record)
 
     async def check(self, request: CheckRequest, caller: Caller) -> CheckResult:
         """Run a policy on text without a model."""
@@ -168,6 +199,21 @@ class Pipeline:
         if self._readiness().problems:
             self._steps.metrics.catalog_refused()
         return self._steps.metrics.render()
+
+
+def _check_keeping(conversation: Conversation, policy: Policy) -> None:
+    """Refuse what needs kept content where policy keeps none."""
+    if policy.keep.content is KeepContent.REWRITTEN:
+        return
+    if conversation.keeps_turns is True:
+        what = "this persona's policy keeps no content (keep.content); leave it out or say false"
+        raise FieldRefusedError("store", what)
+    if conversation.continues is not None:
+        what = (
+            "this persona's policy keeps no content (keep.content), so there is nothing to go on"
+            " from; send the earlier turns in 'input'"
+        )
+        raise FieldRefusedError("previous_response_id", what)
 
 
 def record_filter(query: Mapping[str, str], tenant: str | None) -> RecordFilter:
