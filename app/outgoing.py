@@ -3,12 +3,14 @@
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, assert_never
 
 import aiohttp
 
+from app.backends.anthropic import AnthropicBackend, anthropic_headers
+from app.backends.anthropic_request import Options as AnthropicOptions
 from app.backends.chat_request import Differences
 from app.backends.http import Connection
 from app.backends.local import LocalBackend
@@ -27,7 +29,9 @@ from app.guardrails.detector import Need, Place
 from app.guardrails.plan import Kinds
 from app.pipeline.loaded import Loaded
 from app.settings import ServiceEndpoint, Settings, WebhookEndpoint
+from app.settings.backends import AnthropicBackend as AnthropicSettings
 from app.settings.backends import Backend as BackendSettings
+from app.settings.backends import BedrockBackend as BedrockSettings
 from app.settings.backends import LocalBackend as LocalSettings
 from app.settings.backends import OpenAIBackend as OpenAISettings
 from app.settings.backends import ScriptedBackend as ScriptedSettings
@@ -173,6 +177,10 @@ def _backend(settings: BackendSettings, root: Path, session: aiohttp.ClientSessi
                     server.lacks,
                 ),
             )
+        case AnthropicSettings():
+            return _anthropic(settings, session)
+        case BedrockSettings():
+            return _bedrock(settings, session)
         case LocalSettings():
             return LocalBackend(
                 settings.gguf, context_tokens=settings.context_tokens, threads=settings.threads
@@ -183,10 +191,50 @@ def _backend(settings: BackendSettings, root: Path, session: aiohttp.ClientSessi
             assert_never(settings)
 
 
+def _anthropic(settings: AnthropicSettings, session: aiohttp.ClientSession) -> Backend:
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    headers = anthropic_headers(key, settings.version)
+    options = AnthropicOptions(settings.version, settings.thinking, settings.max_tokens)
+    to = _connection(settings, settings.base_url, session, headers)
+    return AnthropicBackend(to, options, leaves_out=settings.leave_out)
+
+
+def _bedrock(settings: BedrockSettings, session: aiohttp.ClientSession) -> Backend:
+    try:
+        from app.backends import bedrock  # noqa: PLC0415  # an optional extra of 30 MB
+    except ModuleNotFoundError:
+        raise _unstartable("type 'bedrock' needs: pip install 'banneton[bedrock]'") from None
+    key = settings.api_key.get_secret_value() if settings.api_key else None
+    base_url = settings.base_url or bedrock.endpoint_of(settings.region)
+    to = _connection(settings, base_url, session, bearer(key))
+    if settings.access_key_id is not None and settings.secret_access_key is not None:
+        token = settings.session_token
+        keys = bedrock.Keys(
+            settings.access_key_id.get_secret_value(),
+            settings.secret_access_key.get_secret_value(),
+            token.get_secret_value() if token else None,
+        )
+        to = replace(to, authorize=bedrock.signed_by_keys(keys, settings.region))
+    elif key is None:
+        try:
+            authorize = bedrock.signed_by_chain(settings.profile, settings.region)
+        except ValueError as exc:
+            raise _unstartable(str(exc)) from None
+        to = replace(to, authorize=authorize)
+    return bedrock.BedrockBackend(to, thinking=settings.thinking, leaves_out=settings.leave_out)
+
+
+def _unstartable(what: str) -> ContentError:
+    return ContentError([Problem("banneton.yaml", 0, 0, "backends", what)])
+
+
 def _connection(
-    settings: OpenAISettings, base_url: str, session: aiohttp.ClientSession, key: Mapping[str, str]
+    settings: OpenAISettings | AnthropicSettings | BedrockSettings,
+    base_url: str,
+    session: aiohttp.ClientSession,
+    key: Mapping[str, str],
 ) -> Connection:
-    """How an endpoint is reached; ``key`` is the header that its key stands in."""
+    """How an endpoint is reached; ``key`` are the headers of its protocol, such as its key's."""
     waits = settings.timeouts
     headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
     return Connection(

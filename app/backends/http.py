@@ -29,9 +29,12 @@ has not ended cannot be used again."""
 _OK = 200
 _REDIRECTS = range(300, 400)
 _UNAUTHORIZED = frozenset({401, 403})
-_RATE_LIMITED = 429
+_RATE_LIMITED = frozenset({429, 529})
+"""529: Anthropic is overloaded."""
+_TIMED_OUT = 408
 _REJECTED = range(400, 500)
-_FAILED = range(500, 600)
+_FAILED = frozenset({424, *range(500, 600)})
+"""424: AWS Bedrock's model failed."""
 
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
@@ -284,12 +287,14 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
         problem, what = BackendProblem.BROKEN, "redirects; set base_url to its final address"
     elif status in _UNAUTHORIZED:
         problem, what = BackendProblem.UNAUTHORIZED, "refuses the gateway's key; check api_key"
-    elif status == _RATE_LIMITED:
+    elif status in _RATE_LIMITED:
         problem, what = BackendProblem.RATE_LIMITED, "limits the rate of requests"
-    elif status in _REJECTED:
-        problem, what = BackendProblem.REJECTED, "refuses the request"
+    elif status == _TIMED_OUT:
+        problem, what = BackendProblem.TIMEOUT, "took too long by its own clock"
     elif status in _FAILED:
         problem, what = BackendProblem.FAILED, "failed"
+    elif status in _REJECTED:
+        problem, what = BackendProblem.REJECTED, "refuses the request"
     else:
         problem, what = BackendProblem.BROKEN, "answered with a status that has no meaning here"
     raise BackendError(

@@ -243,6 +243,18 @@ class Sampling:
     """Where the client put what stops the answer."""
 
 
+SamplingField = Literal[
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "reasoning",
+]
+"""A wish that some protocols and models know and others do not."""
+
+
 @dataclass(frozen=True, slots=True)
 class PersonaWishes:
     """What travels under the ``banneton`` key beside the standard body."""

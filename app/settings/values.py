@@ -119,6 +119,16 @@ def endpoint_url(url: str) -> str:
     return url
 
 
+_AWS_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
+
+
+def aws_region(name: str) -> str:
+    """The name of a region."""
+    if not _AWS_REGION.fullmatch(name):
+        raise ValueError("must be the name of an AWS region, such as eu-central-1")
+    return name
+
+
 SIGNING_PREFIX = "whsec_"
 _SIGNING_BYTES = range(24, 65)
 
