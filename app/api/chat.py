@@ -1,5 +1,7 @@
 """``POST /v1/chat/completions``."""
 
+from functools import partial
+
 from app.api.delivery import deliver
 from app.api.openai_chat import DIALECT, conversation, requested
 from app.api.openai_chat_answer import ChatStream, ChatWhole
@@ -12,7 +14,7 @@ async def complete(call: Call) -> None:
     body = await call.json_object()
     gateway = call.parts.gateway
     persona = gateway.persona(requested(body).persona, caller)
-    asked = conversation(body, persona)
+    asked = await call.made(partial(conversation, body, persona))
     created = int(call.parts.clock.now().timestamp())
     encoder = (
         ChatStream(created, wants_usage=asked.wants_usage)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _GARBAGE_THRESHOLD = 10_000
 """After how many more objects garbage is searched for; the default of 700 is a few requests' worth
 while they are under way."""
+_TURN_S = 0.001
+"""How long a thread may keep Python's lock while the event loop waits for it; 5 ms by default."""
 
 
 def serve(
@@ -34,6 +36,7 @@ def serve(
     import gc
     import logging
     import signal
+    import sys
 
     import uvicorn
 
@@ -68,6 +71,7 @@ def serve(
             gc.collect()
             gc.freeze()
             gc.set_threshold(_GARBAGE_THRESHOLD)
+            sys.setswitchinterval(_TURN_S)
             typer.echo(f"Listening on http://{f'[{where}]' if ':' in where else where}:{at}")
             await uvicorn.Server(config).serve(sockets=[listener])
 

@@ -20,6 +20,7 @@ from app.guardrails.rewrite import Edit, json_unescaped
 
 _REMEMBERED = 8192
 """How much of what was released is looked at, in code points."""
+_SHORT_RUN = 64
 
 # What ends a bare URL in every reader that makes links of them; Chinese punctuation does in those
 # that know Chinese.
@@ -137,8 +138,16 @@ class Restorer:
 
 
 def _last_break(text: str) -> int:
-    """Where the run of text begins that could be one URL."""
-    at = 0
-    for match in _BREAK.finditer(text):
-        at = match.end()
-    return at
+    """Where the run of text begins that could be one URL.
+
+    Looked for from the end, in parts that double: runs are short, and what is remembered is long.
+    """
+    size = _SHORT_RUN
+    while True:
+        start = max(len(text) - size, 0)
+        at = -1
+        for match in _BREAK.finditer(text, start):
+            at = match.end()
+        if at >= 0 or not start:
+            return max(at, 0)
+        size *= 2

@@ -1,9 +1,10 @@
 """The order of the steps: guard in, compose, record, backend, guard out, record."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
 from app.domain.catalog import Route
 from app.domain.clock import Clock, NewId
@@ -13,12 +14,13 @@ from app.domain.conversation import (
     Message,
     Origin,
     Role,
+    Sampling,
     Segment,
     TextPart,
     ToolResultPart,
 )
 from app.domain.decision import Decision, Outcome, Trace, severest
-from app.domain.errors import BackendError, RequestError
+from app.domain.errors import BackendError
 from app.domain.events import Finish, FinishReason, StreamEvent, Usage
 from app.domain.policy import KeepContent
 from app.domain.prompt import SystemPrompt
@@ -32,6 +34,7 @@ from app.domain.protocols import (
     PseudonymVault,
 )
 from app.domain.record import Closing, Opening, Status, Timings
+from app.guardrails.aside import done
 from app.guardrails.context import Context
 from app.guardrails.decide import outcome_of
 from app.guardrails.evaluate import History, Inspection, inspect_segments
@@ -44,7 +47,7 @@ from app.pipeline.conduct import Measuring, refuse_overriding
 from app.pipeline.loaded import Served
 from app.pipeline.replies import reply_to
 from app.pipeline.sampling import bounded
-from app.pipeline.segments import segments, with_texts
+from app.pipeline.segments import is_extensive, refuse_too_many, segments, with_texts
 from app.telemetry.metrics import Metrics
 
 
@@ -172,12 +175,8 @@ class Exchange:
         """Look at what the client sent, and compose the prompt from what may be passed on."""
         ask, steps = self._ask, self._steps
         sampling = bounded(ask.conversation.sampling, ask.served.persona.sampling)
-        wishes = ask.conversation.wishes
-        # Refuses what is malformed; what is composed of raw variables is only compared with.
-        raw = ask.served.prompt.compose(wishes.scenario, wishes.variables)
-        texts = segments(ask.conversation)
-        self._bound(texts)
-        refuse_overriding(ask.conversation, ask.served.persona.behaviours)
+        aside = is_extensive(ask.conversation)
+        texts, raw = await done(self._read, aside=aside)
         minter = await self._minter()
         inspection = await inspect_segments(
             ask.served.plan,
@@ -190,6 +189,24 @@ class Exchange:
             outside=self._outside,
             draw=self._draw,
         )
+        return await done(partial(self._ready, inspection, minter, sampling), aside=aside)
+
+    def _read(self) -> tuple[tuple[Segment, ...], SystemPrompt]:
+        """What there is to look at, and the prompt composed of raw variables.
+
+        That refuses what is malformed; what is composed of raw variables is only compared with.
+        """
+        ask, steps = self._ask, self._steps
+        wishes = ask.conversation.wishes
+        raw = ask.served.prompt.compose(wishes.scenario, wishes.variables)
+        texts = segments(ask.conversation)
+        refuse_too_many(ask.conversation, texts, steps.max_messages, steps.max_text_chars)
+        refuse_overriding(ask.conversation, ask.served.persona.behaviours)
+        return texts, raw
+
+    def _ready(self, inspection: Inspection, minter: Minter, sampling: Sampling) -> _Ready:
+        """The request as the model gets it, with the prompt of what may be passed on."""
+        ask = self._ask
         conversation = with_texts(ask.conversation, inspection.texts)
         wishes = conversation.wishes
         prompt = ask.served.prompt.compose(wishes.scenario, wishes.variables)
@@ -270,16 +287,6 @@ class Exchange:
         stop = Stopped(outcome, reply, is_error=persona.on_block == "error")
         return stop, Finish(FinishReason.CONTENT_FILTER)
 
-    def _bound(self, texts: Sequence[Segment]) -> None:
-        steps, chars = self._steps, sum(len(segment.text) for segment in texts)
-        for count, most, of in (
-            (len(self._ask.conversation.messages), steps.max_messages, ""),
-            (chars, steps.max_text_chars, " characters together"),
-        ):
-            if count > most:
-                what, code = f"messages: more than {most}{of}", "context_length_exceeded"
-                raise RequestError(what, param="messages", code=code)
-
     async def _minter(self) -> Minter:
         ask = self._ask
         known: Mapping[str, Original] = {}
@@ -336,12 +343,10 @@ class Exchange:
         trace: Trace = ()
         decisions: tuple[Decision, ...] = ()
         if answering is not None:
-            await answering.conclude()
+            trace, decisions = await answering.conclude()
             self._finish = self._finish or answering.finish
-            trace, decisions = answering.trace, answering.decisions
             self._note(trace, decisions, outcome_of(decisions))
             self._outcome = severest(self._outcome, self._measuring.outcome)
-        timings = Timings(self._input_ms, self._first_token_ms, self._elapsed_ms())
         closing = Closing(
             request_id=self._ask.request_id,
             at=self._steps.clock.now(),
@@ -353,7 +358,7 @@ class Exchange:
             error=error,
             usage=self._usage,
             detector_usage=self._outside.usage,
-            timings=timings,
+            timings=Timings(self._input_ms, self._first_token_ms, self._elapsed_ms()),
             behaviours=self._measured,
             content=answering.content if answering is not None else (),
         )
