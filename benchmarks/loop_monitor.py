@@ -5,8 +5,9 @@
 For each kind of traffic: the longest single callback on the loop's thread, in milliseconds of that
 thread's CPU time; where most of it was spent; and by how much a task that sleeps a millisecond at a
 time was late at most. The second one shows what the first cannot: threads that hold Python's lock.
-It counts no more than the CPU time of the whole process meanwhile, so that what the machine does
-for others does not count. The model and the clients are in this process, the gateway in another.
+What a busy machine does for others meanwhile is taken off: the time for which the loop's thread
+waited for a core, and what is more than the CPU time of all threads of the gateway. The model and
+the clients are in this process, the gateway in another. Linux only.
 """
 
 import argparse
@@ -76,10 +77,12 @@ class Monitor:
         signal.signal(signal.SIGALRM, self._sample)
 
     async def _heart(self) -> None:
+        queue = os.open(f"/proc/self/task/{threading.get_native_id()}/schedstat", os.O_RDONLY)
         while True:
-            began, used_s = time.perf_counter(), time.process_time()
+            began_s, used_s = time.perf_counter() - waited_s(queue), time.process_time()
             await asyncio.sleep(LAG_EVERY_S)
-            took_s, used_s = time.perf_counter() - began, time.process_time() - used_s
+            took_s = time.perf_counter() - waited_s(queue) - began_s
+            used_s = time.process_time() - used_s
             self.lag_ms = max(self.lag_ms, (min(took_s, used_s) - LAG_EVERY_S) * 1000)
 
     def _sample(self, _signal: int, frame: FrameType | None) -> None:
@@ -102,6 +105,11 @@ class Monitor:
             told.write(json.dumps([self.longest_ms, self.lag_ms, self.where]) + "\n")
             told.flush()
             self.longest_ms, self.lag_ms, self.where = 0.0, 0.0, ""
+
+
+def waited_s(queue: int) -> float:
+    """For how long a thread could have run and another process did, as the kernel counts it."""
+    return int(os.pread(queue, 64, 0).split()[1]) / 1e9
 
 
 def serve(root: Path) -> None:

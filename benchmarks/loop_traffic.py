@@ -201,7 +201,7 @@ def _check(via: Send, salt: int) -> None:
 
 
 def _records(via: Send, _salt: int) -> None:
-    via("GET", "/v1/records?limit=50", None)
+    via("GET", "/v1/records?limit=8", None)
 
 
 def _variables(via: Send, salt: int) -> None:
@@ -246,7 +246,7 @@ KINDS: tuple[Kind, ...] = (
     echo("personal data, there and back, a stream", of(DENSE), stream=True),
     echo("personal data, there and back, not streamed", of(DENSE), stream=False),
     Kind("personal data and keys, a check without a model", _check),
-    Kind("a page of 50 records", _records),
+    Kind("a page of 8 records of such requests", _records),
 )
 
 _BASELINE = Path(__file__).resolve().parent.parent / "policies" / "baseline.yaml"

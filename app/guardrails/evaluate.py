@@ -47,13 +47,14 @@ class Inspection:
 class History:
     """Remembers what detectors here said of texts that clients send again with every turn.
 
-    Bounded; the least recently used is forgotten. Holds no text: the key is an HMAC. Threads may
-    ask it.
+    Bounded by texts and findings together; the least recently used is forgotten. Holds no text: the
+    key is an HMAC. Threads may ask it.
     """
 
-    def __init__(self, key: bytes, capacity: int = 4096) -> None:
+    def __init__(self, key: bytes, capacity: int = 8_192) -> None:
         self._key = key
         self._capacity = capacity
+        self._size = 0
         self._seen: OrderedDict[bytes, Seen] = OrderedDict()
         self._lock = Lock()
 
@@ -81,11 +82,18 @@ class History:
 
     def put(self, key: bytes, seen: Seen) -> None:
         """Remember; an outage is not worth remembering."""
-        if not seen.unchecked:
-            with self._lock:
+        if seen.unchecked:
+            return
+        with self._lock:
+            if key not in self._seen:
+                self._size += _weight(seen)
                 self._seen[key] = seen
-                if len(self._seen) > self._capacity:
-                    self._seen.popitem(last=False)
+            while self._size > self._capacity:
+                self._size -= _weight(self._seen.popitem(last=False)[1])
+
+
+def _weight(seen: Seen) -> int:
+    return 1 + len(seen.findings)
 
 
 async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and nothing else
@@ -116,7 +124,7 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
         outside: What detectors ask outside through; without it those are unchecked.
         draw: Decides which rules act that act for a share of traffic; 0 makes all of them act.
     """
-    aside = is_long(segment.text for segment in segments)
+    aside = minter.knows_many or is_long(segment.text for segment in segments)
 
     def begin() -> list[_StageLook]:
         known = KnownPseudonyms(minter.known)

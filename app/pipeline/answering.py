@@ -10,6 +10,7 @@ from app.domain.events import Finish, FinishReason, StreamEvent
 from app.domain.persona import Behaviour
 from app.domain.policy import Stage
 from app.domain.protocols import Outside
+from app.guardrails.aside import done
 from app.guardrails.context import Context
 from app.guardrails.release import OutputGuard
 from app.pipeline.conduct import Measuring, asked_again
@@ -144,4 +145,4 @@ class Answering:
             self._earlier.append((moved, replace(decision, unchecked=moved.unchecked)))
         self._attempts += 1
         self._held, self._ends, self.finish = [], [], None
-        self._guard = self._new_guard()
+        self._guard = await done(self._new_guard, aside=True)

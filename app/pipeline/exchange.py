@@ -206,10 +206,9 @@ class Exchange:
 
     def _ready(self, inspection: Inspection, minter: Minter, sampling: Sampling) -> _Ready:
         """The request as the model gets it, with the prompt of what may be passed on."""
-        ask = self._ask
-        conversation = with_texts(ask.conversation, inspection.texts)
+        conversation = with_texts(self._ask.conversation, inspection.texts)
         wishes = conversation.wishes
-        prompt = ask.served.prompt.compose(wishes.scenario, wishes.variables)
+        prompt = self._ask.served.prompt.compose(wishes.scenario, wishes.variables)
         self._note(inspection.trace, inspection.decisions, inspection.outcome)
         self._input_ms = self._elapsed_ms()
         system = Message(Role.SYSTEM, Origin.PERSONA, (TextPart(prompt.text),))
@@ -249,7 +248,8 @@ class Exchange:
             )
 
         await self._keep(ready.minter)
-        answering = self._answering = Answering(new_guard, self._asked, self._measuring)
+        make = partial(Answering, new_guard, self._asked, self._measuring)
+        answering = self._answering = await done(make, aside=ready.minter.knows_many)
         async with aclosing(answering.run(ready.asked, context, self._outside)) as answer:
             async for event in answer:
                 yield event
