@@ -16,7 +16,7 @@ _GARBAGE_THRESHOLDS = (1_000, 5, 1_000)
 """After how many more objects the newest are searched for garbage, after how many such searches
 those that were left, after how many of these all. A search stops every thread: of five thousand
 objects a millisecond or two, and of all of them as long as what is remembered is much."""
-_TURN_S = 0.0005
+_TURN_S = 0.0001
 """How long a thread may keep Python's lock while the event loop waits for it. The loop may have to
 wait a few times in one round; at Python's usual 5 ms that adds up."""
 

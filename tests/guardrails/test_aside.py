@@ -42,6 +42,8 @@ Made = Callable[[str, int], list[StreamEvent]]
 ANSWER = (Stage.OUTPUT, Stage.TOOL_CALL)
 LONG_TEXT = "A line about bread. " * 400
 DIGITS = "0201 234 567 " * 30
+SENTENCE = "Rye bread " * 300 + "."
+"""One match of a shape, too, that goes on for long."""
 CHINESE = "街角的面包店七点开门。" * 60
 
 
@@ -51,7 +53,11 @@ class Watched:
     def __init__(self, scope: Scope, stages: Sequence[Stage]) -> None:
         self.on_loop: list[str] = []
         self.aside: list[str] = []
-        shapes = (r"bread|面包|[0-9]{3} ?[0-9]{3}",) if scope is Scope.SPAN else None
+        shapes = (
+            (r"bread|面包|[0-9]{3} ?[0-9]{3}|(?:Rye bread ){150,200}",)
+            if scope is Scope.SPAN
+            else None
+        )
         detector = Local(self._find, scope, shapes, name=f"watched-{scope}")
         settings: dict[str, dict[str, object]] = {detector.name: {}}
         self.plan: PolicyPlan = plan(
@@ -120,7 +126,7 @@ def _call(text: str, size: int) -> list[StreamEvent]:
 @pytest.mark.parametrize("scope", list(Scope))
 @pytest.mark.parametrize("size", [7, 100_000])
 @pytest.mark.parametrize("made", [_texts, _refusal, _reasoning, _signed, _call])
-@pytest.mark.parametrize("text", [LONG_TEXT, DIGITS, CHINESE])
+@pytest.mark.parametrize("text", [LONG_TEXT, DIGITS, SENTENCE, CHINESE])
 async def test_nothing_long_of_an_answer_is_looked_at_on_the_loop(
     scope: Scope, size: int, made: Made, text: str
 ) -> None:
@@ -136,6 +142,15 @@ async def test_nothing_long_of_an_answer_is_looked_at_on_the_loop(
     await guarding.conclude()
     assert [len(seen) for seen in watched.on_loop if effort(seen) > LONG] == []
     assert watched.on_loop or watched.aside
+
+
+async def test_a_sentence_is_judged_aside() -> None:
+    """What judges sentences takes longer than its text is long, and does so on the loop."""
+    watched = Watched(Scope.SENTENCE, ANSWER)
+    guarding = guard(watched.plan)
+    for event in _texts("Rye bread " * 20 + ". ", 40):
+        await guarding.take(event)
+    assert (watched.on_loop, len(watched.aside)) == ([], 1)
 
 
 async def test_an_answer_that_broke_off_is_not_read_to_its_end_on_the_loop() -> None:
