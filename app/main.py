@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
 from app.compose.check import prompt_variables
 from app.compose.compose import compile_prompt
-from app.domain.catalog import Catalog
+from app.domain.catalog import Catalog, Route, Target
 from app.domain.clock import Clock
 from app.domain.conversation import Segment
 from app.domain.errors import ContentError, LedgerError, Problem, RequestError
@@ -119,7 +119,7 @@ class Project:
         if unmet := [*unmet_needs(catalog, self.settings, self.builds.kinds)]:
             raise ContentError(unmet)
         routes = {
-            name: replace(route, backend=self.only_backend or route.backend)
+            name: route if self.only_backend is None else _only(self.only_backend, route)
             for name, route in catalog.routes.items()
         }
         served: dict[tuple[str, str | None], Served] = {}
@@ -154,6 +154,11 @@ class Project:
     def load(self) -> Loaded:
         """Read and compile."""
         return self.compile(self.read())
+
+
+def _only(backend: str, route: Route) -> Route:
+    """A route that leads to one backend and nowhere else."""
+    return Route(route.id, (Target(backend, route.targets[0].model),))
 
 
 def find_root(given: Path | None) -> Path:

@@ -9,8 +9,10 @@ from typing import Any, assert_never
 
 import aiohttp
 
+from app.backends.chat_request import Differences
+from app.backends.http import Connection
 from app.backends.local import LocalBackend
-from app.backends.openai import OpenAIBackend
+from app.backends.openai import OpenAIBackend, bearer
 from app.backends.outside import Answers, Endpoint, Reach
 from app.backends.scripted import Script, ScriptedBackend
 from app.backends.timeouts import Timeouts
@@ -24,11 +26,11 @@ from app.domain.protocols import Backend
 from app.guardrails.detector import Need, Place
 from app.guardrails.plan import Kinds
 from app.pipeline.loaded import Loaded
-from app.settings import Backend as BackendSettings
-from app.settings import LocalBackend as LocalSettings
-from app.settings import OpenAIBackend as OpenAISettings
-from app.settings import ScriptedBackend as ScriptedSettings
 from app.settings import ServiceEndpoint, Settings, WebhookEndpoint
+from app.settings.backends import Backend as BackendSettings
+from app.settings.backends import LocalBackend as LocalSettings
+from app.settings.backends import OpenAIBackend as OpenAISettings
+from app.settings.backends import ScriptedBackend as ScriptedSettings
 
 _AT_ONCE = 32
 """Requests to one endpoint's host at a time."""
@@ -66,12 +68,11 @@ async def open_reach(
 
 def used_backends(loaded: Loaded, kinds: Kinds) -> set[str]:
     """The backends of every route that a persona or a detector uses."""
-    used = {served.route.backend for served in loaded.served.values()}
+    routes = [served.route for served in loaded.served.values()]
     for use in _uses(loaded.catalog):
-        for need in _needs(use.detect, kinds):
-            if need.place is Place.ROUTE:
-                used.add(loaded.routes[need.name].backend)
-    return used
+        needs = [need for need in _needs(use.detect, kinds) if need.place is Place.ROUTE]
+        routes += [loaded.routes[need.name] for need in needs]
+    return {target.backend for route in routes for target in route.all_targets}
 
 
 def unmet_needs(catalog: Catalog, settings: Settings, kinds: Kinds) -> Iterator[Problem]:
@@ -161,18 +162,16 @@ def _endpoint(settings: WebhookEndpoint | ServiceEndpoint) -> Endpoint:
 def _backend(settings: BackendSettings, root: Path, session: aiohttp.ClientSession) -> Backend:
     match settings:
         case OpenAISettings():
-            waits = settings.timeouts
+            key = settings.api_key.get_secret_value() if settings.api_key else None
+            server = settings.server
             return OpenAIBackend(
-                session,
-                base_url=settings.base_url,
-                api_key=settings.api_key.get_secret_value() if settings.api_key else None,
-                timeouts=Timeouts(
-                    connect_s=waits.connect_ms / 1000,
-                    first_token_s=waits.first_token_ms / 1000,
-                    between_tokens_s=waits.between_tokens_ms / 1000,
-                    total_s=waits.total_ms / 1000,
+                _connection(settings, server.base_url, session, bearer(key)),
+                Differences(
+                    server.max_tokens_field,
+                    server.seed_field,
+                    server.stream_options,
+                    server.lacks,
                 ),
-                headers={key: value.get_secret_value() for key, value in settings.headers.items()},
             )
         case LocalSettings():
             return LocalBackend(
@@ -182,6 +181,25 @@ def _backend(settings: BackendSettings, root: Path, session: aiohttp.ClientSessi
             return ScriptedBackend(read_script(settings.script, root))
         case _:
             assert_never(settings)
+
+
+def _connection(
+    settings: OpenAISettings, base_url: str, session: aiohttp.ClientSession, key: Mapping[str, str]
+) -> Connection:
+    """How an endpoint is reached; ``key`` is the header that its key stands in."""
+    waits = settings.timeouts
+    headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
+    return Connection(
+        session,
+        base_url,
+        {**headers, **key},
+        Timeouts(
+            connect_s=waits.connect_ms / 1000,
+            first_token_s=waits.first_token_ms / 1000,
+            between_tokens_s=waits.between_tokens_ms / 1000,
+            total_s=waits.total_ms / 1000,
+        ),
+    )
 
 
 def read_script(path: Path, root: Path) -> Script:

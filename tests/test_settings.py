@@ -14,14 +14,8 @@ from hypothesis import strategies as st
 from app.catalog.read import read_deployment
 from app.domain.conversation import Json
 from app.domain.errors import ContentError
-from app.settings import (
-    LocalBackend,
-    OpenAIBackend,
-    ScriptedBackend,
-    Settings,
-    WebhookEndpoint,
-    settings_from,
-)
+from app.settings import Settings, WebhookEndpoint, settings_from
+from app.settings.backends import LocalBackend, OpenAIBackend, ScriptedBackend
 
 KEY = "sk-live-0123456789abcdef"
 

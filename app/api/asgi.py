@@ -5,6 +5,7 @@ much; their documentation is made from the shapes that read their bodies. A requ
 without parameters goes to its endpoint straight away; all others go through the framework.
 """
 
+from functools import partial
 from http import HTTPStatus
 
 from fastapi import FastAPI
@@ -15,9 +16,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
-from app.api import chat, feedback, guard, health, records
-from app.api.coverage import ANSWER, CHUNK, REQUEST
-from app.api.errors import failure
+from app.api import feedback, guard, health, openai_chat_fields, records
+from app.api.dialect import converse
+from app.api.errors import failure, openai_error
+from app.api.openai_chat import OpenAIChat
 from app.api.openapi import Served, document
 from app.api.transport import Endpoint, Limits, Parts
 from app.domain.clock import Clock, NewId
@@ -25,14 +27,19 @@ from app.domain.conversation import Json
 from app.domain.errors import RequestError
 from app.pipeline.gateway import Gateway
 
+OPENAI_CHAT = OpenAIChat()
+
 SERVED = (
     Served(
         "POST",
         "/v1/chat/completions",
-        chat.complete,
+        partial(converse, OPENAI_CHAT),
         "A chat completion, or a stream of its chunks where `stream` is true.",
-        REQUEST,
-        {"application/json": ANSWER, "text/event-stream": CHUNK},
+        openai_chat_fields.REQUEST,
+        {
+            "application/json": openai_chat_fields.ANSWER,
+            "text/event-stream": openai_chat_fields.CHUNK,
+        },
     ),
     Served("GET", "/v1/models", health.list_models, "The personas that this key may use."),
     Served("GET", "/v1/models/{model}", health.read_model, "One persona, or one variant of it."),
@@ -82,7 +89,7 @@ class Api(FastAPI):
         super().__init__(
             title="Banneton", version=parts.version, redoc_url=None, redirect_slashes=False
         )
-        endpoints = [(one, Endpoint(one.path, one.handle, parts)) for one in SERVED]
+        endpoints = [(one, Endpoint(one.path, one.handle, parts, one.error_body)) for one in SERVED]
         self.router.routes[:0] = [
             Route(one.path, endpoint, methods=[one.method]) for one, endpoint in endpoints
         ]
@@ -119,7 +126,9 @@ def create_api(
         request_id = new_id()
         failed = failure(error, request_id)
         headers = {"x-request-id": request_id}
-        return Response(failed.body(), failed.status, headers, "application/json")
+        return Response(
+            openai_error(failed, request_id), failed.status, headers, "application/json"
+        )
 
     app.add_exception_handler(HTTPException, unrouted)
     return app

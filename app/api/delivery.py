@@ -33,7 +33,7 @@ class Encoder(Protocol):
         """
         ...
 
-    def error(self, failed: Failure) -> bytes:
+    def error(self, failed: Failure, request_id: str) -> bytes:
         """The error event, for an answer that has begun."""
         ...
 
@@ -72,7 +72,7 @@ async def _fold(
         return await _encode(call, events, encoder, outbox)
     except Exception as exc:  # noqa: BLE001  # the edge: the client gets an error, whatever it is
         failed = call.failed(exc)
-        return encoder.error(failed) if outbox.has_data else failed
+        return encoder.error(failed, call.request_id) if outbox.has_data else failed
     finally:
         # Also when the client has gone: the generator learns it here and now, not when collected.
         if isinstance(events, AsyncGenerator):
@@ -133,8 +133,7 @@ class _Outbox:
         """Send what waits and this, and end the answer."""
         call = self._call
         if isinstance(last, Failure):
-            headers = last.headers() + self.headers
-            await call.answer(last.body(), status=last.status, headers=headers)
+            await call.refuse(last, self.headers)
             return
         if self._sending is not None:
             await self._sending

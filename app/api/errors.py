@@ -1,10 +1,11 @@
-"""From the error tree to HTTP: status codes, and the error object of the OpenAI dialect.
+"""From the error tree to HTTP: status codes, and the error object of the OpenAI dialects.
 
 Nothing here quotes what a user wrote: messages are ours, or those of ``RequestError`` and
 ``AccessError``, which promise the same.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import assert_never
@@ -51,19 +52,6 @@ class Failure:
     summary: dict[str, Json] | None = None
     """What the exchange says about itself, where there was one."""
 
-    def body(self) -> bytes:
-        """The dialect's error object."""
-        error = {
-            "message": self.message,
-            "type": self.type,
-            "param": self.param,
-            "code": self.code,
-        }
-        made: dict[str, Json] = {"error": error}
-        if self.summary is not None:
-            made["banneton"] = self.summary
-        return orjson.dumps(made)
-
     def headers(self) -> RawHeaders:
         """What goes with the status."""
         made: RawHeaders = []
@@ -75,6 +63,23 @@ class Failure:
             made.append((b"www-authenticate", b"Bearer"))
         return made
 
+
+def openai_error(failed: Failure, _request_id: str) -> bytes:
+    """The error object of the OpenAI dialects."""
+    error = {
+        "message": failed.message,
+        "type": failed.type,
+        "param": failed.param,
+        "code": failed.code,
+    }
+    made: dict[str, Json] = {"error": error}
+    if failed.summary is not None:
+        made["banneton"] = failed.summary
+    return orjson.dumps(made)
+
+
+ErrorBody = Callable[[Failure, str], bytes]
+"""Writes a failure, and the id of the request, as a dialect's error object."""
 
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"

@@ -8,8 +8,9 @@ from functools import partial
 import orjson
 
 from app.api.compound import Items, Object
-from app.api.coverage import MESSAGES, VARIABLES
+from app.api.fields import VARIABLES
 from app.api.openai_chat import messages
+from app.api.openai_chat_fields import MESSAGES
 from app.api.shapes import NAME, Id, Number, Opaque, Text, Word, admit
 from app.api.summaries import (
     APPLIED,

@@ -1,22 +1,27 @@
 """Chat Completions: the body of a request becomes a ``Conversation``.
 
-``app.api.coverage.REQUEST`` decides what gets in; what is here only puts it in its place, and
+``app.api.openai_chat_fields`` decides what gets in; what is here only puts it in its place, and
 checks what one field says about another.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from app.api.coverage import MODEL, REQUEST
-from app.api.shapes import FreeJson, admit
+from typing_extensions import override
+
+from app.api.delivery import Encoder
+from app.api.dialect import Body, Dialect, admitted, contradiction, requested, wishes_of
+from app.api.errors import openai_error
+from app.api.openai_chat_answer import ChatStream, ChatWhole
+from app.api.openai_chat_fields import REQUEST
 from app.domain.conversation import (
     Conversation,
+    Effort,
     Json,
     JsonFormat,
     Message,
     Origin,
     Part,
-    PersonaWishes,
+    Reasoning,
     ReasoningPart,
     RefusalPart,
     Role,
@@ -28,79 +33,49 @@ from app.domain.conversation import (
     ToolChoiceMode,
     ToolResultPart,
 )
-from app.domain.errors import FieldRefusedError, RequestError
+from app.domain.errors import FieldRefusedError
 from app.domain.persona import Persona
 
 DIALECT = "openai_chat"
 
-Body = Mapping[str, Json]
 
+class OpenAIChat(Dialect):
+    """Chat Completions."""
 
-@dataclass(frozen=True, slots=True)
-class Requested:
-    """What ``model`` names."""
+    error_body = staticmethod(openai_error)
 
-    persona: str
-    variant: str | None = None
+    @override
+    def conversation(self, body: Body, persona: Persona) -> Conversation:
+        wanted = requested(body)
+        known, passthrough = admitted(REQUEST, body, persona)
+        tools = tuple(_tools(known))
+        choice = known.get("tool_choice")
+        options = known.get("stream_options") or {}
+        is_stream = bool(known.get("stream"))
+        if options and not is_stream:
+            contradiction("stream_options", "goes with stream: true only")
+        return Conversation(
+            persona=wanted.persona,
+            variant=wanted.variant,
+            dialect=DIALECT,
+            messages=messages(known["messages"], takes_system=persona.system_messages == "below"),
+            tools=tools,
+            tool_choice=None if choice is None else _tool_choice(choice, tools),
+            parallel_tool_calls=known.get("parallel_tool_calls"),
+            response_format=_json_format(known.get("response_format") or {}),
+            sampling=_sampling(known),
+            is_stream=is_stream,
+            wants_usage=bool(options.get("include_usage")),
+            subject=known.get("user"),
+            wishes=wishes_of(known),
+            passthrough=passthrough,
+        )
 
-
-def requested(body: Body) -> Requested:
-    """The persona and variant that a body asks for.
-
-    Raises:
-        RequestError: It names none.
-    """
-    model = body.get("model")
-    if model is None:
-        raise RequestError("model: is required; it names a persona", param="model")
-    admit(MODEL, model, "model")
-    persona, _, variant = model.partition(":")
-    return Requested(persona, variant or None)
-
-
-def conversation(body: Body, persona: Persona) -> Conversation:
-    """The request in the one dialect that is spoken inside.
-
-    Raises:
-        FieldRefusedError: A field that the coverage table does not let through.
-        RequestError: A value that its field cannot hold, or that another field contradicts.
-    """
-    wanted = requested(body)
-    known, passthrough = _split(body, persona)
-    admit(REQUEST, known)
-    tools = tuple(_tools(known))
-    choice = known.get("tool_choice")
-    options = known.get("stream_options") or {}
-    is_stream = bool(known.get("stream"))
-    if options and not is_stream:
-        _contradiction("stream_options", "goes with stream: true only")
-    return Conversation(
-        persona=wanted.persona,
-        variant=wanted.variant,
-        messages=messages(known["messages"], takes_system=persona.system_messages == "below"),
-        tools=tools,
-        tool_choice=None if choice is None else _tool_choice(choice, tools),
-        parallel_tool_calls=known.get("parallel_tool_calls"),
-        response_format=_json_format(known.get("response_format") or {}),
-        sampling=_sampling(known),
-        is_stream=is_stream,
-        wants_usage=bool(options.get("include_usage")),
-        subject=known.get("user"),
-        wishes=_wishes(known.get("banneton") or {}),
-        passthrough=passthrough,
-    )
-
-
-def _split(body: Body, persona: Persona) -> tuple[Body, Body]:
-    """The fields that the table knows, and those that the persona lets pass though it does not.
-
-    Only at the top: a field inside a known one has no other place to go.
-    """
-    if persona.passthrough == "refuse":
-        return body, {}
-    passthrough = {key: value for key, value in body.items() if key not in REQUEST.fields}
-    admit(FreeJson(), passthrough)
-    return {key: value for key, value in body.items() if key in REQUEST.fields}, passthrough
+    @override
+    def encoder(self, asked: Conversation, created: int) -> Encoder:
+        if asked.is_stream:
+            return ChatStream(created, wants_usage=asked.wants_usage)
+        return ChatWhole(created)
 
 
 def messages(items: Json, *, takes_system: bool) -> tuple[Message, ...]:
@@ -112,20 +87,20 @@ def messages(items: Json, *, takes_system: bool) -> tuple[Message, ...]:
         if role == "assistant":
             parts = tuple(_assistant_parts(item, path))
             if not parts:
-                _contradiction(path, "needs content, refusal or tool_calls")
-            made.append(Message(Role.ASSISTANT, Origin.CLIENT, parts, item.get("name")))
+                contradiction(path, "needs content, refusal or tool_calls")
+            made.append(Message(Role.ASSISTANT, Origin.CLIENT, parts, item.get("name"), path))
         elif role == "tool":
             call_id = item["tool_call_id"]
             parts = tuple(
                 ToolResultPart(call_id, part.text, part.path) for part in _content(item, path)
             )
-            made.append(Message(Role.TOOL, Origin.TOOL, parts))
+            made.append(Message(Role.TOOL, Origin.TOOL, parts, path=path))
         elif role == "user":
             parts = tuple(_content(item, path))
-            made.append(Message(Role.USER, Origin.CLIENT, parts, item.get("name")))
+            made.append(Message(Role.USER, Origin.CLIENT, parts, item.get("name"), path))
         elif takes_system:
             parts = tuple(_content(item, path))
-            made.append(Message(Role.SYSTEM, Origin.CLIENT, parts, item.get("name")))
+            made.append(Message(Role.SYSTEM, Origin.CLIENT, parts, item.get("name"), path))
         else:
             what = "this persona takes no system or developer messages; its file may allow them"
             raise FieldRefusedError(path, what)
@@ -179,11 +154,11 @@ def _tool_choice(choice: Json, tools: tuple[Tool, ...]) -> ToolChoice:
     if type(choice) is str:
         mode = ToolChoiceMode(choice)
         if mode is ToolChoiceMode.REQUIRED and not tools:
-            _contradiction("tool_choice", "needs tools")
+            contradiction("tool_choice", "needs tools")
         return ToolChoice(mode)
     name = choice["function"]["name"]
     if all(tool.name != name for tool in tools):
-        _contradiction("tool_choice.function.name", "names none of tools")
+        contradiction("tool_choice.function.name", "names none of tools")
     return ToolChoice(ToolChoiceMode.NAMED, name)
 
 
@@ -205,10 +180,10 @@ def _json_format(wanted: Body) -> JsonFormat | None:
 
 
 def _sampling(body: Body) -> Sampling:
-    stop = body.get("stop")
+    stop, effort = body.get("stop"), body.get("reasoning_effort")
     most, older = body.get("max_completion_tokens"), body.get("max_tokens")
     if most is not None and older is not None and most != older:
-        _contradiction("max_tokens", "says another number than max_completion_tokens")
+        contradiction("max_tokens", "says another number than max_completion_tokens")
     return Sampling(
         temperature=body.get("temperature"),
         top_p=body.get("top_p"),
@@ -217,18 +192,5 @@ def _sampling(body: Body) -> Sampling:
         seed=body.get("seed"),
         presence_penalty=body.get("presence_penalty"),
         frequency_penalty=body.get("frequency_penalty"),
+        reasoning=None if effort is None else Reasoning(Effort(effort)),
     )
-
-
-def _wishes(wishes: Body) -> PersonaWishes:
-    return PersonaWishes(
-        audience=wishes.get("audience"),
-        variables=wishes.get("variables") or {},
-        session=wishes.get("session"),
-        scenario=wishes.get("scenario"),
-        consent=wishes.get("consent"),
-    )
-
-
-def _contradiction(path: str, what: str) -> None:
-    raise RequestError(f"{path}: {what}", param=path, code="invalid_value")

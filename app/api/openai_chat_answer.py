@@ -5,22 +5,18 @@ In a stream the end of a choice waits for ``Closed``, so that the last chunk tha
 chunk without choices would do as well, but many clients read ``choices[0]`` of every chunk.
 """
 
-from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import assert_never
 
 import orjson
 from typing_extensions import override
 
-from app.api.delivery import Encoder
-from app.api.errors import Failure, StoppedError
-from app.api.summaries import summary_json
+from app.api.answer_encoder import AnswerEncoder, Delta
+from app.api.errors import Failure, openai_error
 from app.domain.conversation import Json
 from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import (
     Annotation,
-    Finish,
-    FinishReason,
     ImageDelta,
     ReasoningDelta,
     RefusalDelta,
@@ -28,82 +24,13 @@ from app.domain.events import (
     ToolCallDelta,
     Usage,
 )
-from app.pipeline.answer import Closed, ExchangeEvent, Opened, Stopped
-
-Delta = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | Annotation | ImageDelta
-
-
-class _Answer(Encoder):
-    """What a stream and a whole answer share: which events may follow which, and how it ends."""
-
-    def __init__(self, created: int) -> None:
-        """Begin; ``created`` is in seconds since 1970."""
-        self._created = created
-        self._opened: Opened | None = None
-        self._stopped: Stopped | None = None
-        self._usage: Usage | None = None
-        self._finished: dict[int, FinishReason] = {}
-
-    @override
-    def add(self, event: ExchangeEvent) -> bytes:
-        match event:
-            case Opened():
-                self._opened = event
-            case Finish():
-                self._finished[event.choice] = event.reason
-            case Usage():
-                self._usage = event
-            case Stopped():
-                self._stopped = event
-                return b"" if event.is_error else self._reply(event.reply)
-            case Closed():
-                summary = summary_json(event.summary)
-                if self._stopped is not None and self._stopped.is_error:
-                    raise StoppedError(self._stopped, summary)
-                return self._end(summary)
-            case _:
-                if self._stopped is not None:
-                    raise RuntimeError("an answer went on after policy stopped it")
-                return self._more(event)
-        return b""
-
-    def _envelope(self, kind: str) -> dict[str, Json]:
-        """The fields that are the same in every chunk."""
-        if self._opened is None:
-            raise RuntimeError("an exchange answered before Opened")
-        return {
-            "id": f"chatcmpl-{self._opened.request_id}",
-            "object": kind,
-            "created": self._created,
-            "model": self._opened.persona,
-        }
-
-    def _reasons(self) -> dict[int, FinishReason]:
-        """Why each choice ended, in their order."""
-        if self._stopped is not None:
-            return {0: FinishReason.CONTENT_FILTER}
-        if not self._finished:
-            raise RuntimeError("an answer closed without Finish")
-        return dict(sorted(self._finished.items()))
-
-    @abstractmethod
-    def _more(self, event: Delta) -> bytes:
-        """What leaves for more of the answer."""
-
-    @abstractmethod
-    def _reply(self, text: str) -> bytes:
-        """What leaves for the persona's own words where policy stopped the answer."""
-
-    @abstractmethod
-    def _end(self, summary: dict[str, Json]) -> bytes:
-        """What leaves at the end."""
-
+from app.pipeline.answer import ExchangeEvent
 
 _ROLE = b'"role":"assistant",'
 _TAIL = b'},"finish_reason":null}]}\n\n'
 
 
-class ChatStream(_Answer):
+class ChatStream(AnswerEncoder):
     """A stream of ``chat.completion.chunk``; of most of them only the text has to be encoded."""
 
     content_type = b"text/event-stream; charset=utf-8"
@@ -116,25 +43,25 @@ class ChatStream(_Answer):
 
     @override
     def add(self, event: ExchangeEvent) -> bytes:
-        if type(event) is TextDelta and self._stopped is None:
+        if type(event) is TextDelta and self.stopped is None:
             return self._delta(event.choice, b'"content":' + orjson.dumps(event.text))
         return super().add(event)
 
     @override
-    def error(self, failed: Failure) -> bytes:
-        return b"data: " + failed.body() + b"\n\n"
+    def error(self, failed: Failure, request_id: str) -> bytes:
+        return b"data: " + openai_error(failed, request_id) + b"\n\n"
 
     def _delta(self, choice: int, fields: bytes) -> bytes:
         head = self._heads.get(choice)
         if head is None:
-            envelope = orjson.dumps(self._envelope("chat.completion.chunk"))[:-1]
+            envelope = orjson.dumps(_envelope(self, "chat.completion.chunk"))[:-1]
             head = b'data: %b,"choices":[{"index":%d,"delta":{' % (envelope, choice)
             self._heads[choice] = head
             fields = _ROLE + fields
         return head + fields + _TAIL
 
     @override
-    def _more(self, event: Delta) -> bytes:
+    def more(self, event: Delta) -> bytes:
         match event:
             case TextDelta():
                 return self._delta(event.choice, b'"content":' + orjson.dumps(event.text))
@@ -157,19 +84,19 @@ class ChatStream(_Answer):
                 assert_never(never)
 
     @override
-    def _reply(self, text: str) -> bytes:
+    def reply(self, text: str) -> bytes:
         return self._delta(0, b'"content":' + orjson.dumps(text))
 
     @override
-    def _end(self, summary: dict[str, Json]) -> bytes:
-        envelope = self._envelope("chat.completion.chunk")
+    def end(self, summary: dict[str, Json]) -> bytes:
+        envelope = _envelope(self, "chat.completion.chunk")
         chunks: list[dict[str, Json]] = []
-        for choice, reason in self._reasons().items():
+        for choice, reason in self.reasons().items():
             delta = {} if choice in self._heads else {"role": "assistant", "content": ""}
             ended = {"index": choice, "delta": delta, "finish_reason": reason}
             chunks.append({**envelope, "choices": [ended]})
         if self._wants_usage:
-            usage = None if self._usage is None else _usage_json(self._usage)
+            usage = None if self.usage is None else _usage_json(self.usage)
             chunks.append({**envelope, "choices": [], "usage": usage})
         chunks[-1]["banneton"] = summary
         ends = b"".join(b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in chunks)
@@ -218,7 +145,7 @@ class _Choice:
         return made
 
 
-class ChatWhole(_Answer):
+class ChatWhole(AnswerEncoder):
     """One ``chat.completion``: the same events, collected."""
 
     content_type = b"application/json"
@@ -229,11 +156,11 @@ class ChatWhole(_Answer):
         self._choices: dict[int, _Choice] = {}
 
     @override
-    def error(self, failed: Failure) -> bytes:
+    def error(self, failed: Failure, request_id: str) -> bytes:
         raise RuntimeError("an answer that leaves whole has no middle to fail in")
 
     @override
-    def _more(self, event: Delta) -> bytes:
+    def more(self, event: Delta) -> bytes:
         choice = self._choices.setdefault(event.choice, _Choice())
         match event:
             case TextDelta():
@@ -257,23 +184,23 @@ class ChatWhole(_Answer):
         return b""
 
     @override
-    def _reply(self, text: str) -> bytes:
+    def reply(self, text: str) -> bytes:
         # What came before was never sent, so the reply stands alone.
         self._choices = {0: _Choice(text=[text])}
         return b""
 
     @override
-    def _end(self, summary: dict[str, Json]) -> bytes:
+    def end(self, summary: dict[str, Json]) -> bytes:
         choices = [
             {
                 "index": choice,
                 "message": self._choices.get(choice, _Choice()).message(),
                 "finish_reason": reason,
             }
-            for choice, reason in self._reasons().items()
+            for choice, reason in self.reasons().items()
         ]
-        usage = None if self._usage is None else _usage_json(self._usage)
-        made = self._envelope("chat.completion")
+        usage = None if self.usage is None else _usage_json(self.usage)
+        made = _envelope(self, "chat.completion")
         return orjson.dumps(made | {"choices": choices, "usage": usage, "banneton": summary})
 
 
@@ -310,3 +237,13 @@ def _call_delta_json(event: ToolCallDelta) -> dict[str, Json]:
 def _no_images() -> BackendError:
     what = "the model answered with an image, which this dialect cannot carry"
     return BackendError(BackendProblem.BROKEN, what)
+
+
+def _envelope(answer: AnswerEncoder, kind: str) -> dict[str, Json]:
+    """The fields that are the same in every chunk."""
+    return {
+        "id": f"chatcmpl-{answer.opened.request_id}",
+        "object": kind,
+        "created": answer.created,
+        "model": answer.opened.persona,
+    }

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from app.api.compound import Object
+from app.api.errors import ErrorBody, openai_error
 from app.api.shapes import Shape, Text
 from app.api.transport import Handle
 from app.domain.conversation import Json
@@ -34,6 +35,8 @@ class Served:
     body: Shape | None = None
     answers: Mapping[str, Shape | None] | None = None
     """By media type, the shape of a good answer where it is fixed here; else some JSON."""
+    error_body: ErrorBody = openai_error
+    """Writes its errors."""
 
 
 def document(served: Iterable[Served], version: str) -> dict[str, Json]:

@@ -14,7 +14,14 @@ from typing import TypeVar
 import orjson
 from starlette.types import Receive, Scope, Send
 
-from app.api.errors import Failure, RawHeaders, StoppedError, failure
+from app.api.errors import (
+    ErrorBody,
+    Failure,
+    RawHeaders,
+    StoppedError,
+    failure,
+    openai_error,
+)
 from app.domain.clock import Clock, NewId
 from app.domain.conversation import Json
 from app.domain.errors import AccessError, AccessProblem, BannetonError, RequestError
@@ -70,6 +77,7 @@ class Call:
 
     __slots__ = (
         "_body_bytes",
+        "_error_body",
         "_receive",
         "_scope",
         "_send",
@@ -79,7 +87,15 @@ class Call:
         "status",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, parts: Parts) -> None:
+    def __init__(  # what ASGI gives, and what every endpoint is given
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        parts: Parts,
+        error_body: ErrorBody = openai_error,
+    ) -> None:
+        self._error_body = error_body
         self._scope = scope
         self._receive = receive
         self._send = send
@@ -111,13 +127,16 @@ class Call:
         return None
 
     async def authenticate(self) -> Caller:
-        """Who asks."""
+        """Who asks, by the header of OpenAI's clients or else by that of Anthropic's."""
         claims = [value for key, value in self._scope["headers"] if key == CLAIMS]
         if len(claims) > 1:
             # Whichever were taken, something in front may have looked at the other one.
             raise AccessError(AccessProblem.CLAIM, "There is more than one claim; send one.")
+        authorization, key = self.header(b"authorization"), self.header(b"x-api-key")
+        if authorization is None and key is not None:
+            authorization = f"Bearer {key}"
         return await self.parts.gateway.authenticate(
-            self.header(b"authorization"), claims[0].decode("latin-1") if claims else None
+            authorization, claims[0].decode("latin-1") if claims else None
         )
 
     async def json_object(self) -> dict[str, Json]:
@@ -221,7 +240,12 @@ class Call:
         """Answer with an error; an answer that has begun is cut off by the server instead."""
         failed = self.failed(exc)
         if not self.has_started:
-            await self.answer(failed.body(), status=failed.status, headers=failed.headers())
+            await self.refuse(failed)
+
+    async def refuse(self, failed: Failure, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """Answer with a failure, as the dialect writes it."""
+        body = self._error_body(failed, self.request_id)
+        await self.answer(body, status=failed.status, headers=[*failed.headers(), *headers])
 
     def failed(self, exc: Exception) -> Failure:
         """What the caller gets for this error.
@@ -247,21 +271,25 @@ Handle = Callable[[Call], Awaitable[None]]
 class Endpoint:
     """An ASGI app for one route: any error becomes a JSON error, any request one log line."""
 
-    def __init__(self, route: str, handle: Handle, parts: Parts) -> None:
+    def __init__(
+        self, route: str, handle: Handle, parts: Parts, error_body: ErrorBody = openai_error
+    ) -> None:
         """Make one.
 
         Args:
             route: For the log, which never has the path itself: a path may hold a user's text.
             handle: Answers the call.
             parts: For the call.
+            error_body: Writes errors as the route's dialect does.
         """
+        self._error_body = error_body
         self._route = route
         self._handle = handle
         self._parts = parts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        call = Call(scope, receive, send, self._parts)
+        call = Call(scope, receive, send, self._parts, self._error_body)
         began = self._parts.clock.monotonic()
         try:
             await self._handle(call)

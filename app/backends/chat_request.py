@@ -1,7 +1,8 @@
 """A conversation as the body of an OpenAI chat completion request."""
 
 from collections.abc import Sequence
-from typing import Literal, assert_never
+from dataclasses import dataclass
+from typing import assert_never
 
 import orjson
 
@@ -24,27 +25,43 @@ from app.domain.conversation import (
 )
 from app.domain.errors import RequestError
 
-MaxTokensField = Literal["max_tokens", "max_completion_tokens"]
-"""What a server calls the limit on tokens. OpenAI's own reasoning models refuse the old name; most
-compatible servers know only that."""
+
+@dataclass(frozen=True, slots=True)
+class Differences:
+    """Where a server differs from what most compatible servers do."""
+
+    max_tokens_field: str = "max_tokens"
+    """OpenAI's own reasoning models refuse the old name; most compatible servers know only that."""
+    seed_field: str = "seed"
+    takes_stream_options: bool = True
+    lacks: frozenset[str] = frozenset()
+    """Fields that it refuses or reads otherwise; ``json_schema`` is a format of that type."""
+
+
+COMMON = Differences()
 
 
 def chat_request(
-    conversation: Conversation, model: str, *, max_tokens_field: MaxTokensField = "max_tokens"
+    conversation: Conversation, model: str, differences: Differences = COMMON
 ) -> bytes:
     """The request body, as JSON.
 
     The client's name for the subject is not sent: it is the gateway's to keep and to erase.
 
     Raises:
-        RequestError: The conversation holds what this protocol cannot carry.
+        RequestError: The conversation holds what this protocol or this server cannot carry.
     """
+    if conversation.passthrough and conversation.dialect != "openai_chat":
+        what = "fields that pass through belong to another wire format than this backend's"
+        raise RequestError(what, param=next(iter(conversation.passthrough)))
+    if conversation.sampling.top_k is not None:
+        raise RequestError("top_k: this backend's protocol has no such field", param="top_k")
     body: dict[str, Json] = {
         "model": model,
         "messages": [wire for message in conversation.messages for wire in _wire_messages(message)],
         "stream": conversation.is_stream,
     }
-    if conversation.is_stream:
+    if conversation.is_stream and differences.takes_stream_options:
         body["stream_options"] = {"include_usage": True}
     if conversation.tools:
         body["tools"] = [_tool(tool) for tool in conversation.tools]
@@ -54,7 +71,8 @@ def chat_request(
         body["parallel_tool_calls"] = conversation.parallel_tool_calls
     if conversation.response_format is not None:
         body["response_format"] = _response_format(conversation.response_format)
-    _add_sampling(body, conversation.sampling, max_tokens_field)
+    _add_sampling(body, conversation.sampling, differences)
+    _refuse_lacking(body, differences.lacks)
     # What the client passes through never stands in for what the gateway says itself.
     return _encode({**conversation.passthrough, **body})
 
@@ -167,16 +185,22 @@ def _response_format(wanted: JsonFormat) -> dict[str, Json]:
     return {"type": "json_schema", "json_schema": schema}
 
 
-def _add_sampling(
-    body: dict[str, Json], sampling: Sampling, max_tokens_field: MaxTokensField
-) -> None:
+def _refuse_lacking(body: dict[str, Json], lacks: frozenset[str]) -> None:
+    wanted = {*body, body.get("response_format", {}).get("type")}
+    for field in sorted(lacks & wanted):
+        what = f"{field}: this persona's provider has no such field, or reads it otherwise"
+        raise RequestError(what, param=field, code="unsupported")
+
+
+def _add_sampling(body: dict[str, Json], sampling: Sampling, differences: Differences) -> None:
     wishes: dict[str, Json] = {
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
-        max_tokens_field: sampling.max_tokens,
+        differences.max_tokens_field: sampling.max_tokens,
         "stop": sampling.stop or None,
-        "seed": sampling.seed,
+        differences.seed_field: sampling.seed,
         "presence_penalty": sampling.presence_penalty,
         "frequency_penalty": sampling.frequency_penalty,
+        "reasoning_effort": None if sampling.reasoning is None else sampling.reasoning.effort,
     }
     body.update((name, value) for name, value in wishes.items() if value is not None)

@@ -1,251 +1,42 @@
 """Any server that speaks OpenAI's chat completions over HTTP."""
 
-import asyncio
-import re
-from collections.abc import AsyncGenerator, Mapping
-from email.utils import parsedate_to_datetime
-from urllib.parse import urlsplit, urlunsplit
+from collections.abc import Sequence
 
-import aiohttp
+from typing_extensions import override
 
 from app.backends.chat_answer import AnswerReader, whole_answer
-from app.backends.chat_request import MaxTokensField, chat_request
-from app.backends.timeouts import Patience, Timeouts
+from app.backends.chat_request import COMMON, Differences, chat_request
+from app.backends.http import Connection, HttpBackend, Reader, Request
 from app.domain.conversation import Conversation
-from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import StreamEvent
 
-MAX_ANSWER_BYTES = 64 * 2**20
-"""Of one answer on the wire: several times what the longest answers of today need."""
 
-_MOST_AT_ONCE = 16 * 2**10
-"""Bytes that are read before others on the event loop have their turn: about a millisecond's."""
+class OpenAIBackend(HttpBackend):
+    """OpenAI Chat Completions."""
 
-_DRAIN_S = 0.25
-"""How long a provider that has said ``[DONE]`` may take to end its body. A connection whose body
-has not ended cannot be used again."""
-
-_OK = 200
-_REDIRECTS = range(300, 400)
-_UNAUTHORIZED = frozenset({401, 403})
-_RATE_LIMITED = 429
-_REJECTED = range(400, 500)
-_FAILED = range(500, 600)
-
-_SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-_UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
-
-
-class OpenAIBackend:
-    """One endpoint. Asks for a stream where the client wants one, else for a whole answer.
-
-    What comes decides how it is read, whatever was asked for.
-
-    A whole answer costs both sides a fraction of a stream, and gives the same events.
-    """
-
-    def __init__(
-        self,
-        session: aiohttp.ClientSession,
-        *,
-        base_url: str,
-        api_key: str | None = None,
-        timeouts: Timeouts | None = None,
-        headers: Mapping[str, str] | None = None,
-        max_tokens_field: MaxTokensField = "max_tokens",
-    ) -> None:
+    def __init__(self, connection: Connection, differences: Differences = COMMON) -> None:
         """Hold what every request needs.
 
         Args:
-            session: Shared by all backends, made and closed by the caller. It should keep no
-                cookies, which would tie the requests of different tenants together.
-            base_url: Where ``/chat/completions`` is, such as ``https://api.openai.com/v1``. Query
-                parameters are kept.
-            api_key: Sent as a bearer token; none for servers that need none.
-            timeouts: The longest waits.
-            headers: Sent with every request, such as ``api-key`` for Azure.
-            max_tokens_field: What the server calls the limit on tokens.
-
-        Raises:
-            ValueError: The address or a header cannot be used. Neither is quoted.
+            connection: To where ``/chat/completions`` is.
+            differences: Of the server from others that speak the protocol.
         """
-        self._session = session
-        self._url = _completions_url(base_url)
-        self._headers = {"accept-encoding": "identity", **(headers or {})}
-        self._headers["content-type"] = "application/json"
-        if api_key is not None:
-            self._headers["authorization"] = f"Bearer {api_key}"
-        if any(_UNPRINTABLE.search(part) for header in self._headers.items() for part in header):
-            raise ValueError("api_key and headers must be printable ASCII on one line")
-        self._timeouts = timeouts or Timeouts()
-        self._http_timeout = aiohttp.ClientTimeout(
-            total=None, connect=self._timeouts.connect_s, sock_connect=self._timeouts.connect_s
-        )
-        self._max_tokens_field = max_tokens_field
+        super().__init__(connection)
+        self._differences = differences
 
-    async def stream(
-        self, conversation: Conversation, model: str
-    ) -> AsyncGenerator[StreamEvent, None]:
-        """The model's answer as events; closing it early closes the connection.
+    @override
+    def request(self, conversation: Conversation, model: str) -> Request:
+        return Request("/chat/completions", chat_request(conversation, model, self._differences))
 
-        Raises:
-            BackendError: Also in mid-stream.
-            RequestError: The conversation cannot be put into this protocol.
-        """
-        body = chat_request(conversation, model, max_tokens_field=self._max_tokens_field)
-        patience = Patience(self._timeouts, has_tokens=conversation.is_stream)
-        response: aiohttp.ClientResponse | None = None
-        try:
-            response = await self._post(body, patience)
-            _check_status(response)
-            if response.content_type == "text/event-stream":
-                answer = AnswerReader()
-                read_bytes = 0
-                while not answer.is_done and (data := await _read(response, patience)):
-                    read_bytes += len(data)
-                    _check_size(read_bytes)
-                    for event in answer.feed(data):
-                        yield event
-                        patience.saw_token()
-                    if len(data) == _MOST_AT_ONCE:  # more has come already
-                        await asyncio.sleep(0)
-                for event in answer.end():
-                    yield event
-                await _drain(response)
-            elif response.content_type == "application/json":
-                for event in whole_answer(await _read_whole(response, patience)):
-                    yield event
-            else:
-                raise BackendError(
-                    BackendProblem.BROKEN,
-                    "the provider answered with neither an event stream nor JSON; check that the "
-                    "backend's base_url ends where /chat/completions begins",
-                    status=response.status,
-                )
-        finally:
-            patience.stop()
-            if response is not None:
-                # Of no effect where the body has ended: then its connection is back in the pool.
-                response.close()
+    @override
+    def reader(self) -> Reader:
+        return AnswerReader()
 
-    async def close(self) -> None:
-        """Nothing to give back: the session belongs to the caller."""
-
-    async def _post(self, body: bytes, patience: Patience) -> aiohttp.ClientResponse:
-        # `from None`: what aiohttp raises can show the request's headers and the provider's bytes.
-        try:
-            return await patience.wait_for(
-                self._session.post(
-                    self._url,
-                    data=body,
-                    headers=self._headers,
-                    timeout=self._http_timeout,
-                    allow_redirects=False,
-                )
-            )
-        except aiohttp.ConnectionTimeoutError:
-            raise BackendError(
-                BackendProblem.CONNECT, f"no connection within {self._timeouts.connect_s:g} s"
-            ) from None
-        except aiohttp.ClientSSLError:
-            raise BackendError(
-                BackendProblem.CONNECT, "the provider's TLS certificate or handshake was refused"
-            ) from None
-        except aiohttp.ClientConnectorError:
-            raise BackendError(
-                BackendProblem.CONNECT, "no connection: the provider's address does not answer"
-            ) from None
-        except aiohttp.ClientConnectionError:
-            raise BackendError(
-                BackendProblem.CONNECT, "the connection was lost before the provider answered"
-            ) from None
-        except aiohttp.ClientError:
-            raise BackendError(
-                BackendProblem.BROKEN, "the provider's answer is not HTTP that can be read"
-            ) from None
+    @override
+    def whole(self, body: bytes) -> Sequence[StreamEvent]:
+        return whole_answer(body)
 
 
-def _completions_url(base_url: str) -> str:
-    url = urlsplit(base_url)
-    if url.scheme not in {"http", "https"} or not url.hostname:
-        raise ValueError("base_url must begin with http:// or https:// and name a host")
-    if url.username is not None or url.password is not None:
-        raise ValueError("base_url must not hold a password: use api_key or headers")
-    path = url.path.rstrip("/") + "/chat/completions"
-    return urlunsplit((url.scheme, url.netloc, path, url.query, ""))
-
-
-async def _read(response: aiohttp.ClientResponse, patience: Patience) -> bytes:
-    """The next bytes of the body; none at its end."""
-    try:
-        return await patience.wait_for(response.content.read(_MOST_AT_ONCE))
-    except (aiohttp.ClientError, ConnectionError):
-        raise BackendError(
-            BackendProblem.BROKEN, "the connection to the provider broke off in its answer"
-        ) from None
-
-
-async def _read_whole(response: aiohttp.ClientResponse, patience: Patience) -> bytes:
-    body = bytearray()
-    while data := await _read(response, patience):
-        body += data
-        _check_size(len(body))
-    return bytes(body)
-
-
-def _check_size(read_bytes: int) -> None:
-    if read_bytes > MAX_ANSWER_BYTES:
-        raise BackendError(
-            BackendProblem.BROKEN, f"the provider's answer is longer than {MAX_ANSWER_BYTES} bytes"
-        )
-
-
-async def _drain(response: aiohttp.ClientResponse) -> None:
-    """Wait a moment for the end of the body, so that its connection can be used again."""
-    if response.content.at_eof():
-        return
-    try:
-        async with asyncio.timeout(_DRAIN_S):
-            while not response.content.at_eof():
-                await response.content.readany()
-    except (TimeoutError, aiohttp.ClientError, ConnectionError):
-        # The answer is whole; only the connection is lost.
-        return
-
-
-def _check_status(response: aiohttp.ClientResponse) -> None:
-    status = response.status
-    if status == _OK:
-        return
-    if status in _REDIRECTS:
-        problem, what = BackendProblem.BROKEN, "redirects; set base_url to its final address"
-    elif status in _UNAUTHORIZED:
-        problem, what = BackendProblem.UNAUTHORIZED, "refuses the gateway's key; check api_key"
-    elif status == _RATE_LIMITED:
-        problem, what = BackendProblem.RATE_LIMITED, "limits the rate of requests"
-    elif status in _REJECTED:
-        problem, what = BackendProblem.REJECTED, "refuses the request"
-    elif status in _FAILED:
-        problem, what = BackendProblem.FAILED, "failed"
-    else:
-        problem, what = BackendProblem.BROKEN, "answered with a status that has no meaning here"
-    raise BackendError(
-        problem,
-        f"the provider {what} (HTTP {status})",
-        status=status,
-        retry_after_s=_retry_after_s(response.headers),
-    )
-
-
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, from a number or from a date by the provider's own clock."""
-    value = headers.get("retry-after", "")
-    if _SECONDS.fullmatch(value):
-        return float(value)
-    try:
-        until = parsedate_to_datetime(value)
-        now = parsedate_to_datetime(headers.get("date", ""))
-        return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError):
-        # No date, or one with and one without a zone.
-        return None
+def bearer(api_key: str | None) -> dict[str, str]:
+    """The header that most servers want a key in; none for those that need none."""
+    return {} if api_key is None else {"authorization": f"Bearer {api_key}"}

@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 from typing_extensions import override
 
+from app.backends.routing import Asker, Way, targets_for
 from app.domain.catalog import Route
 from app.domain.clock import Clock, NewId
 from app.domain.conversation import (
@@ -33,10 +34,13 @@ from app.domain.events import (
     Usage,
 )
 from app.domain.protocols import AnswerT, Backend, Outside, Question
+from app.domain.tokens import estimate_tokens
 
 MAX_REPLY_BYTES = 2**20
 """Of an endpoint's answer."""
 _OK = 200
+_ASKER = Asker(persona="", audience="", draw=0)
+"""Detectors ask for no persona and no audience; of several models always the first."""
 
 
 class Answers:
@@ -52,7 +56,8 @@ class Answers:
 
     def place(self, tenant: str, route: Route, question: Question) -> bytes:
         """Under which an answer is kept: equal for equal tenant, model and question."""
-        asked = [tenant, route.backend, route.model, question.turns, question.schema]
+        models = [[each.backend, each.model] for each in route.all_targets]
+        asked = [tenant, models, question.turns, question.schema]
         told = orjson.dumps(
             [*asked, question.max_tokens], default=dict, option=orjson.OPT_SORT_KEYS
         )
@@ -116,15 +121,18 @@ class _Asking(Outside):
         self, route: str, question: Question, read: Callable[[str], AnswerT]
     ) -> AnswerT:
         way = self._routes.get(route)
-        backend = None if way is None else self._reach.backends.get(way.backend)
-        if way is None or backend is None:
+        backends = self._reach.backends
+        if way is None or any(each.backend not in backends for each in way.all_targets):
             raise DetectorError(f"there is no route '{route}' that was started")
         answers = self._reach.answers
         place = answers.place(self._tenant, way, question)
         known = answers.get(place)
         if known is not None:
             return read(known)
-        said = await self._said(backend.stream(_conversation(question), way.model))
+        asked = _conversation(question)
+        tokens = estimate_tokens("\n".join(text for _, text in question.turns))
+        targets = targets_for(way, _ASKER, asked, tokens)
+        said = await self._said(Way(way, targets, backends, self._reach.clock).stream(asked))
         answer = read(said)
         answers.put(place, said)
         return answer

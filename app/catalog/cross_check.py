@@ -12,7 +12,7 @@ from app.catalog.policy_file import ReadPolicy
 from app.catalog.tier import comparator, weaknesses_of_child, weaknesses_of_ladder, wider_sinks
 from app.catalog.wording import choices, unknown
 from app.domain.errors import Problem
-from app.domain.persona import FloatBound, IntBound, Scalar, Variable
+from app.domain.persona import EffortBound, FloatBound, IntBound, Scalar, Variable
 from app.domain.policy import (
     Action,
     Mode,
@@ -291,7 +291,13 @@ def _misfit(value: Scalar, variable: Variable) -> str:
     return ""
 
 
-def _check_bound(name: str, bound: FloatBound | IntBound, node: Node) -> Iterator[Problem]:
+def _check_bound(
+    name: str, bound: FloatBound | IntBound | EffortBound, node: Node
+) -> Iterator[Problem]:
+    if isinstance(bound, EffortBound):
+        if bound.default and bound.max and bound.default.tokens > bound.max.tokens:
+            yield node.problem("must have 'default' ≤ 'max'")
+        return
     least, most = _LIMITS[name]
     given = [
         (key, value)

@@ -16,7 +16,7 @@ from app.domain.conversation import Json
 from app.domain.persona import Persona
 from app.domain.policy import Policy
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when the same content is to have another digest."""
 
 

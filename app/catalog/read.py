@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
-
-from pydantic import Field
+from typing import TypeVar
 
 from app.catalog.behaviours import check_authority
 from app.catalog.contracts import DetectorKind, PromptInspector, Siblings, accept_settings
@@ -24,7 +22,8 @@ from app.catalog.files import DEPLOYMENT_FILE, find_prompts, find_yaml, read_kno
 from app.catalog.inherit import duplicates, resolve_extends
 from app.catalog.persona_file import ReadPersona, read_persona
 from app.catalog.policy_file import ReadPolicy, build_policy, expand_detect, expand_then
-from app.catalog.wording import ModelT, read_as, unknown
+from app.catalog.route_file import check_route, check_ways, read_route
+from app.catalog.wording import ModelT, read_as
 from app.catalog.yaml_source import read_document
 from app.domain.catalog import Catalog, Prompt, Route, Source
 from app.domain.conversation import Json
@@ -32,15 +31,6 @@ from app.domain.errors import ContentError, Problem
 from app.domain.persona import FileModel
 
 T = TypeVar("T")
-
-
-class RouteFile(FileModel):
-    """A named way to a model."""
-
-    backend: Annotated[str, Field(min_length=1)]
-    """A backend's id in this file."""
-    model: Annotated[str, Field(min_length=1)]
-    """The model's name, as the backend knows it."""
 
 
 class _Notes:
@@ -104,6 +94,8 @@ def read_catalog(
             notes.problems += check_authority(read, parent.persona)
         for varied in read.variants.values():
             notes.problems += check_authority(varied, read.persona)
+    if deployment is not None:
+        notes.problems += _check_routes(routes, deployment, personas, policies)
     knowledge = _read_knowledge(root, personas.values(), notes)
     if notes.problems or deployment is None:
         raise ContentError(notes.problems)
@@ -191,19 +183,32 @@ def _variables(
 
 def _read_routes(deployment: Node, notes: _Notes) -> dict[str, Route]:
     routes: dict[str, Route] = {}
-    backends = _entries(deployment, "backends")
     written = _entries(deployment, "routes")
     if not written:
         notes.problems.append(deployment.nearest("routes").problem("has no routes"))
     for name, node in written.items():
-        route = notes.attempt(partial(read_as, RouteFile, node))
-        if route is None:
-            continue
-        routes[name] = Route(name, route.backend, route.model)
-        if route.backend not in backends:
-            what = unknown("backend", route.backend, backends)
-            notes.problems.append(node.nearest("backend").problem(what))
+        route = notes.attempt(partial(read_route, name, node))
+        if route is not None:
+            routes[name] = route
     return routes
+
+
+def _check_routes(
+    routes: Mapping[str, Route],
+    deployment: Node,
+    personas: Mapping[str, ReadPersona],
+    policies: Mapping[str, ReadPolicy],
+) -> Iterator[Problem]:
+    nodes = _entries(deployment, "routes")
+    audiences = dict.fromkeys(name for read in policies.values() for name in read.policy.audiences)
+    backends = _entries(deployment, "backends")
+    for name, route in routes.items():
+        yield from check_route(
+            route, nodes[name], backends=backends, personas=personas, audiences=audiences
+        )
+    for read in personas.values():
+        for each in (read, *read.variants.values()):
+            yield from check_ways(each, routes, policies)
 
 
 def _entries(tree: Node, key: str) -> dict[str, Node]:

@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 from app.catalog.cases import PersonaCasesFile, PolicyCasesFile
 from app.catalog.contracts import DetectorKind
 from app.catalog.policy_file import PolicyFile
-from app.catalog.read import RouteFile
+from app.catalog.route_file import RouteFile, SharedRouteFile
 from app.domain.conversation import Json
 from app.domain.persona import Persona
 
@@ -141,12 +141,12 @@ def _policy(detectors: list[DetectorKind]) -> Schema:
 
 
 def _banneton(settings: type[BaseModel]) -> Schema:
-    schema, (route,) = _root([settings, RouteFile])
+    schema, routes = _root([settings, RouteFile, SharedRouteFile])
     schema["properties"]["routes"] = {
         "description": "Named ways to models; personas name them.",
         "type": "object",
         "minProperties": 1,
-        "additionalProperties": route,
+        "additionalProperties": {"anyOf": routes},
     }
     schema["required"] = [*schema.get("required", ()), "routes"]
     return schema

@@ -26,6 +26,7 @@ _REQUEST_CODES = {
     "unknown_audience": "The policy has no such audience.",
     "unsupported": "The backend of this persona cannot do it.",
     "context_length_exceeded": "The conversation is longer than the model can see.",
+    "no_route": "No model of the persona's route takes the request: its audience, or what it needs.",
     "model_not_found": "There is no such persona or variant.",
     "not_found": "There is no such endpoint or record.",
     "method_not_allowed": "The endpoint has another method.",

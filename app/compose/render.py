@@ -10,9 +10,9 @@ from jinja2 import Template, TemplateError
 from app.compose.fence import CLOSING, escape, opening
 from app.compose.provenance import Run, SourcedText, line_sources
 from app.compose.state import RenderState
-from app.compose.tokens import token_units, tokens_of
 from app.domain.errors import ContentError, Problem
 from app.domain.prompt import LineSource, SystemPrompt
+from app.domain.tokens import token_units, tokens_of
 
 _FAILURES = (
     TemplateError,

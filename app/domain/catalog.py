@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from app.domain.persona import Persona
 from app.domain.policy import Policy
@@ -25,14 +26,64 @@ class Prompt:
     text: str
 
 
+class Feature(StrEnum):
+    """What a request may need that not every model has."""
+
+    TOOLS = "tools"
+    IMAGES = "images"
+    FILES = "files"
+    JSON_SCHEMA = "json_schema"
+    REASONING = "reasoning"
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Which requests a target takes; what is left empty takes all."""
+
+    audience: tuple[str, ...] = ()
+    persona: tuple[str, ...] = ()
+    max_context_tokens: int | None = None
+    """Of the system prompt and everything that the client sent, by our estimate."""
+
+    def takes(self, persona: str, audience: str) -> bool:
+        """Whether it takes a persona's requests for an audience, if nothing else is against it."""
+        return (not self.persona or persona in self.persona) and (
+            not self.audience or audience in self.audience
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One model on one backend."""
+
+    backend: str
+    """A backend's id in ``banneton.yaml``."""
+    model: str
+    weight: float = 1
+    """Its share among the targets that take a request."""
+    when: When = When()
+    lacks: frozenset[Feature] = frozenset()
+    """It takes no request that needs one of these."""
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """A named way to a model."""
 
     id: str
-    backend: str
-    """A backend's id in ``banneton.yaml``."""
-    model: str
+    targets: tuple[Target, ...]
+    """One is drawn, by weight."""
+    fallbacks: tuple[Target, ...] = ()
+    """Asked in this order where the one that was drawn fails before it has said anything."""
+    retries: int = 0
+    """How often a target is asked again before the next one is."""
+    deadline_ms: int | None = None
+    """From the first call to the first event of an answer, over all targets."""
+
+    @property
+    def all_targets(self) -> tuple[Target, ...]:
+        """Every model that it may lead to."""
+        return (*self.targets, *self.fallbacks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from app.domain.policy import Stage
 
@@ -31,12 +31,20 @@ class Origin(StrEnum):
     """Tool results and retrieved text."""
 
 
+class CacheFor(StrEnum):
+    """How long a provider is asked to remember the prompt up to here; it changes no answer."""
+
+    FIVE_MINUTES = "5m"
+    ONE_HOUR = "1h"
+
+
 @dataclass(frozen=True, slots=True)
 class TextPart:
     """Text. ``path`` is where the client put it, such as ``messages[1].content[0].text``."""
 
     text: str
     path: str = ""
+    cache: CacheFor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,8 @@ class ReasoningPart:
     text: str
     path: str = ""
     signed: str | None = None
+    is_redacted: bool = False
+    """The provider shows none of it: there is no text, and ``signed`` is all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +74,63 @@ class ToolCallPart:
     name: str
     arguments: str
     path: str = ""
+    arguments_field: str = "arguments"
+    """What the client's dialect calls the arguments, below ``path``."""
+    signed: str | None = None
+    cache: CacheFor | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ToolResultPart:
-    """What a tool answered to a call."""
+    """What a tool answered to a call. The parts of one message all answer the same call."""
 
     call_id: str
     text: str
     path: str = ""
+    is_error: bool = False
+    cache: CacheFor | None = None
 
 
-Part = TextPart | RefusalPart | ReasoningPart | ToolCallPart | ToolResultPart
+@dataclass(frozen=True, slots=True)
+class Inline:
+    """Bytes that stand in the request, base64."""
+
+    media_type: str
+    data: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """What the provider is to fetch. The gateway itself fetches nothing."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePart:
+    """A picture; in a tool's message, one that the tool answered with."""
+
+    source: Inline | Linked
+    path: str = ""
+    """Of the URL, where it is linked."""
+    detail: Literal["auto", "low", "high"] | None = None
+    """How closely the model is to look."""
+    cache: CacheFor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FilePart:
+    """A document, such as a PDF."""
+
+    source: Inline | Linked
+    path: str = ""
+    """Of the URL, where it is linked."""
+    name: str | None = None
+    name_path: str = ""
+    cache: CacheFor | None = None
+
+
+Part = TextPart | RefusalPart | ReasoningPart | ToolCallPart | ToolResultPart | ImagePart | FilePart
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +141,8 @@ class Message:
     origin: Origin
     parts: tuple[Part, ...]
     name: str | None = None
+    path: str = ""
+    """Where the client put it, such as ``messages[1]``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +155,9 @@ class Tool:
     """JSON Schema."""
     is_strict: bool | None = None
     path: str = ""
+    parameters_field: str = "parameters"
+    """What the client's dialect calls the parameters, below ``path``."""
+    cache: CacheFor | None = None
 
 
 class ToolChoiceMode(StrEnum):
@@ -128,6 +188,44 @@ class JsonFormat:
     path: str = "response_format"
 
 
+class Effort(StrEnum):
+    """How much a model is to reason before it answers, from not at all to long."""
+
+    NONE = "none"
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens of reasoning that is, for providers that count them.
+
+        1,024 is the least that Anthropic takes; each step is some four times the one before.
+        """
+        return {"none": 0, "minimal": 1024, "low": 4096, "medium": 16384, "high": 65536}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Reasoning:
+    """How much to reason: an effort, or at most so many tokens."""
+
+    wish: Effort | int
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens."""
+        return self.wish if isinstance(self.wish, int) else self.wish.tokens
+
+    @property
+    def effort(self) -> Effort:
+        """The least effort that allows for these tokens."""
+        if not isinstance(self.wish, int):
+            return self.wish
+        tokens = self.wish
+        return next((each for each in Effort if each.tokens >= tokens), Effort.HIGH)
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How to sample; ``None`` leaves it to the persona, then to the provider."""
@@ -139,6 +237,10 @@ class Sampling:
     seed: int | None = None
     presence_penalty: float | None = None
     frequency_penalty: float | None = None
+    reasoning: Reasoning | None = None
+    top_k: int | None = None
+    stop_path: str = "stop"
+    """Where the client put what stops the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +262,8 @@ class Conversation:
     persona: str
     messages: tuple[Message, ...]
     variant: str | None = None
+    dialect: str = "openai_chat"
+    """The wire format on the client's side: what ``passthrough`` is of."""
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None

@@ -19,6 +19,8 @@ class ReasoningDelta:
     text: str
     choice: int = 0
     signed: str | None = None
+    is_redacted: bool = False
+    """The provider shows none of it: ``signed`` is all of it."""
 
 
 @dataclass(frozen=True, slots=True)

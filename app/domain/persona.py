@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.domain.conversation import Effort
+
 Scalar = str | int | float | bool
 
 
@@ -154,6 +156,15 @@ class IntBound(FileModel):
     """The most that a request may choose."""
 
 
+class EffortBound(FileModel):
+    """As ``FloatBound``, for how much a model reasons."""
+
+    default: Effort | None = None
+    """The effort where a request names none; left out, it is the provider's to say."""
+    max: Effort | None = None
+    """The most that a request may choose; without it, one who has a default has no choice."""
+
+
 class SamplingBounds(FileModel):
     """What a request may change about sampling."""
 
@@ -163,6 +174,8 @@ class SamplingBounds(FileModel):
     """From how large a share of likely words one is chosen."""
     max_tokens: IntBound = IntBound()
     """How long an answer may be."""
+    reasoning: EffortBound = EffortBound()
+    """How much the model reasons before it answers."""
 
 
 class Replies(FileModel):

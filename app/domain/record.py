@@ -48,6 +48,7 @@ class Opening:
     """The composed system prompt's digest."""
     route: str
     backend: str
+    """Of the model that is to be asked first; the closing entry says which were asked."""
     model: str
     is_stream: bool
     trace: Trace
@@ -62,6 +63,19 @@ class Opening:
     """How long kept content stays; as ``Keep`` says it."""
     findings_days: int = 400
     """How long both traces of the exchange stay; as ``Keep`` says it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One time that a model was asked."""
+
+    backend: str
+    model: str
+    took_ms: float
+    """Until its first event, or until it failed before that."""
+    problem: str | None = None
+    """Why it failed, such as ``timeout``, also in mid-answer; ``cannot_carry`` where its protocol
+    lacks what the request needs; none where it did not fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +107,8 @@ class Closing:
     """The kind of failure, such as ``timeout``; never its text."""
     usage: Usage | None = None
     """Of all attempts together."""
+    attempts: tuple[Attempt, ...] = ()
+    """Every time that a model was asked, in order; the last one gave the answer, if any did."""
     detector_usage: Usage | None = None
     """What models counted for answering detectors, over the whole exchange."""
     behaviours: tuple[Measured, ...] = ()

@@ -131,6 +131,7 @@ def closing_body(
             "finish": closing.finish,
             "error": closing.error,
             "usage": closing.usage,
+            "attempts": closing.attempts,
             "detector_usage": closing.detector_usage,
             "behaviours": closing.behaviours,
             "timings": closing.timings,

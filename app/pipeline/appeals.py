@@ -25,11 +25,10 @@ class Feedback:
     """``text``: what was asked; ``comment``: why policy was wrong. Either may be missing."""
 
 
-NOT_FOUND = RequestError(
-    "request_id: there is no such exchange, or this key may not speak about it",
-    param="request_id",
-    code="not_found",
-)
+def not_found() -> RequestError:
+    """A new error each time: one that is raised again holds on to all that it passed before."""
+    what = "request_id: there is no such exchange, or this key may not speak about it"
+    return RequestError(what, param="request_id", code="not_found")
 
 
 async def file_appeal(  # noqa: PLR0913  # what filing depends on, and nothing else
@@ -76,5 +75,5 @@ async def file_appeal(  # noqa: PLR0913  # what filing depends on, and nothing e
     texts = [*inspection.texts.items(), *kept]
     state = await ledger.file_appeal(record.request_id, texts, days=policy.keep.content_days)
     if state is None:
-        raise NOT_FOUND
+        raise not_found()
     return state

@@ -1,12 +1,13 @@
 """The order of the steps: guard in, compose, record, backend, guard out, record."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
 
-from app.domain.catalog import Route
+from app.backends.routing import Asker, Way, targets_for
+from app.domain.catalog import Route, Target
 from app.domain.clock import Clock, NewId
 from app.domain.conduct import Measured
 from app.domain.conversation import (
@@ -17,7 +18,6 @@ from app.domain.conversation import (
     Sampling,
     Segment,
     TextPart,
-    ToolResultPart,
 )
 from app.domain.decision import Decision, Outcome, Trace, severest
 from app.domain.errors import BackendError
@@ -34,6 +34,7 @@ from app.domain.protocols import (
     PseudonymVault,
 )
 from app.domain.record import Closing, Opening, Status, Timings
+from app.domain.tokens import token_units, tokens_of
 from app.guardrails.aside import done
 from app.guardrails.context import Context
 from app.guardrails.decide import outcome_of
@@ -45,6 +46,7 @@ from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Stopped
 from app.pipeline.answering import Answering
 from app.pipeline.conduct import Measuring, refuse_overriding
 from app.pipeline.loaded import Served
+from app.pipeline.ready import Ready
 from app.pipeline.replies import reply_to
 from app.pipeline.sampling import bounded
 from app.pipeline.segments import is_extensive, refuse_too_many, segments, with_texts
@@ -79,7 +81,6 @@ class Ask:
     catalog: str
     caller: Caller
     audience: str
-    dialect: str
     routes: Mapping[str, Route]
     request_id: str
 
@@ -91,40 +92,16 @@ class Ask:
         return PseudonymScope(self.caller.tenant, self.caller.key_id, session, request_id)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A request that was looked at."""
-
-    inspection: Inspection
-    minter: Minter
-    prompt: SystemPrompt
-    asked: Conversation
-    """As the model gets it."""
-
-    @property
-    def context(self) -> Context:
-        """What the answer belongs to, as the model gets it."""
-        said = [(m.role, part) for m in self.asked.messages for part in m.parts]
-        wanted = self.asked.response_format
-        asked = (part for role, part in reversed(said) if role is Role.USER)
-        questions = (part.text for part in asked if isinstance(part, TextPart))
-        return Context(
-            system=self.prompt.text,
-            question=next(questions, ""),
-            documents=tuple(part.text for _, part in said if isinstance(part, ToolResultPart)),
-            tools=self.asked.tools,
-            answer_schema=None if wanted is None else wanted.schema,
-        )
-
-
 class Exchange:
     """One exchange on its way, from the request that was read to the record that is closed."""
 
     def __init__(self, steps: Steps, ask: Ask) -> None:
         self._steps = steps
         self._ask = ask
-        unit = ask.scope.session if ask.scope.session is not None else ask.request_id
-        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, unit)
+        self._unit = ask.scope.session if ask.scope.session is not None else ask.request_id
+        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, self._unit)
+        self._targets: Sequence[Target] = ask.served.route.targets
+        self._way = Way(ask.served.route, (), steps.backends, steps.clock)
         self._started_s = steps.clock.monotonic()
         self._input_ms = 0.0
         self._first_token_ms: float | None = None
@@ -171,7 +148,7 @@ class Exchange:
             await asyncio.shield(self._close(status, error))
         yield Closed(self._summary(status))
 
-    async def _guard_input(self) -> _Ready:
+    async def _guard_input(self) -> Ready:
         """Look at what the client sent, and compose the prompt from what may be passed on."""
         ask, steps = self._ask, self._steps
         sampling = bounded(ask.conversation.sampling, ask.served.persona.sampling)
@@ -204,7 +181,7 @@ class Exchange:
         refuse_overriding(ask.conversation, ask.served.persona.behaviours)
         return texts, raw
 
-    def _ready(self, inspection: Inspection, minter: Minter, sampling: Sampling) -> _Ready:
+    def _ready(self, inspection: Inspection, minter: Minter, sampling: Sampling) -> Ready:
         """The request as the model gets it, with the prompt of what may be passed on."""
         conversation = with_texts(self._ask.conversation, inspection.texts)
         wishes = conversation.wishes
@@ -213,9 +190,23 @@ class Exchange:
         self._input_ms = self._elapsed_ms()
         system = Message(Role.SYSTEM, Origin.PERSONA, (TextPart(prompt.text),))
         asked = replace(conversation, sampling=sampling, messages=(system, *conversation.messages))
-        return _Ready(inspection, minter, prompt, asked)
+        if inspection.stop is None:
+            self._choose(asked, inspection.texts.values(), prompt)
+        return Ready(inspection, minter, prompt, asked)
 
-    async def _open(self, ready: _Ready) -> None:
+    def _choose(self, asked: Conversation, texts: Iterable[str], prompt: SystemPrompt) -> None:
+        """Settle which models are asked; a request that none takes is refused here."""
+        ask, route = self._ask, self._ask.served.route
+        tokens = 0
+        if any(each.when.max_context_tokens is not None for each in route.all_targets):
+            tokens = prompt.tokens + tokens_of(sum(token_units(text) for text in texts))
+        unit = f"{route.id}:{self._unit}"
+        draw = draw_of(self._steps.pseudonym_key, ask.caller.tenant, unit)
+        asker = Asker(ask.served.persona.id, ask.audience, draw)
+        self._targets = targets_for(route, asker, asked, tokens)
+        self._way = Way(route, self._targets, self._steps.backends, self._steps.clock)
+
+    async def _open(self, ready: Ready) -> None:
         try:
             await self._steps.ledger.open(self._opening(ready))
         except asyncio.CancelledError:
@@ -226,12 +217,10 @@ class Exchange:
     def _failed(self, error: Exception) -> str:
         """The kind of a failure, for the record."""
         if isinstance(error, BackendError):
-            backend = self._ask.served.route.backend
-            self._steps.metrics.backend_failed(backend, error.problem)
             return error.problem.value
         return type(error).__name__
 
-    async def _answer(self, ready: _Ready) -> AsyncGenerator[ExchangeEvent, None]:
+    async def _answer(self, ready: Ready) -> AsyncGenerator[ExchangeEvent, None]:
         """The model's answer as policy and behaviours let it through."""
         ask, now, context = self._ask, self._steps.clock.now(), ready.context
 
@@ -262,9 +251,7 @@ class Exchange:
 
     async def _asked(self, asked: Conversation) -> AsyncGenerator[StreamEvent, None]:
         """The events of one attempt at an answer, but for its usage, which is summed up."""
-        route = self._ask.served.route
-        events = self._steps.backends[route.backend].stream(asked, route.model)
-        async with aclosing(events) as stream:
+        async with aclosing(self._way.stream(asked)) as stream:
             async for event in stream:
                 if self._first_token_ms is None:
                     self._first_token_ms = self._elapsed_ms()
@@ -307,7 +294,7 @@ class Exchange:
             ask.request_id, ask.served.persona.id, ask.served.variant, ask.catalog, self._outcome
         )
 
-    def _opening(self, ready: _Ready) -> Opening:
+    def _opening(self, ready: Ready) -> Opening:
         ask, inspection = self._ask, ready.inspection
         served, caller, policy = ask.served, ask.caller, ask.served.plan.policy
         return Opening(
@@ -318,7 +305,7 @@ class Exchange:
             subject=ask.conversation.subject,
             session=ask.conversation.wishes.session,
             consent=ask.conversation.wishes.consent,
-            dialect=ask.dialect,
+            dialect=ask.conversation.dialect,
             persona=served.persona.id,
             variant=served.variant,
             audience=ask.audience,
@@ -326,8 +313,8 @@ class Exchange:
             catalog=ask.catalog,
             prompt=ready.prompt.digest,
             route=served.route.id,
-            backend=served.route.backend,
-            model=served.route.model,
+            backend=self._targets[0].backend,
+            model=self._targets[0].model,
             is_stream=ask.conversation.is_stream,
             trace=inspection.trace,
             decisions=inspection.decisions,
@@ -357,6 +344,7 @@ class Exchange:
             finish=self._finish.value if self._finish is not None else None,
             error=error,
             usage=self._usage,
+            attempts=tuple(self._way.attempts),
             detector_usage=self._outside.usage,
             timings=Timings(self._input_ms, self._first_token_ms, self._elapsed_ms()),
             behaviours=self._measured,
@@ -375,6 +363,9 @@ class Exchange:
             metrics.tokens_used(self._usage)
         if self._outside.usage is not None:
             metrics.detectors_used(self._outside.usage)
+        for attempt in self._way.attempts:
+            if attempt.problem is not None:
+                metrics.backend_failed(attempt.backend, attempt.problem)
         for measured in self._measured:
             metrics.behaviour_measured(persona, measured)
         for run in self._findings.unchecked:

@@ -79,9 +79,7 @@ class Gateway(Protocol):
         """One persona; raises ``RequestError`` (``model_not_found``) or ``AccessError``."""
         ...
 
-    def exchange(
-        self, conversation: Conversation, caller: Caller, *, dialect: str
-    ) -> AsyncIterator[ExchangeEvent]:
+    def exchange(self, conversation: Conversation, caller: Caller) -> AsyncIterator[ExchangeEvent]:
         """Run one exchange.
 
         Raises:

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from app.domain.conversation import Sampling
+from app.domain.conversation import Reasoning, Sampling
 from app.domain.errors import RequestError
-from app.domain.persona import FloatBound, IntBound, SamplingBounds
+from app.domain.persona import EffortBound, FloatBound, IntBound, SamplingBounds
 
 
 def bounded(wished: Sampling, bounds: SamplingBounds) -> Sampling:
@@ -19,7 +19,27 @@ def bounded(wished: Sampling, bounds: SamplingBounds) -> Sampling:
         temperature=_choose("temperature", wished.temperature, bounds.temperature),
         top_p=_choose("top_p", wished.top_p, bounds.top_p),
         max_tokens=None if tokens is None else int(tokens),
+        reasoning=_reasoning(wished.reasoning, bounds.reasoning),
     )
+
+
+def _reasoning(wished: Reasoning | None, bound: EffortBound) -> Reasoning | None:
+    default = None if bound.default is None else Reasoning(bound.default)
+    if wished is None or wished == default:
+        return default
+    if bound.max is None:
+        if default is None:
+            return wished
+        raise RequestError(
+            f"reasoning: this persona fixes it at {bound.default}", param="reasoning"
+        )
+    if wished.tokens > bound.max.tokens:
+        raise RequestError(
+            f"reasoning: this persona allows at most {bound.max} ({bound.max.tokens} tokens)",
+            param="reasoning",
+            code="out_of_bounds",
+        )
+    return wished
 
 
 def _choose(name: str, wished: float | None, bound: FloatBound | IntBound) -> float | None:

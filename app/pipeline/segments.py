@@ -4,13 +4,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import TypeVar
 
 from typing_extensions import override
 
 from app.domain.conversation import (
     Conversation,
+    FilePart,
+    ImagePart,
+    Inline,
     Json,
     JsonFormat,
+    Linked,
     Message,
     Origin,
     Part,
@@ -25,6 +30,8 @@ from app.domain.conversation import (
 from app.domain.errors import RequestError
 from app.domain.policy import Stage
 from app.guardrails.aside import is_long
+
+MediaT = TypeVar("MediaT", ImagePart, FilePart)
 
 SCHEMA_WORDS = frozenset(
     {
@@ -154,10 +161,13 @@ def is_extensive(conversation: Conversation) -> bool:
     wanted = conversation.response_format
     if conversation.tools or conversation.passthrough or (wanted and wanted.schema):
         return True
+    parts = [part for message in conversation.messages for part in message.parts]
+    if any(isinstance(part, ImagePart | FilePart) for part in parts):
+        return True
     said = (
         part.arguments if isinstance(part, ToolCallPart) else part.text
-        for message in conversation.messages
-        for part in message.parts
+        for part in parts
+        if not isinstance(part, ImagePart | FilePart)
     )
     values = (value for value in conversation.wishes.variables.values() if isinstance(value, str))
     return is_long(chain(said, values))
@@ -231,10 +241,8 @@ def _walk(conversation: Conversation, visitor: _Visitor) -> Conversation:
 
 
 def _messages(messages: tuple[Message, ...], visitor: _Visitor) -> tuple[Message, ...]:
-    # Paths count what the client sent, so a system prompt that was put before does not count.
     answered = _last_answered(messages)
     made = []
-    index = 0
     for at, message in enumerate(messages):
         if message.origin is Origin.PERSONA:
             made.append(message)
@@ -242,8 +250,7 @@ def _messages(messages: tuple[Message, ...], visitor: _Visitor) -> tuple[Message
         is_tool = message.origin is Origin.TOOL
         visitor.stage = Stage.TOOL_RESULT if is_tool else Stage.INPUT
         visitor.is_earlier = at < answered and message.role is not Role.SYSTEM
-        made.append(_message(message, f"messages[{index}]", visitor))
-        index += 1
+        made.append(_message(message, visitor))
     return tuple(made)
 
 
@@ -258,8 +265,8 @@ def _last_answered(messages: tuple[Message, ...]) -> int:
     return 0
 
 
-def _message(message: Message, path: str, visitor: _Visitor) -> Message:
-    name = message.name and visitor.see(f"{path}.name", message.name)
+def _message(message: Message, visitor: _Visitor) -> Message:
+    name = message.name and visitor.see(f"{message.path}.name", message.name)
     parts = tuple([_part(part, visitor) for part in message.parts])
     if parts == message.parts and name == message.name:
         return message
@@ -269,12 +276,25 @@ def _message(message: Message, path: str, visitor: _Visitor) -> Message:
 def _part(part: Part, visitor: _Visitor) -> Part:
     if isinstance(part, ToolCallPart):
         name = visitor.see(f"{part.path}.name", part.name)
-        arguments = visitor.see(f"{part.path}.arguments", part.arguments)
+        arguments = visitor.see(f"{part.path}.{part.arguments_field}", part.arguments)
         if name == part.name and arguments == part.arguments:
             return part
         return replace(part, name=name, arguments=arguments)
+    if isinstance(part, ImagePart):
+        return _linked(part, visitor)
+    if isinstance(part, FilePart):
+        shown = part.name and visitor.see(part.name_path, part.name)
+        return replace(_linked(part, visitor), name=shown)
     text = visitor.see(part.path, part.text)
     return part if text == part.text else replace(part, text=text)
+
+
+def _linked(part: MediaT, visitor: _Visitor) -> MediaT:
+    """What is inside is not looked at; where it is to be fetched from is."""
+    if isinstance(part.source, Inline):
+        return part
+    url = visitor.see(part.path, part.source.url)
+    return part if url == part.source.url else replace(part, source=Linked(url))
 
 
 def _tool(tool: Tool, visitor: _Visitor) -> Tool:
@@ -283,7 +303,7 @@ def _tool(tool: Tool, visitor: _Visitor) -> Tool:
     description = tool.description and visitor.see(f"{path}.description", tool.description)
     parameters = tool.parameters
     if parameters is not None:
-        parameters = _object(parameters, f"{path}.parameters", visitor)
+        parameters = _object(parameters, f"{path}.{tool.parameters_field}", visitor)
     if (name, description, parameters) == (tool.name, tool.description, tool.parameters):
         return tool
     return replace(tool, name=name, description=description, parameters=parameters)
@@ -315,7 +335,8 @@ def _json_format(wanted: JsonFormat | None, visitor: _Visitor) -> JsonFormat | N
 def _sampling(sampling: Sampling, visitor: _Visitor) -> Sampling:
     if not sampling.stop:
         return sampling
-    stop = tuple([visitor.see(f"stop[{at}]", text) for at, text in enumerate(sampling.stop)])
+    path = sampling.stop_path
+    stop = tuple([visitor.see(f"{path}[{at}]", text) for at, text in enumerate(sampling.stop)])
     return replace(sampling, stop=stop)
 
 

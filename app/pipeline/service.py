@@ -24,7 +24,7 @@ from app.ledger.appeals import AppealState
 from app.ledger.ledger import Ledger
 from app.ledger.records import Record, RecordFilter
 from app.pipeline.answer import ExchangeEvent
-from app.pipeline.appeals import NOT_FOUND, Feedback, file_appeal
+from app.pipeline.appeals import Feedback, file_appeal, not_found
 from app.pipeline.check import check_segments
 from app.pipeline.exchange import Ask, Exchange, Steps
 from app.pipeline.gateway import CheckRequest, CheckResult, Readiness, RenderRequest
@@ -83,7 +83,7 @@ class Pipeline:
         return self._loaded().find(persona_id, None).persona
 
     def exchange(
-        self, conversation: Conversation, caller: Caller, *, dialect: str
+        self, conversation: Conversation, caller: Caller
     ) -> AsyncGenerator[ExchangeEvent, None]:
         """Run one exchange."""
         check_persona(caller, conversation.persona)
@@ -96,7 +96,6 @@ class Pipeline:
             catalog=loaded.catalog.digest,
             caller=caller,
             audience=resolve_audience(served.plan.policy, caller, conversation.wishes.audience),
-            dialect=dialect,
             routes=loaded.routes,
             request_id=self._steps.new_id(),
         )
@@ -145,7 +144,7 @@ class Pipeline:
         """Keep an appeal; raises ``RequestError`` or ``AccessError``."""
         record = await self._ledger.record(feedback.request_id, tenant=caller.tenant)
         if record is None:
-            raise NOT_FOUND
+            raise not_found()
         check_persona(caller, record.persona)
         loaded = self._loaded()
         return await file_appeal(

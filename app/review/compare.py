@@ -6,7 +6,7 @@ from datetime import date
 
 from app.catalog.files import CASES_SUFFIX
 from app.catalog.origins import Origins, Written
-from app.domain.catalog import Catalog, Source
+from app.domain.catalog import Catalog, Route, Source, Target
 from app.domain.conversation import Json
 from app.pipeline.loaded import Loaded
 from app.review.change import Change, Effect, Located
@@ -192,11 +192,31 @@ def _of_routes(old: Catalog, new: Catalog) -> Iterator[Located]:
         if ours is None or theirs is None:
             what = f"the route '{name}' is {'gone' if ours is None else 'new'}"
         else:
-            what = (
-                f"the route '{name}' leads to {ours.model} on {ours.backend} instead of "
-                f"{theirs.model} on {theirs.backend}"
-            )
+            what = f"the route '{name}' leads to {_ways(ours)} instead of {_ways(theirs)}"
         yield Located(Change(Effect.CHANGED, "routes", what), (), served, source)
+
+
+def _ways(route: Route) -> str:
+    """Where a route leads, in words."""
+    shared = [_way(each, is_shared=len(route.targets) > 1) for each in route.targets]
+    made = " or ".join(shared)
+    if route.fallbacks:
+        made += ", then " + ", then ".join(_way(each, is_shared=False) for each in route.fallbacks)
+    if route.retries:
+        made += f", with retries ({route.retries})"
+    return made if route.deadline_ms is None else f"{made}, within {route.deadline_ms} ms"
+
+
+def _way(target: Target, *, is_shared: bool) -> str:
+    made = f"{target.model} on {target.backend}"
+    if is_shared:
+        made += f" (weight {target.weight:g})"
+    when = target.when
+    limits = [*when.audience, *when.persona]
+    if when.max_context_tokens is not None:
+        limits.append(f"up to {when.max_context_tokens} tokens")
+    limits += [f"no {feature}" for feature in sorted(target.lacks)]
+    return f"{made} [{', '.join(limits)}]" if limits else made
 
 
 def _of_deployment(old: Mapping[str, Json], new: Mapping[str, Json]) -> Iterator[Located]:

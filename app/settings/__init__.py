@@ -15,9 +15,9 @@ from typing_extensions import override
 
 from app.domain.persona import FileModel
 from app.settings.admission import Access, Waivers
+from app.settings.backends import Backend
 from app.settings.values import (
     SIGNING_PREFIX,
-    Milliseconds,
     ProjectPath,
     Secret,
     Surroundings,
@@ -25,7 +25,6 @@ from app.settings.values import (
     endpoint_url,
     expanded,
     expanded_headers,
-    http_url,
     sqlite_url,
 )
 
@@ -42,61 +41,6 @@ class Document(Protocol):
             ContentError: Every mistake with its line and column, and no value of the file.
         """
         ...
-
-
-class Timeouts(FileModel):
-    """How long to wait for a model, in milliseconds."""
-
-    connect_ms: Milliseconds = 5_000
-    """For a connection."""
-    first_token_ms: Milliseconds = 60_000
-    """From the request to the first event of the answer."""
-    between_tokens_ms: Milliseconds = 30_000
-    """Between one event and the next."""
-    total_ms: Milliseconds = 600_000
-    """For the whole answer."""
-
-
-class OpenAIBackend(FileModel):
-    """Any endpoint that speaks OpenAI Chat Completions."""
-
-    type: Literal["openai"]
-    """Which protocol the endpoint speaks."""
-    base_url: Annotated[str, BeforeValidator(expanded), AfterValidator(http_url)] = (
-        "https://api.openai.com/v1"
-    )
-    """Without ``/chat/completions``. May hold ``${NAME}``."""
-    api_key: Secret | None = None
-    """``${NAME}`` or ``file:path``; left out where the endpoint wants no key."""
-    timeouts: Timeouts = Timeouts()
-    """How long to wait."""
-    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
-    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
-
-
-class LocalBackend(FileModel):
-    """A model that runs inside the gateway's process."""
-
-    type: Literal["local"]
-    """Runs here."""
-    gguf: ProjectPath | None = None
-    """The weights; left out, the small model that comes with the package."""
-    context_tokens: Annotated[int, Field(ge=256, le=1_000_000)] = 4096
-    """How much the model can see at once."""
-    threads: Annotated[int, Field(ge=1, le=256)] | None = None
-    """How many processor threads to use; left out, as many as there are cores."""
-
-
-class ScriptedBackend(FileModel):
-    """Answers from a file, for tests and demonstrations."""
-
-    type: Literal["scripted"]
-    """Says what a file says."""
-    script: ProjectPath
-    """The file with the answers."""
-
-
-Backend = Annotated[OpenAIBackend | LocalBackend | ScriptedBackend, Field(discriminator="type")]
 
 
 class WebhookEndpoint(FileModel):

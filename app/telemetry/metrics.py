@@ -14,7 +14,6 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from app.domain.conduct import Measured
 from app.domain.decision import Outcome
-from app.domain.errors import BackendProblem
 from app.domain.events import Usage
 from app.domain.record import Status
 
@@ -156,9 +155,9 @@ class Metrics:
         """Count a text that a detector did not check to the end."""
         self._unchecked(detector).inc()
 
-    def backend_failed(self, backend: str, problem: BackendProblem) -> None:
+    def backend_failed(self, backend: str, problem: str) -> None:
         """Count a failure of a backend, by its id in ``banneton.yaml``."""
-        self._backend_errors(backend, problem.value).inc()
+        self._backend_errors(backend, problem).inc()
 
     def ledger_committed(self, after_s: float) -> None:
         """Note how long an entry took to be durable."""

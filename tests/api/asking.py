@@ -6,7 +6,7 @@ from typing import Any
 from openai import OpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
 
-from app.api.coverage import ANSWER, CHUNK
+from app.api.openai_chat_fields import ANSWER, CHUNK
 from app.api.shapes import admit
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello?"}]

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from hypothesis import strategies as st
 
 from app.api.compound import Either, Items, Kinds, Object
-from app.api.coverage import REQUEST
 from app.api.shapes import (
     Flag,
     FreeJson,
@@ -84,27 +83,6 @@ def _leaves(shape: Shape) -> st.SearchStrategy[Json]:
         case _:
             raise AssertionError(f"no values for {type(shape).__name__}")
     return made
-
-
-def consistent(body: dict[str, Json]) -> dict[str, Json]:
-    """The body without fields that contradict one another."""
-    if body.get("stream_options"):
-        body["stream"] = True
-    if "max_completion_tokens" in body:
-        body.pop("max_tokens", None)
-    choice, tools = body.get("tool_choice"), body.get("tools")
-    if not tools and choice not in ("none", "auto"):
-        body.pop("tool_choice", None)
-    elif isinstance(choice, dict) and tools:
-        choice["function"]["name"] = tools[0]["function"]["name"]
-    for message in body["messages"]:
-        if message["role"] == "assistant":
-            message.setdefault("content", "said")
-    return body
-
-
-bodies = values(REQUEST).map(consistent)
-"""Bodies that get in."""
 
 
 def guarded(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, str]]:

@@ -186,7 +186,7 @@ class ScriptedGateway(Gateway):
 
     @override
     async def exchange(
-        self, conversation: Conversation, caller: Caller, *, dialect: str
+        self, conversation: Conversation, caller: Caller
     ) -> AsyncIterator[ExchangeEvent]:
         self.seen.append(conversation)
         try:

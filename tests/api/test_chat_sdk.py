@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from openai import OpenAI
 from pydantic import BaseModel
 
-from app.api.coverage import CHUNK
 from app.api.openai_chat_answer import ChatStream, ChatWhole
+from app.api.openai_chat_fields import CHUNK
 from app.api.shapes import admit
 from app.domain.decision import Outcome
 from app.domain.errors import (

@@ -11,8 +11,9 @@ import pytest
 from openai import OpenAI
 
 from app.api.asgi import SERVED
-from app.api.coverage import REQUEST, table
+from app.api.coverage import table
 from app.api.guard import CHECKED, RENDERED
+from app.api.openai_chat_fields import REQUEST
 from app.api.shapes import admit
 from app.api.transport import Limits
 from app.domain.conversation import Json

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from app.api.asgi import SERVED
 from app.domain.conversation import Json
-from tests.api.bodies import bodies, leaves
+from tests.api.bodies import leaves
 from tests.api.scripted import ScriptedGateway, serve
+from tests.api.wires import CHAT
 
 PATHS = [one.path for one in SERVED if one.method == "POST"]
 LIMIT = settings(
@@ -80,7 +81,7 @@ def test_any_path(line: httpx2.Client, path: str, rest: bytes) -> None:
 SECRETS = st.text("0123456789©λ", min_size=8, max_size=20).map(lambda text: "ßß" + text)
 
 
-@given(body=bodies, secret=SECRETS, at=st.integers(0, 99), wrap=st.integers(0, 2))
+@given(body=CHAT.bodies, secret=SECRETS, at=st.integers(0, 99), wrap=st.integers(0, 2))
 @LIMIT
 def test_errors_quote_no_values(
     line: httpx2.Client, body: dict[str, Json], secret: str, at: int, wrap: int

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.api.openai_chat import conversation
+from app.api.openai_chat import OpenAIChat
 from app.domain.conversation import (
     Conversation,
     Json,
@@ -27,8 +27,9 @@ from app.domain.conversation import (
     ToolResultPart,
 )
 from app.domain.errors import FieldRefusedError, RequestError
-from tests.api.bodies import bodies, leaves
+from tests.api.bodies import leaves
 from tests.api.scripted import persona
+from tests.api.wires import CHAT
 
 CASES = Path(__file__).parents[1] / "cases" / "api" / "openai_chat_requests.yaml"
 ROWS: list[dict[str, Json]] = yaml.load(CASES.read_text("utf-8"), yaml.CSafeLoader)
@@ -42,10 +43,10 @@ def test_rows(row: dict[str, Json]) -> None:
     served = persona(**row.get("persona", {}))
     field = row.get("refused", row.get("invalid"))
     if field is None:
-        assert conversation(body, served).persona == "tutor"
+        assert OpenAIChat().conversation(body, served).persona == "tutor"
         return
     with pytest.raises(RequestError) as failed:
-        conversation(body, served)
+        OpenAIChat().conversation(body, served)
     assert (failed.value.param or "") == field
     assert isinstance(failed.value, FieldRefusedError) == ("refused" in row)
     assert row.get("says", "") in failed.value.message
@@ -60,10 +61,10 @@ def test_depth_of_schemas(levels: int, *, gets_in: bool) -> None:
     tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
     body = PLAIN | {"tools": [tool]}
     if gets_in:
-        assert conversation(body, persona()).tools[0].parameters == schema
+        assert OpenAIChat().conversation(body, persona()).tools[0].parameters == schema
         return
     with pytest.raises(RequestError, match="64 levels") as failed:
-        conversation(body, persona())
+        OpenAIChat().conversation(body, persona())
     assert failed.value.param == "tools[0].function.parameters"
 
 
@@ -114,7 +115,7 @@ def test_everything_finds_its_place() -> None:
         },
     }
     call = ToolCallPart("i", "f", "{}", "messages[2].tool_calls[0].function")
-    assert conversation(body, persona(system_messages="below")) == Conversation(
+    assert OpenAIChat().conversation(body, persona(system_messages="below")) == Conversation(
         persona="tutor",
         variant="warmer",
         messages=(
@@ -123,9 +124,14 @@ def test_everything_finds_its_place() -> None:
                 Origin.CLIENT,
                 (TextPart("Be brief.", "messages[0].content"),),
                 "boss",
+                "messages[0]",
             ),
             Message(
-                Role.USER, Origin.CLIENT, (TextPart("a", "messages[1].content[0].text"),), "ann"
+                Role.USER,
+                Origin.CLIENT,
+                (TextPart("a", "messages[1].content[0].text"),),
+                "ann",
+                "messages[1]",
             ),
             Message(
                 Role.ASSISTANT,
@@ -136,11 +142,13 @@ def test_everything_finds_its_place() -> None:
                     RefusalPart("d", "messages[2].refusal"),
                     call,
                 ),
+                path="messages[2]",
             ),
             Message(
                 Role.TOOL,
                 Origin.TOOL,
                 (ToolResultPart("i", "e", "messages[3].content[0].text"),),
+                path="messages[3]",
             ),
         ),
         tools=(Tool("f", "", schema, is_strict=True, path="tools[0].function"),),
@@ -157,7 +165,7 @@ def test_everything_finds_its_place() -> None:
     )
 
 
-@given(body=bodies, at=st.integers(0, 200), wrap=st.integers(0, 2))
+@given(body=CHAT.bodies, at=st.integers(0, 200), wrap=st.integers(0, 2))
 @settings(deadline=None, max_examples=1000)
 def test_errors_quote_no_values(body: dict[str, Json], at: int, wrap: int) -> None:
     """The error for a wrong value repeats the value."""
@@ -167,7 +175,7 @@ def test_errors_quote_no_values(body: dict[str, Json], at: int, wrap: int) -> No
     holder[key] = (text, [text], {"type": text, "role": text})[wrap]
     said = ""
     try:
-        conversation(body, persona(system_messages="below"))
+        OpenAIChat().conversation(body, persona(system_messages="below"))
     except RequestError as exc:
         said = f"{exc.message} {exc.param}"
     assert text[:8] not in said

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 
-from app.api.openai_chat import conversation
+from app.api.openai_chat import OpenAIChat
 from app.domain.conversation import (
     Conversation,
     Json,
@@ -18,27 +18,27 @@ from app.domain.conversation import (
 from app.domain.errors import RequestError
 from app.domain.policy import Stage
 from app.pipeline.segments import SCHEMA_WORDS, segments, with_texts
-from tests.api.bodies import bodies
 from tests.api.scripted import persona
+from tests.api.wires import CHAT
 
 OPEN = persona(system_messages="below", passthrough="allow")
 
 
-@given(body=bodies)
+@given(body=CHAT.bodies)
 @settings(deadline=None, max_examples=300)
 def test_putting_back_what_was_there_changes_nothing(body: dict[str, Json]) -> None:
     """A text gets lost or moves when policy leaves everything as it is."""
-    asked = conversation(body, OPEN)
+    asked = OpenAIChat().conversation(body, OPEN)
     texts = {segment.path: segment.text for segment in segments(asked)}
     assert with_texts(asked, texts) == asked
     assert with_texts(asked, {}) == asked
 
 
-@given(body=bodies)
+@given(body=CHAT.bodies)
 @settings(deadline=None, max_examples=300)
 def test_what_is_put_is_what_is_found(body: dict[str, Json]) -> None:
     """A rewritten text does not reach the place that the model reads."""
-    asked = conversation(body, OPEN)
+    asked = OpenAIChat().conversation(body, OPEN)
     texts = {one.path: f"<{at}>" for at, one in enumerate(segments(asked))}
     rewritten = segments(with_texts(asked, texts))
     assert {one.path: one.text for one in rewritten} == texts
@@ -53,7 +53,7 @@ def _said(*turns: str) -> Conversation:
         if turn[0] == "t":
             message["tool_call_id"] = "i"
         messages.append(message)
-    return conversation({"model": "tutor", "messages": messages}, OPEN)
+    return OpenAIChat().conversation({"model": "tutor", "messages": messages}, OPEN)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,9 @@ def test_the_personas_own_words_are_not_among_them() -> None:
     """The reviewed system prompt is guarded as if a client had sent it, or shifts all paths."""
     asked = _said("u", "a")
     prompt = Message(Role.SYSTEM, Origin.PERSONA, (TextPart("You are Tess."),))
-    named = Message(Role.USER, Origin.CLIENT, (TextPart("x", "messages[2].content"),), "ann")
+    named = Message(
+        Role.USER, Origin.CLIENT, (TextPart("x", "messages[2].content"),), "ann", "messages[2]"
+    )
     whole = Conversation("tutor", (prompt, *asked.messages, named))
     assert [one.path for one in segments(whole)] == [
         "messages[0].content",
@@ -108,7 +110,7 @@ def _with_tool(parameters: Json, **body: Json) -> Conversation:
     tools = [{"type": "function", "function": function}]
     messages = [{"role": "user", "content": "u"}]
     asked = {"model": "tutor", "messages": messages, "tools": tools}
-    return conversation(asked | body, OPEN)
+    return OpenAIChat().conversation(asked | body, OPEN)
 
 
 def test_schemas_show_their_own_words_only() -> None:

@@ -1,14 +1,16 @@
 """An OpenAI backend that is connected to the fake provider."""
 
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
 
-from app.backends.openai import OpenAIBackend
+from app.backends.http import Connection
+from app.backends.openai import OpenAIBackend, bearer
+from app.backends.timeouts import Timeouts
 from app.domain.conversation import Conversation
 from app.domain.errors import BackendError
 from app.domain.protocols import Backend
@@ -27,8 +29,20 @@ async def connected(**options: Any) -> AsyncIterator[tuple[OpenAIServer, OpenAIB
     """A server, and a backend that talks to it."""
     jar = aiohttp.DummyCookieJar()
     async with openai_server() as server, aiohttp.ClientSession(cookie_jar=jar) as session:
-        options = {"base_url": server.base_url, "api_key": KEY, **options}
-        yield server, OpenAIBackend(session, **options)
+        yield server, openai_backend(session, **{"base_url": server.base_url, **options})
+
+
+def openai_backend(
+    session: aiohttp.ClientSession,
+    *,
+    base_url: str,
+    api_key: str | None = KEY,
+    headers: Mapping[str, str] | None = None,
+    timeouts: Timeouts | None = None,
+) -> OpenAIBackend:
+    """A backend that reaches a server."""
+    wanted = {**(headers or {}), **bearer(api_key)}
+    return OpenAIBackend(Connection(session, base_url, wanted, timeouts or Timeouts()))
 
 
 async def failure_of(backend: Backend, wanted: Conversation | None = None) -> BackendError:

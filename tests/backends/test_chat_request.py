@@ -1,5 +1,6 @@
 """A conversation goes out as a request that the vendor's own types allow, and nothing is lost."""
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.backends.chat_request import chat_request
+from app.backends.chat_request import COMMON, Differences, chat_request
 from app.domain.conversation import (
     Conversation,
     JsonFormat,
@@ -34,9 +35,9 @@ Json = Any
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 
 
-def wire(wanted: Conversation, **options: Any) -> Json:  # noqa: ANN401  # the options of the tested function
+def wire(wanted: Conversation, differences: Differences = COMMON) -> Json:
     """The request body as the provider reads it."""
-    return orjson.loads(chat_request(wanted, "some-model", **options))
+    return orjson.loads(chat_request(wanted, "some-model", differences))
 
 
 def said(*messages: Message, **more: Any) -> Conversation:  # noqa: ANN401  # fields of a conversation
@@ -191,9 +192,35 @@ def test_sampling() -> None:
 
 def test_limit_under_its_newer_name() -> None:
     """OpenAI's own reasoning models refuse the older name."""
-    body = wire(conversation(max_tokens=9), max_tokens_field="max_completion_tokens")
+    body = wire(conversation(max_tokens=9), Differences("max_completion_tokens"))
     assert body["max_completion_tokens"] == 9
     assert "max_tokens" not in body
+
+
+def test_a_server_gets_what_it_knows() -> None:
+    """A provider that names things otherwise would refuse the request, or forget the seed."""
+    wanted = replace(conversation(), sampling=Sampling(seed=7))
+    body = wire(wanted, Differences(seed_field="random_seed", takes_stream_options=False))
+    assert body["random_seed"] == 7
+    assert not {"seed", "stream_options"} & set(body)
+
+
+@pytest.mark.parametrize(
+    ("lack", "wanted"),
+    [
+        ("seed", {"sampling": Sampling(seed=7)}),
+        ("json_schema", {"response_format": JsonFormat(SCHEMA)}),
+        ("parallel_tool_calls", {"tools": (Tool("f"),), "parallel_tool_calls": False}),
+    ],
+)
+def test_what_a_server_lacks_is_said_before_it_is_asked(lack: str, wanted: dict[str, Any]) -> None:
+    """The provider reads it otherwise, and the answer is not what was asked for."""
+    asked = replace(conversation(), **wanted)
+    assert wire(asked)
+    with pytest.raises(RequestError, match=lack) as refused:
+        wire(asked, Differences(lacks=frozenset({lack})))
+    assert refused.value.param == lack
+    assert wire(conversation(), Differences(lacks=frozenset({lack})))
 
 
 def test_subject_is_not_sent() -> None:
@@ -267,7 +294,7 @@ def test_every_conversation_is_a_request_the_vendor_allows(
     wanted: Conversation, field: str
 ) -> None:
     """A strict provider would refuse what we send."""
-    body = wire(wanted, max_tokens_field=field)
+    body = wire(wanted, Differences(field))
     assert request_problems(body) == []
     sent = orjson.dumps(body).decode()
     for each in wanted.messages:

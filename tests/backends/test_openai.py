@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from app.backends.openai import OpenAIBackend
 from app.domain.conversation import Conversation, Tool
 from app.domain.errors import BackendProblem
 from app.domain.events import (
@@ -30,7 +29,7 @@ from tests.backends.contract import (
     conversation,
     text_of,
 )
-from tests.backends.provider import KEY, connected
+from tests.backends.provider import KEY, connected, openai_backend
 from tests.servers.openai_server import (
     Gate,
     Hang,
@@ -101,7 +100,9 @@ async def test_no_key_and_a_query() -> None:
     async with connected(api_key=None) as (server, backend):
         del backend
         async with aiohttp.ClientSession() as session:
-            with_query = OpenAIBackend(session, base_url=server.base_url + "/?api-version=2")
+            with_query = openai_backend(
+                session, base_url=server.base_url + "/?api-version=2", api_key=None
+            )
             await collect(with_query)
     assert server.requests[0].path == "/v1/chat/completions?api-version=2"
     assert "Authorization" not in server.requests[0].headers
@@ -219,7 +220,7 @@ async def test_options_that_cannot_work(options: dict[str, Any]) -> None:
     given_options = {"base_url": "http://host/v1", **options}
     async with aiohttp.ClientSession() as session:
         with pytest.raises(ValueError, match="must") as caught:
-            OpenAIBackend(session, **given_options)
+            openai_backend(session, **given_options)
     assert not any(secret in str(caught.value) for secret in ("pw", "sk-1"))
 
 

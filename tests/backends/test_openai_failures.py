@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.backends import openai as openai_module
+from app.backends.http import MAX_ANSWER_BYTES
 from app.backends.timeouts import Timeouts
 from app.domain.errors import BackendProblem
 from app.domain.events import (
@@ -325,7 +325,7 @@ async def test_answer_without_end_is_bounded() -> None:
     """A provider could send for as long as it likes."""
     piece = b": " + b"x" * 2**20 + b"\n"
     async with connected() as (server, backend):
-        server.play(Play([piece] * (openai_module.MAX_ANSWER_BYTES // 2**20 + 1)))
+        server.play(Play([piece] * (MAX_ANSWER_BYTES // 2**20 + 1)))
         failure = await failure_of(backend)
     assert failure.problem is BackendProblem.BROKEN
     assert "longer than" in failure.message

@@ -137,7 +137,7 @@ def test_prompts_and_knowledge_have_the_ids_that_files_use(root: Path, read_root
     assert set(catalog.prompts) == {"assistant", "parts/voice.j2"}
     assert catalog.prompts["assistant"].file == "prompts/assistant.md.j2"
     assert catalog.knowledge["knowledge/terms.md"].startswith("# Terms\n")
-    assert catalog.routes["balanced"].backend == "main"
+    assert catalog.routes["balanced"].targets[0].backend == "main"
 
 
 def test_sources_name_the_file_that_a_value_stands_in(root: Path, read_root: Read) -> None:

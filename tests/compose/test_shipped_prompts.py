@@ -6,8 +6,8 @@ from typing import get_args
 import pytest
 
 from app.compose.compose import compile_prompt
-from app.compose.tokens import estimate_tokens
 from app.domain.persona import Persona, Voice
+from app.domain.tokens import estimate_tokens
 from tests.compose.build import catalog, persona, shipped_prompts
 
 _KNOWLEDGE = {"knowledge/terms.md": "# Terms\n\nPay within 30 days.\n"}

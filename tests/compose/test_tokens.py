@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.compose.tokens import estimate_tokens, token_units
+from app.domain.tokens import estimate_tokens, token_units
 
 
 @settings(deadline=None, max_examples=300)

@@ -9,9 +9,11 @@ from typing import Any
 
 import aiohttp
 
+from app.backends.http import Connection
 from app.backends.openai import OpenAIBackend
 from app.backends.outside import Answers, Endpoint, Reach
-from app.domain.catalog import Route
+from app.backends.timeouts import Timeouts
+from app.domain.catalog import Route, Target
 from app.domain.protocols import Backend, Outside
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.kinds import KINDS
@@ -24,7 +26,8 @@ from tests.servers.guard_server import API_KEY, SECRET, GuardServer, guard_serve
 from tests.servers.openai_server import OpenAIServer, openai_server
 
 ROUTES: Mapping[str, Route] = {
-    name: Route(name, "model", f"{name}-model") for name in ("judge", "llama-guard", "prompt-guard")
+    name: Route(name, (Target("model", f"{name}-model"),))
+    for name in ("judge", "llama-guard", "prompt-guard")
 }
 
 
@@ -51,7 +54,8 @@ async def far() -> AsyncIterator[Far]:
         guard_server() as services,
         aiohttp.ClientSession(cookie_jar=jar) as session,
     ):
-        backends: dict[str, Backend] = {"model": OpenAIBackend(session, base_url=models.base_url)}
+        to_models = Connection(session, models.base_url, {}, Timeouts())
+        backends: dict[str, Backend] = {"model": OpenAIBackend(to_models)}
         key = {"authorization": f"Bearer {API_KEY}"}
         secret = base64.b64decode(SECRET.removeprefix("whsec_"))
         paths = {"moderation": "/v1/moderations", "vllm": "/classify", "tei": "/predict"}

@@ -11,24 +11,21 @@ import pytest
 import typing_extensions
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from openai.types.chat.completion_create_params import (
-    CompletionCreateParamsNonStreaming,
-    CompletionCreateParamsStreaming,
-)
 from pydantic import BaseModel
 
-from app.api.coverage import ANSWER, CHUNK, REQUEST, table
-from app.api.openai_chat import conversation
+from app.api.coverage import table
 from app.api.shapes import Shape, Treatment, printable
 from app.domain.conversation import Conversation, Json
 from app.domain.errors import FieldRefusedError
 from app.pipeline.segments import SCHEMA_WORDS, segments
-from tests.api.bodies import JSON, OPAQUE_MARK, bodies, guarded, objects, strings
+from tests.api.bodies import JSON, OPAQUE_MARK, guarded, objects, strings
 from tests.api.scripted import persona
+from tests.api.wires import CHAT, WIRES, Wire
 
 OPEN = persona(system_messages="below")
 LOOSE = persona(system_messages="below", passthrough="allow")
+
+every_wire = pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
 
 _WRAPPERS = {
     Required,
@@ -115,13 +112,9 @@ def _undeclared_and_stale(shape: Shape, *vendor: object) -> tuple[set[str], set[
 @pytest.mark.parametrize(
     ("shape", "vendor"),
     [
-        pytest.param(
-            REQUEST,
-            (CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming),
-            id="request",
-        ),
-        pytest.param(ANSWER, (ChatCompletion,), id="answer"),
-        pytest.param(CHUNK, (ChatCompletionChunk,), id="stream"),
+        pytest.param(shape, vendor, id=f"{wire.name}-{at}")
+        for wire in WIRES
+        for at, (shape, vendor) in enumerate(wire.vendor)
     ],
 )
 def test_table_declares_what_the_vendor_has(shape: Shape, vendor: tuple[object, ...]) -> None:
@@ -140,20 +133,18 @@ def _seen(asked: Conversation) -> Counter[tuple[str, str]]:
     return Counter((_plain(one.path), one.text) for one in segments(asked) if one.text)
 
 
-@given(body=bodies)
+@every_wire
+@given(data=st.data())
 @settings(deadline=None, max_examples=2000)
-def test_every_guarded_text_becomes_a_segment(body: dict[str, Json]) -> None:
+def test_every_guarded_text_becomes_a_segment(wire: Wire, data: st.DataObject) -> None:
     """A text that the table calls guarded reaches the conversation without a guard seeing it."""
+    body = data.draw(wire.bodies)
     wanted = Counter(
-        ("stop[0]" if path == "stop" else path, text)
-        for path, text in guarded(REQUEST, body)
-        if text and not (_is_free(path) and text in SCHEMA_WORDS)
+        (wire.said(path), text)
+        for path, text in guarded(wire.request, body)
+        if text and not (path.endswith(wire.free) and text in SCHEMA_WORDS)
     )
-    assert _seen(conversation(body, OPEN)) == wanted
-
-
-def _is_free(path: str) -> bool:
-    return path.endswith((".parameters", ".schema"))
+    assert _seen(wire.dialect.conversation(body, OPEN)) == wanted
 
 
 def _leaves(value: object) -> Iterator[str]:
@@ -171,11 +162,12 @@ def _leaves(value: object) -> Iterator[str]:
             yield from _leaves(one)
 
 
-@given(body=bodies)
+@every_wire
+@given(data=st.data())
 @settings(deadline=None, max_examples=300)
-def test_opaque_texts_stay_out_of_what_a_model_reads(body: dict[str, Json]) -> None:
+def test_opaque_texts_stay_out_of_what_a_model_reads(wire: Wire, data: st.DataObject) -> None:
     """What nobody looks at (the end user's name, the session) reaches a part, tool or schema."""
-    asked = conversation(body, OPEN)
+    asked = wire.dialect.conversation(data.draw(wire.bodies), OPEN)
     rest = replace(asked, subject=None, wishes=replace(asked.wishes, session=None))
     assert not [text for text in _leaves(rest) if text.startswith(OPAQUE_MARK)]
 
@@ -186,28 +178,32 @@ _KEYS = st.one_of(
 )
 
 
-@given(body=bodies, key=_KEYS, value=JSON, at=st.integers(0, 60))
+@every_wire
+@given(data=st.data(), key=_KEYS, value=JSON, at=st.integers(0, 60))
 @settings(deadline=None, max_examples=2000)
 def test_unknown_fields_are_refused_by_name(
-    body: dict[str, Json], key: str, value: Json, at: int
+    wire: Wire, data: st.DataObject, key: str, value: Json, at: int
 ) -> None:
     """A field that the table does not know gets in somewhere, or the error does not say which."""
-    places = [one for one in objects(REQUEST, body) if key not in one[1].fields]
+    body = data.draw(wire.bodies)
+    places = [one for one in objects(wire.request, body) if key not in one[1].fields]
     path, _, place = places[at % len(places)]
     place[key] = value
     with pytest.raises(FieldRefusedError) as refused:
-        conversation(body, OPEN)
+        wire.dialect.conversation(body, OPEN)
     assert refused.value.param == f"{path}.{printable(key)}".removeprefix(".")
 
 
-@given(body=bodies, extra=st.dictionaries(st.text(max_size=9), JSON, max_size=3))
+@every_wire
+@given(data=st.data(), extra=st.dictionaries(st.text(max_size=9), JSON, max_size=3))
 @settings(deadline=None, max_examples=300)
 def test_fields_passed_through_are_guarded_all_the_same(
-    body: dict[str, Json], extra: dict[str, Json]
+    wire: Wire, data: st.DataObject, extra: dict[str, Json]
 ) -> None:
     """A persona that lets unknown fields pass lets text pass that no guard has seen."""
-    extra = {key: one for key, one in extra.items() if key not in REQUEST.fields}
-    asked = conversation({**body, **extra}, LOOSE)
+    body = data.draw(wire.bodies)
+    extra = {key: one for key, one in extra.items() if key not in wire.request.fields}
+    asked = wire.dialect.conversation({**body, **extra}, LOOSE)
     assert asked.passthrough == extra
     wanted = Counter(text for text in strings(extra) if text and text not in SCHEMA_WORDS)
     seen = _seen(asked)
@@ -219,11 +215,12 @@ def test_refused_fields_stay_refused_where_unknown_ones_pass(field: str) -> None
     """``passthrough: allow`` opens more than the fields that the table does not know."""
     body = {"model": "tutor", "messages": [{"role": "user", "content": "hi"}], field: "x"}
     with pytest.raises(FieldRefusedError, match=field):
-        conversation(body, LOOSE)
+        CHAT.dialect.conversation(body, LOOSE)
 
 
-def test_served_table_is_the_parsers_table() -> None:
+@every_wire
+def test_served_table_is_the_parsers_table(wire: Wire) -> None:
     """``GET /v1/coverage`` shows reviewers another table than the one that decides."""
-    lines = table()["openai_chat"]["request"]
-    assert [line["path"] for line in lines] == [row.path for row in REQUEST.rows("")]
+    lines = table()[wire.name]["request"]
+    assert [line["path"] for line in lines] == [row.path for row in wire.request.rows("")]
     assert all(line.get("reason") for line in lines if line["treatment"] in ("refused", "opaque"))

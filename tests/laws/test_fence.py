@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.compose.fence import escape
-from app.compose.tokens import estimate_tokens
 from app.domain.prompt import SystemPrompt
+from app.domain.tokens import estimate_tokens
 from tests.compose.build import compiled, rows
 
 _TEMPLATE = """\

@@ -87,7 +87,6 @@ class Kitchen:
             catalog=self.loaded.catalog.digest,
             caller=CALLER,
             audience=asked.wishes.audience or served.plan.policy.default_audience,
-            dialect="openai_chat",
             routes=self.loaded.routes,
             request_id=new_id(),
         )
@@ -112,7 +111,9 @@ async def kitchen(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(ledger.stop)
         backends: dict[str, Backend] = {
-            one.route.backend: backend for one in loaded.served.values()
+            target.backend: backend
+            for one in loaded.served.values()
+            for target in one.route.all_targets
         }
         reach = await open_reach(project.settings, backends, SystemClock(), new_id, stack)
         steps = Steps(

@@ -57,7 +57,7 @@ def conversations(draw: st.DrawFn) -> Conversation:
             Role.TOOL: (ToolResultPart("c", draw(_WORD), f"{path}.content"),),
         }
         origin = Origin.TOOL if role is Role.TOOL else Origin.CLIENT
-        messages.append(Message(role, origin, parts[role], draw(st.none() | _WORD)))
+        messages.append(Message(role, origin, parts[role], draw(st.none() | _WORD), path))
     tools = (Tool(draw(_WORD), draw(_WORD), draw(st.none() | _OBJECT), path="tools[0].function"),)
     choice = st.sampled_from((None, ToolChoice(ToolChoiceMode.NAMED, tools[0].name)))
     return Conversation(

@@ -6,7 +6,6 @@ from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.domain.decision import Outcome
-from app.domain.errors import BackendProblem
 from app.domain.events import Usage
 from app.domain.record import Status
 from app.telemetry.metrics import CONTENT_TYPE, Metrics
@@ -34,7 +33,7 @@ def test_each_thing_is_counted_under_its_name() -> None:
     metrics.tokens_used(Usage(10, 20))
     metrics.tokens_used(Usage(1, 2))
     metrics.detector_unchecked("judge")
-    metrics.backend_failed("local", BackendProblem.TIMEOUT)
+    metrics.backend_failed("local", "timeout")
     metrics.ledger_committed(0.004)
     metrics.catalog_loaded("sha256:old", datetime(2026, 5, 3, tzinfo=UTC))
     metrics.catalog_loaded("sha256:new", datetime(2026, 5, 4, tzinfo=UTC))

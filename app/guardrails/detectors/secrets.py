@@ -11,12 +11,13 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 
 from app.domain.finding import CLEAN, FLOOR, Detection, Finding, Found
 from app.domain.persona import FileModel
-from app.guardrails.certainty import CHECKS, WHOLE, is_code, password_certainty, token_certainty
+from app.guardrails.certainty import CHECKS, WHOLE, password_certainty, token_certainty
 from app.guardrails.detector import DetectorKind, Scope
+from app.guardrails.fillers import is_code
 from app.guardrails.passage import Layer, Passage
 
 _NAME = "secrets"
-_REVISION = "2026-11-23"
+_REVISION = "2026-11-22.2"
 _PASSWORD = "password"  # noqa: S105  # the name of a kind
 _GENERIC = "generic_secret"
 
@@ -72,7 +73,7 @@ class SecretsSettings(FileModel):
 
 
 _NOT_SECRET = re2.compile(
-    r"(?i)(?:csrf|xsrf|public|publishable|page|next|continuation|cancel(?:lation)?|sync|cursor|"
+    r"(?i)(?:csrf|xsrf|authenticity|verification|antiforgery|idempotency|public|publishable|page|next|continuation|cancel(?:lation)?|sync|cursor|"
     r"input|output|prompt|special|invite|forgot|reset|change|confirm|verify|wrong|invalid|incorrect|"
     r"(?:^|[^a-z])(?:max|min|num|stop|pad|eos|bos|unk|sep|mask|no|any))[_\-. ]{0,2}\z"
 )
@@ -138,7 +139,10 @@ def _assigned(form: _Form, match: "re2._Match", text: str) -> float:
         return 0.0
     if bare is not None:
         bare = bare.rstrip(".!?:")
-        if is_code(bare):
+        is_compared = match[0][len(name) :].lstrip("\"'] \t").startswith("==")
+        is_code_here = bare.isidentifier() if is_compared else is_code(bare)
+        is_form_of_address = before.endswith("<") and bare.startswith("@")
+        if is_code_here or is_form_of_address:
             return 0.0
     value = quoted if quoted is not None else bare
     certainty = password_certainty if form.assigned == "password" else token_certainty
@@ -185,7 +189,7 @@ def _is_as_strict(settings: SecretsSettings, other: SecretsSettings) -> bool:
 
 KIND = DetectorKind(
     name=_NAME,
-    summary="Credentials: keys, tokens, passwords and private keys of some 130 kinds.",
+    summary="Credentials: keys, tokens, passwords and private keys of some 160 kinds.",
     settings=SecretsSettings,
     build=lambda _settings: SecretsDetector(),
     selects=_selects,

@@ -8,6 +8,8 @@ that says so. No address goes over the end of a line: each line of one is found 
 
 import re
 
+from app.guardrails.countries import CERTAIN
+
 _BEYOND = "\u00c0-\u04ff"
 """Letters with accents, Greek and Cyrillic; of these any will do as a capital."""
 _WORD = f"[A-Z{_BEYOND}][A-Za-z{_BEYOND}'’.-]{{0,15}}"
@@ -105,9 +107,10 @@ _BOX = (
     r"|boîte postale|caixa postal|skrytka pocztowa)\.? #?[0-9]{1,6}\b"
 )
 _MILITARY = (
-    r"(?:(?:PSC|CMR|Unit) [0-9]{1,5},? Box [0-9]{1,5}|(?:USN?[SV]|USCGC) " + _WORD + ")"
-    r"(?:, ?| )(?:APO|FPO|DPO),? A[AEP] [0-9]{5}\b"
+    r"(?i:(?:(?:PSC|CMR|Unit) [0-9]{1,5},? Box [0-9]{1,5}|(?:USN?[SV]|USNS|USCGC) " + _WORD + ")"
+    r"(?:,? ?\n ?|, ?| )(?:APO|FPO|DPO),? A[AEP] [0-9]{5})\b"
 )
+"""Of armed forces. The only form that goes over the end of a line: both halves are certain."""
 _LABEL = (
     r"\b(?i:addresse?s?|adresse|dirección|indirizzo|endereço|morada|anschrift|wohnhaft(?: in)?"
     r"|wohne(?: in)?|adres|osoite|lím|cím|residence|domicile|domicilio|demeurant(?: au)?|vivo en"
@@ -135,9 +138,14 @@ _PLAIN = (
     rf"(?:{_HOUSE}(?:{_NUMBER} )?(?:(?:{_NAME} ){{0,3}}{_WORD}|{_ROMANCE}|{_FRENCH})(?: {_NUMBER})?"
     rf"|(?:{_NAME} ){{1,3}}{_NUMBER}|{_ROMANCE}|{_FRENCH})\b"
 )
+COUNTRY = r"\b(?:" + "|".join(CERTAIN) + ") "
+"""What the last line of an address begins with."""
+LAST_LINE = rf"{COUNTRY}[0-9]{{5}}\b"
+"""A country and a postcode; numbers of four digits are years."""
 LABEL = _LABEL + _AFTER_LABEL
 """Words that say address, and what stands between them and one."""
-STREET = rf"(?:(?:{'|'.join(_HEADS)}|{LABEL}(?:{_PLAIN}|{_UNIT})){_TAIL}|{_WITH_ZIP}|\b{_MILITARY})"
+_LABELLED = f"{LABEL}(?:{_PLAIN}|{_UNIT}|{_MILITARY})"
+STREET = rf"(?:(?:{'|'.join(_HEADS)}|{_LABELLED}){_TAIL}|{_WITH_ZIP}|\b{_MILITARY})"
 """What hardly anything but an address reads like, and, after a word that says address, what reads
 like other things too."""
 LONGEST = 600

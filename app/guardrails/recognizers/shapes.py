@@ -186,6 +186,7 @@ SHAPES = (
     Shape("date", DATE),
     Shape("url", URL),
     Shape("street", addresses.STREET, addresses.GOES_ON, addresses.LONGEST),
+    Shape("last line", addresses.LAST_LINE),
     Shape("eastern street", eastern.STREET, eastern.GOES_ON, eastern.LONGEST),
     *(Shape(f"labelled {place}", kind.pattern) for place, kind in enumerate(LABELLED)),
 )

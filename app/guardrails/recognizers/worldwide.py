@@ -95,7 +95,8 @@ def _labelled() -> tuple[Recognizer, ...]:
 def _addresses() -> tuple[Recognizer, ...]:
     western = StreetRecognizer("Western street recognizer", addresses.STREET, addresses.LABEL)
     eastern_ = StreetRecognizer("Eastern street recognizer", eastern.STREET, eastern.LABEL)
-    return bound(western, "street"), bound(eastern_, "eastern street")
+    last = StreetRecognizer("Last line recognizer", addresses.LAST_LINE, addresses.COUNTRY)
+    return bound(western, "street"), bound(eastern_, "eastern street"), bound(last, "last line")
 
 
 def worldwide_recognizers() -> tuple[Recognizer, ...]:

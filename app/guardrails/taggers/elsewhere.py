@@ -2,21 +2,20 @@
 
 import re
 
-from app.guardrails.taggers.countries import CERTAIN
-from app.guardrails.taggers.cues import FIELD, NAMED, WITH_FORM
+from app.guardrails.countries import CERTAIN
+from app.guardrails.taggers.cues import FIELD, FIRMS, NAMED, PEOPLE, PLACES, WITH_FORM
 from app.guardrails.taggers.english import is_name, trimmed
+from app.guardrails.taggers.languages import NO_NAMES
 from app.guardrails.taggers.tagged import LOCATION, ORGANIZATION, PERSON, Tagged
 
-_SCORE, _SURE = 0.7, 0.9
-_COUNTRY = re.compile(
-    rf"\b(?:{'|'.join(sorted((name.title() for name in CERTAIN), key=len, reverse=True))})\b"
-)
+_SCORE, _TOLD, _SURE = 0.7, 0.8, 0.9
+_COUNTRY = re.compile(rf"\b(?:{'|'.join(CERTAIN)})\b")
 
 
 class CueTagger:
     """``ich heiße …``, ``"name": …``, ``… GmbH``, in any language that has capitals."""
 
-    revision = "cues 1"
+    revision = "cues 2"
 
     def tags(self, piece: str) -> list[Tagged]:
         """The names in a piece of text."""
@@ -28,9 +27,13 @@ class CueTagger:
             (ORGANIZATION, WITH_FORM, _SURE, "before a legal form"),
             (PERSON, FIELD, _SURE, "the value of a field for names"),
             (PERSON, NAMED, _SCORE, "after words that introduce one"),
+            *((PERSON, people, _TOLD, "beside words for people") for people in PEOPLE),
+            *((ORGANIZATION, firms, _TOLD, "beside words for organisations") for firms in FIRMS),
+            (LOCATION, PLACES, _TOLD, "after words for places"),
         ):
             for match in pattern.finditer(piece):
                 start, end = trimmed(piece, *match.span(1))
-                if is_name(piece[start:end]):
+                name = piece[start:end]
+                if is_name(name) and name.split()[0].lower() not in NO_NAMES:
                     found.append(Tagged(kind, start, end, score, why))
         return found

@@ -15,6 +15,16 @@ _ENGLISH = frozenset(
     can't it's let's who's hi hello dear name
     """.split()  # noqa: SIM905  # a list of words reads better than a list of strings
 )
+NO_NAMES = _ENGLISH | frozenset(
+    """
+    everyone everybody someone somebody nobody people who whoever god mom dad mother father teacher
+    students experts scientists officials researchers doctors users critics fans here there yes no
+    well then when where while although because if since however finally later today tomorrow
+    yesterday another each every both its it's that's what which why how let once upon after before
+    during under please thanks dear sir madam mr mrs ms dr prof chapter part figure table
+    """.split()  # noqa: SIM905  # as above
+)
+"""English words that begin sentences and are never the first of a name."""
 _OTHER = frozenset(
     """
     de numéro número numero sociale seguridad der die das und ist nicht ich sie mit den dem ein

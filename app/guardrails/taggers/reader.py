@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 
+from app.guardrails.taggers.blocks import tags_around
 from app.guardrails.taggers.chinese import ChineseTagger
 from app.guardrails.taggers.elsewhere import CueTagger
 from app.guardrails.taggers.english import EnglishTagger
@@ -15,6 +16,7 @@ _WORTH_READING = re.compile("[A-Z\u00c0-\u024f\u4e00-\u9fff]")
 """Where there is neither a capital nor a Han character there is no name that a tagger knows."""
 _MOST_REPEATED = 200
 _LEAST_REPEATED = 4
+_MOST_PARTS = 4
 _REPEATED = ", and named elsewhere in the text"
 
 
@@ -48,12 +50,11 @@ class TextReader:
             return []
         structured = self._structured(text)
         taken = [(one.start, one.end) for one in structured]
-        found = people_before(text, structured)
+        found = [*people_before(text, structured), *tags_around(text, structured)]
         for at, piece in pieces(text):
             if is_given_up.is_set():
                 break
-            for tagged in self._piece(piece):
-                found.append(_moved(tagged, at))
+            found += [_moved(tagged, at) for tagged in self._piece(piece)]
         kept = _apart(found, taken)
         return sorted([*kept, *_repeated(text, kept, taken)], key=lambda one: one.start)
 
@@ -86,11 +87,13 @@ def _apart(found: Iterable[Tagged], taken: list[Span]) -> list[Tagged]:
 
 def _repeated(text: str, known: list[Tagged], taken: list[Span]) -> list[Tagged]:
     """The same people again: a name that is hidden once and left once is not hidden."""
-    people = {
-        text[one.start : one.end]: one
-        for one in known
-        if one.entity == PERSON and one.end - one.start >= _LEAST_REPEATED
-    }
+    people: dict[str, Tagged] = {}
+    for one in known:
+        if one.entity == PERSON:
+            name = text[one.start : one.end]
+            for part in {name, *_parts(name)}:
+                if len(part) >= _LEAST_REPEATED:
+                    people.setdefault(part, one)
     if not people:
         return []
     names = sorted(people, key=len, reverse=True)[:_MOST_REPEATED]
@@ -103,6 +106,13 @@ def _repeated(text: str, known: list[Tagged], taken: list[Span]) -> list[Tagged]
         first = people[match[0]]
         again.append(Tagged(PERSON, start, end, first.score, first.explanation + _REPEATED))
     return _apart(again, [*taken, *spans])
+
+
+def _parts(name: str) -> list[str]:
+    """The names in a full one, by which people are called later."""
+    words = name.split()
+    is_full = 1 < len(words) <= _MOST_PARTS
+    return [word for word in words if word[0].isupper() and word.isalpha()] if is_full else []
 
 
 def _is_inside_word(text: str, start: int, end: int) -> bool:

@@ -3,7 +3,15 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from app.domain.persona import Authority, Behaviour, FloatBound, IntBound, Persona, Variable
+from app.domain.persona import (
+    Authority,
+    Behaviour,
+    EffortBound,
+    FloatBound,
+    IntBound,
+    Persona,
+    Variable,
+)
 from app.domain.policy import Action
 from app.review.change import Change, Effect, way
 
@@ -107,8 +115,10 @@ def _sampling(after: Persona, before: Persona) -> Iterator[Change]:
             yield Change(effect, "sampling", what, keys=("sampling", name))
 
 
-def _range(bound: FloatBound | IntBound) -> tuple[float, float] | None:
+def _range(bound: FloatBound | IntBound | EffortBound) -> tuple[float, float] | None:
     """What a request may choose from; none where nothing."""
+    if isinstance(bound, EffortBound):
+        return None if bound.max is None else (0, bound.max.tokens)
     if bound.min is None and bound.max is None:
         return None
     low = float("-inf") if bound.min is None else bound.min
@@ -123,7 +133,10 @@ def _way_of_bounds(ours: tuple[float, float] | None, theirs: tuple[float, float]
     return Effect.STRICTER
 
 
-def _bound_in_words(bound: FloatBound | IntBound) -> str:
+def _bound_in_words(bound: FloatBound | IntBound | EffortBound) -> str:
+    if isinstance(bound, EffortBound):
+        default = bound.default or "the provider's choice"
+        return default if bound.max is None else f"{default}, chosen up to {bound.max}"
     default = "the provider's choice" if bound.default is None else f"{bound.default:g}"
     if bound.min is None and bound.max is None:
         return default

@@ -29,6 +29,11 @@ def rows(table: str, part: str) -> list[Any]:
     ]
 
 
+def tables(detector: str) -> list[str]:
+    """The tables of a detector: ``secrets``, ``secrets_files`` and so on."""
+    return sorted(path.stem for path in _TABLES.glob(f"{detector}*.yaml"))
+
+
 def findings(detection: Detection) -> tuple[Finding, ...]:
     """What was found; a text that was not checked fails the test."""
     assert not isinstance(detection, Unchecked)

@@ -16,10 +16,14 @@ from app.guardrails.detector import LocalDetector
 from app.guardrails.detectors import secrets
 from app.guardrails.detectors.secrets import KIND, SecretsSettings
 from app.guardrails.passage import Passage
-from tests.guardrails.detectors.tables import Row, findings, rows
+from tests.guardrails.detectors.tables import Row, findings, rows, tables
 
 DETECTOR = KIND.build(SecretsSettings())
 assert not hasattr(DETECTOR, "inspect_remotely")
+
+
+CAUGHT = [row for table in tables("secrets") for row in rows(table, "caught")]
+PASSED = [row for table in tables("secrets") for row in rows(table, "passed")]
 
 
 def inspect(text: str, *, is_json: bool = False) -> tuple[Finding, ...]:
@@ -29,7 +33,7 @@ def inspect(text: str, *, is_json: bool = False) -> tuple[Finding, ...]:
     return tuple(finding for finding in found if KIND.selects(SecretsSettings(), finding))
 
 
-@pytest.mark.parametrize("row", rows("secrets", "caught"))
+@pytest.mark.parametrize("row", CAUGHT)
 def test_a_credential_is_found(row: Row) -> None:
     """A credential would leave, or reach a model."""
     text = row["text"]
@@ -41,7 +45,7 @@ def test_a_credential_is_found(row: Row) -> None:
         assert text[found[-1].end :] == row["leaves"]
 
 
-@pytest.mark.parametrize("row", rows("secrets", "passed"))
+@pytest.mark.parametrize("row", PASSED)
 def test_what_is_no_credential_passes(row: Row) -> None:
     """Harmless text would be masked or blocked."""
     assert inspect(row["text"]) == ()
@@ -53,7 +57,7 @@ def test_every_form_has_a_case() -> None:
     forms = {entry["what"] for entry in tomllib.loads(table)["credentials"]}
     seen = {
         finding.explanation
-        for param in rows("secrets", "caught")
+        for param in CAUGHT
         for finding in inspect(param.values[0]["text"], is_json=True)
     }
     assert forms <= seen
@@ -62,7 +66,7 @@ def test_every_form_has_a_case() -> None:
 @given(
     st.lists(
         st.one_of(
-            st.sampled_from([param.values[0]["text"] for param in rows("secrets", "caught")]),
+            st.sampled_from([param.values[0]["text"] for param in CAUGHT]),
             st.text(max_size=20),
         ),
         max_size=4,

@@ -33,5 +33,8 @@ COUNTRIES = frozenset(
 _ALSO_SOMETHING_ELSE = frozenset(
     ("chad", "georgia", "guinea", "jordan", "mali", "niger", "turkey", "panama", "monaco", "wales")
 )
-CERTAIN = COUNTRIES - _ALSO_SOMETHING_ELSE
-"""Those that are hardly ever anything but a country."""
+CERTAIN = tuple(
+    name.title().replace(" And ", " and ").replace(" Of ", " of ").replace("'S ", "'s ")
+    for name in sorted(COUNTRIES - _ALSO_SOMETHING_ELSE, key=lambda name: (-len(name), name))
+)
+"""Those that are hardly ever anything but a country, as they are written, longest first."""

@@ -1,0 +1,86 @@
+"""What the answers of all dialects share: which events may follow which, and how it ends."""
+
+from abc import abstractmethod
+
+from typing_extensions import override
+
+from app.api.delivery import Encoder
+from app.api.errors import StoppedError
+from app.api.summaries import summary_json
+from app.domain.conversation import Json
+from app.domain.events import (
+    Annotation,
+    Finish,
+    FinishReason,
+    ImageDelta,
+    ReasoningDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
+from app.pipeline.answer import Closed, ExchangeEvent, Opened, Stopped
+
+Delta = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | Annotation | ImageDelta
+
+
+class AnswerEncoder(Encoder):
+    """What a stream and a whole answer share: which events may follow which, and how it ends."""
+
+    def __init__(self, created: int) -> None:
+        """Begin; ``created`` is in seconds since 1970."""
+        self.created = created
+        self.stopped: Stopped | None = None
+        self.usage: Usage | None = None
+        self._opened: Opened | None = None
+        self._finished: dict[int, FinishReason] = {}
+
+    @override
+    def add(self, event: ExchangeEvent) -> bytes:
+        match event:
+            case Opened():
+                self._opened = event
+            case Finish():
+                self._finished[event.choice] = event.reason
+            case Usage():
+                self.usage = event
+            case Stopped():
+                self.stopped = event
+                return b"" if event.is_error else self.reply(event.reply)
+            case Closed():
+                summary = summary_json(event.summary)
+                if self.stopped is not None and self.stopped.is_error:
+                    raise StoppedError(self.stopped, summary)
+                return self.end(summary)
+            case _:
+                if self.stopped is not None:
+                    raise RuntimeError("an answer went on after policy stopped it")
+                return self.more(event)
+        return b""
+
+    @property
+    def opened(self) -> Opened:
+        """How the exchange began."""
+        if self._opened is None:
+            raise RuntimeError("an exchange answered before Opened")
+        return self._opened
+
+    def reasons(self) -> dict[int, FinishReason]:
+        """Why each choice ended, in their order."""
+        if self.stopped is not None:
+            return {0: FinishReason.CONTENT_FILTER}
+        if not self._finished:
+            raise RuntimeError("an answer closed without Finish")
+        return dict(sorted(self._finished.items()))
+
+    @abstractmethod
+    def more(self, event: Delta) -> bytes:
+        """What leaves for more of the answer."""
+
+    @abstractmethod
+    def reply(self, text: str) -> bytes:
+        """What leaves for the persona's own words where policy stopped the answer."""
+
+    @abstractmethod
+    def end(self, summary: dict[str, Json]) -> bytes:
+        """What leaves at the end."""

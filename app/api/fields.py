@@ -1,0 +1,46 @@
+"""What the tables of several wire formats have in common."""
+
+import re
+
+from app.api.compound import Object
+from app.api.shapes import NAME, Id, Opaque, Refused, Shape, Text, Variables, Word
+
+FUNCTION_NAME = Text(
+    max_chars=64,
+    pattern=re.compile(r"[A-Za-z0-9_-]+"),
+    form="a name of at most 64 letters, digits, '_' and '-'",
+)
+CALL_ID = Id(
+    re.compile(r"[A-Za-z0-9_.:|=+/-]{1,200}"), "an id of at most 200 letters, digits and _.:|=+/-"
+)
+MODEL = Id(re.compile(r"[\w.-]{1,80}(:[\w.-]{1,80})?"), "a persona's id, or 'persona:variant'")
+MAX_INT = 2**63 - 1
+
+
+CHOSEN = Id(re.compile(r"[A-Za-z0-9_-]{1,64}"), "the name of one of tools")
+UNASKED = Refused("not asked for, and dropped if it comes")
+
+
+def kind(word: str, **fields: Shape) -> Object:
+    """An object whose ``type`` says this word, and which needs the field of that name, if any."""
+    return Object({"type": Word((word,))} | fields, frozenset({"type"} | {word} & fields.keys()))
+
+
+def with_fields(*required: str, **fields: Shape) -> Object:
+    """An object with these fields, of which those named need to be there."""
+    return Object(fields, frozenset(required))
+
+
+VARIABLES = Variables()
+BANNETON = Object(
+    {
+        "audience": NAME,
+        "variables": VARIABLES,
+        "session": Opaque("names the conversation; kept under a key, never sent to a model"),
+        "scenario": NAME,
+        "consent": Id(
+            re.compile(r"[\w.:/-]{1,120}"),
+            "at most 120 letters, digits and '_', '.', ':', '/', '-'",
+        ),
+    }
+)

@@ -1,0 +1,324 @@
+"""Every field of Chat Completions, and how policy treats it.
+
+``REQUEST`` is what the parser walks; ``ANSWER`` and ``CHUNK`` say, for each field that a provider
+may send, what becomes of it on its way to the client.
+"""
+
+import re
+from collections.abc import Mapping
+
+from app.api.compound import Either, Items, Kinds, Object
+from app.api.fields import (
+    BANNETON,
+    CALL_ID,
+    CHOSEN,
+    FUNCTION_NAME,
+    MAX_INT,
+    MODEL,
+    UNASKED,
+    kind,
+    with_fields,
+)
+from app.api.shapes import (
+    Flag,
+    FreeJson,
+    Id,
+    Number,
+    Only,
+    Opaque,
+    Refused,
+    Shape,
+    Text,
+    Word,
+)
+from app.api.summaries import COUNT, SUMMARY
+from app.domain.conversation import Effort
+
+_SPEAKER = Text(
+    max_chars=64,
+    pattern=re.compile(r"[^\s<|\\/>]+"),
+    form="a name of at most 64 characters without spaces, '<', '|', '\\', '/' or '>'",
+)
+_CACHE = Refused("how prompts are cached is the route's to say")
+_CUSTOM_TOOL = Refused("only tools of type 'function' are guarded so far")
+_LEGACY = Refused("use 'tools' and 'tool_choice'")
+
+
+_TEXT_PART = kind("text", text=Text(), prompt_cache_breakpoint=_CACHE)
+_TEXT_OR_PARTS = Either(Text(), Items(_TEXT_PART, least=1))
+_USER_PARTS = Kinds(
+    "type",
+    {
+        "text": _TEXT_PART,
+        "image_url": Refused("no detector looks at images yet, so none are let through"),
+        "input_audio": Refused("no detector listens to audio yet, so none is let through"),
+        "file": Refused("no detector reads files yet; send their text in a text part"),
+    },
+)
+_ASSISTANT_PARTS = Kinds("type", {"text": _TEXT_PART, "refusal": kind("refusal", refusal=Text())})
+_TOOL_CALL = with_fields(
+    "type",
+    "id",
+    "function",
+    type=Word(("function",)),
+    id=CALL_ID,
+    function=with_fields("name", "arguments", name=FUNCTION_NAME, arguments=Text()),
+)
+
+
+def _message(role: str, content: Shape) -> Object:
+    return with_fields("role", "content", role=Word((role,)), content=content, name=_SPEAKER)
+
+
+MESSAGES = Items(
+    Kinds(
+        "role",
+        {
+            "developer": _message("developer", _TEXT_OR_PARTS),
+            "system": _message("system", _TEXT_OR_PARTS),
+            "user": _message("user", Either(Text(), Items(_USER_PARTS, least=1))),
+            "assistant": Object(
+                {
+                    "role": Word(("assistant",)),
+                    "content": Either(Text(), Items(_ASSISTANT_PARTS, least=1)),
+                    "refusal": Text(),
+                    "reasoning_content": Text(),
+                    "name": _SPEAKER,
+                    "tool_calls": Items(
+                        Kinds("type", {"function": _TOOL_CALL, "custom": _CUSTOM_TOOL}), least=1
+                    ),
+                    "annotations": Opaque(
+                        "comes with answers and back in histories; never sent to a model",
+                        max_chars=None,
+                    ),
+                    "audio": Refused("audio is not kept between turns"),
+                    "function_call": _LEGACY,
+                },
+                frozenset({"role"}),
+                extensions=frozenset({"reasoning_content", "annotations"}),
+            ),
+            "tool": with_fields(
+                "role",
+                "content",
+                "tool_call_id",
+                role=Word(("tool",)),
+                content=_TEXT_OR_PARTS,
+                tool_call_id=CALL_ID,
+            ),
+            "function": Refused("use messages with the role 'tool'"),
+        },
+    ),
+    least=1,
+)
+
+_TOOLS = Items(
+    Kinds(
+        "type",
+        {
+            "function": kind(
+                "function",
+                function=with_fields(
+                    "name",
+                    name=FUNCTION_NAME,
+                    description=Text(),
+                    parameters=FreeJson(),
+                    strict=Flag(),
+                ),
+            ),
+            "custom": _CUSTOM_TOOL,
+        },
+    ),
+    most=128,
+)
+_TOOL_CHOICE = Either(
+    Word(("none", "auto", "required")),
+    Kinds(
+        "type",
+        {
+            "function": kind("function", function=with_fields("name", name=CHOSEN)),
+            "allowed_tools": Refused("send only the tools that the model may call"),
+            "custom": _CUSTOM_TOOL,
+        },
+    ),
+)
+_JSON_SCHEMA = with_fields(
+    "name", name=FUNCTION_NAME, description=Text(), schema=FreeJson(), strict=Flag()
+)
+_RESPONSE_FORMAT = Kinds(
+    "type",
+    {
+        "text": kind("text"),
+        "json_object": kind("json_object"),
+        "json_schema": kind("json_schema", json_schema=_JSON_SCHEMA),
+    },
+)
+_STOP = Text(max_chars=256, pattern=re.compile(r"(?s).+"), form="text, 1 to 256 characters")
+REQUEST = Object(
+    {
+        "messages": MESSAGES,
+        "model": MODEL,
+        "stream": Flag(),
+        "stream_options": Object(
+            {
+                "include_usage": Flag(),
+                "include_obfuscation": Only(
+                    value=False, reason="chunks are not padded, so do not rely on it"
+                ),
+            }
+        ),
+        "tools": _TOOLS,
+        "tool_choice": _TOOL_CHOICE,
+        "parallel_tool_calls": Flag(),
+        "response_format": _RESPONSE_FORMAT,
+        "temperature": Number(0, 2),
+        "top_p": Number(0, 1),
+        "max_tokens": Number(1, MAX_INT, is_whole=True),
+        "max_completion_tokens": Number(1, MAX_INT, is_whole=True),
+        "stop": Either(_STOP, Items(_STOP, most=4)),
+        "seed": Number(-MAX_INT - 1, MAX_INT, is_whole=True),
+        "presence_penalty": Number(-2, 2),
+        "frequency_penalty": Number(-2, 2),
+        "user": Opaque("names the end user; kept under a key, never sent to a model"),
+        "banneton": BANNETON,
+        "n": Only(1, "ask again for another answer"),
+        "logprobs": Only(value=False, reason="they spell out text before policy has seen it"),
+        "store": Only(value=False, reason="what is kept is the policy's to say"),
+        "modalities": Items(Word(("text",))),
+        "audio": Refused("no detector listens to audio yet, so none is made"),
+        "function_call": _LEGACY,
+        "functions": _LEGACY,
+        "logit_bias": Refused("token numbers cannot be looked at"),
+        "metadata": Refused(
+            "nothing keeps it: name the end user in 'user' and the conversation in "
+            "'banneton.session'"
+        ),
+        "moderation": Refused("what is moderated is the policy's to say"),
+        "prediction": Refused("no route uses it"),
+        "prompt_cache_key": _CACHE,
+        "prompt_cache_options": _CACHE,
+        "prompt_cache_retention": _CACHE,
+        "reasoning_effort": Word(tuple(each.value for each in Effort)),
+        "safety_identifier": Refused("name the end user in 'user'"),
+        "service_tier": Refused("the tier of service is the route's to say"),
+        "top_logprobs": Refused("they spell out text before policy has seen it"),
+        "verbosity": Refused("how a persona speaks is its voice's to say"),
+        "web_search_options": Refused("what a persona may look up is its tools' to say"),
+    },
+    frozenset({"messages", "model"}),
+    extensions=frozenset({"banneton"}),
+)
+
+_USAGE = Object(
+    {
+        "completion_tokens": COUNT,
+        "prompt_tokens": COUNT,
+        "total_tokens": COUNT,
+        "completion_tokens_details": Object(
+            {
+                "reasoning_tokens": COUNT,
+                "accepted_prediction_tokens": UNASKED,
+                "audio_tokens": UNASKED,
+                "rejected_prediction_tokens": UNASKED,
+                "text_tokens": UNASKED,
+            }
+        ),
+        "prompt_tokens_details": Object(
+            {
+                "cached_tokens": COUNT,
+                "audio_tokens": UNASKED,
+                "cache_write_tokens": UNASKED,
+                "image_tokens": UNASKED,
+                "text_tokens": UNASKED,
+            }
+        ),
+    }
+)
+_FINISH = Word(("stop", "length", "tool_calls", "content_filter"))
+_OWN_ID = Id(re.compile(r"chatcmpl-.{1,200}"), "made here")
+_CITATION = Object({"url": Text(), "title": Text(), "start_index": COUNT, "end_index": COUNT})
+_ANNOTATIONS = Items(Object({"type": Word(("url_citation",)), "url_citation": _CITATION}))
+
+
+def _envelope(name: str, choice: Shape, extra: Mapping[str, Shape]) -> Object:
+    """What an answer and a chunk have in common."""
+    return Object(
+        {
+            "id": _OWN_ID,
+            "object": Word((name,)),
+            "created": COUNT,
+            "model": MODEL,
+            "choices": Items(choice),
+            "usage": _USAGE,
+            "banneton": SUMMARY,
+            "moderation": UNASKED,
+            "service_tier": UNASKED,
+            "system_fingerprint": UNASKED,
+        }
+        | dict(extra),
+        frozenset({"id", "object", "created", "model", "choices"}),
+        extensions=frozenset({"banneton"}),
+    )
+
+
+ANSWER = _envelope(
+    "chat.completion",
+    Object(
+        {
+            "index": COUNT,
+            "finish_reason": _FINISH,
+            "logprobs": UNASKED,
+            "message": Object(
+                {
+                    "role": Word(("assistant",)),
+                    "content": Text(),
+                    "refusal": Text(),
+                    "reasoning_content": Text(),
+                    "annotations": _ANNOTATIONS,
+                    "tool_calls": Items(Kinds("type", {"function": _TOOL_CALL, "custom": UNASKED})),
+                    "audio": UNASKED,
+                    "function_call": UNASKED,
+                },
+                frozenset({"role"}),
+                extensions=frozenset({"reasoning_content"}),
+            ),
+        },
+        frozenset({"index", "finish_reason", "message"}),
+    ),
+    {"metadata": UNASKED},
+)
+
+CHUNK = _envelope(
+    "chat.completion.chunk",
+    Object(
+        {
+            "index": COUNT,
+            "finish_reason": _FINISH,
+            "logprobs": UNASKED,
+            "delta": Object(
+                {
+                    "role": Word(("assistant",)),
+                    "content": Text(),
+                    "refusal": Text(),
+                    "reasoning_content": Text(),
+                    "annotations": _ANNOTATIONS,
+                    "tool_calls": Items(
+                        Object(
+                            {
+                                "index": COUNT,
+                                "id": CALL_ID,
+                                "type": Word(("function",)),
+                                "function": Object({"name": FUNCTION_NAME, "arguments": Text()}),
+                            },
+                            frozenset({"index"}),
+                        )
+                    ),
+                    "audio": UNASKED,
+                    "function_call": UNASKED,
+                },
+                extensions=frozenset({"reasoning_content", "annotations"}),
+            ),
+        },
+        frozenset({"index", "delta"}),
+    ),
+    {"obfuscation": UNASKED},
+)

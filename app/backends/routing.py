@@ -1,0 +1,236 @@
+"""From a route to an answer: which models are asked, in which order, and how often.
+
+Breakers, hedging and queues would stand between ``Way.stream`` and ``_begin``; there are none.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+import tenacity
+
+from app.domain.catalog import Feature, Route, Target
+from app.domain.clock import Clock
+from app.domain.conversation import Conversation, FilePart, ImagePart
+from app.domain.errors import BackendError, BackendProblem, RequestError
+from app.domain.events import StreamEvent
+from app.domain.protocols import Backend
+from app.domain.record import Attempt
+
+_MOMENTARY = frozenset(
+    {
+        BackendProblem.CONNECT,
+        BackendProblem.FAILED,
+        BackendProblem.RATE_LIMITED,
+        BackendProblem.TIMEOUT,
+    }
+)
+"""What may go better when the same model is asked again."""
+_FIRST_WAIT_S = 0.25
+_LONGEST_WAIT_S = 8.0
+"""A provider that wants to be left alone for longer is not asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """What conditions of routes look at, besides the request itself."""
+
+    persona: str
+    audience: str
+    draw: float
+    """In [0, 100): which of several targets, by weight; the same for a whole session."""
+
+
+def targets_for(
+    route: Route, asker: Asker, conversation: Conversation, context_tokens: int
+) -> tuple[Target, ...]:
+    """The models to ask, in order.
+
+    Raises:
+        RequestError: None takes this request; says why.
+    """
+    needs = needed(conversation)
+    mine = [each for each in route.all_targets if each.when.takes(asker.persona, asker.audience)]
+    able = [each for each in mine if not each.lacks & needs]
+    fits = [each for each in able if context_tokens <= (each.when.max_context_tokens or 2**63)]
+    if not fits:
+        raise _no_target(mine, able, needs)
+    shared = [each for each in route.targets if each in fits]
+    first = [_drawn(shared, asker.draw)] if shared else []
+    rest = [each for each in route.fallbacks if each in fits and each not in first]
+    return (*first, *rest)
+
+
+def needed(conversation: Conversation) -> frozenset[Feature]:
+    """What a model has to be able to do to take this request."""
+    parts = [part for message in conversation.messages for part in message.parts]
+    wanted = conversation.response_format
+    needs = {
+        Feature.TOOLS: bool(conversation.tools),
+        Feature.IMAGES: any(isinstance(part, ImagePart) for part in parts),
+        Feature.FILES: any(isinstance(part, FilePart) for part in parts),
+        Feature.JSON_SCHEMA: wanted is not None and wanted.schema is not None,
+        Feature.REASONING: bool(conversation.sampling.reasoning),
+    }
+    return frozenset(feature for feature, is_needed in needs.items() if is_needed)
+
+
+def _drawn(targets: Sequence[Target], draw: float) -> Target:
+    left = draw / 100 * sum(each.weight for each in targets)
+    for each in targets:
+        left -= each.weight
+        if left < 0:
+            return each
+    return targets[-1]
+
+
+def _no_target(
+    mine: Sequence[Target], able: Sequence[Target], needs: Iterable[Feature]
+) -> RequestError:
+    if not mine:
+        what = "no model of this persona's route takes requests of this audience"
+        return RequestError(what, code="no_route")
+    if not able:
+        lacking = sorted(each for each in needs if any(each in target.lacks for target in mine))
+        what = f"no model of this persona's route can do all that is asked: {', '.join(lacking)}"
+        return RequestError(what, code="no_route")
+    what = "messages: longer than any model of this persona's route takes"
+    return RequestError(what, param="messages", code="context_length_exceeded")
+
+
+class Way:
+    """One exchange's way to a model. What was asked, and how it went, is in ``attempts``."""
+
+    def __init__(
+        self,
+        route: Route,
+        targets: Sequence[Target],
+        backends: Mapping[str, Backend],
+        clock: Clock,
+    ) -> None:
+        """Hold what asking needs.
+
+        Args:
+            route: Says how often to retry, and until when.
+            targets: In the order in which they are asked; one at least.
+            backends: By id.
+            clock: Measures attempts.
+        """
+        self.attempts: list[Attempt] = []
+        self._route = route
+        self._targets = targets
+        self._backends = backends
+        self._clock = clock
+
+    async def stream(self, conversation: Conversation) -> AsyncGenerator[StreamEvent, None]:
+        """The answer of the first model that begins one.
+
+        Once an event has come, no other model is asked: what is said cannot be taken back.
+
+        Raises:
+            BackendError: The last model failed before it began, or the one that began fails.
+            RequestError: No model's protocol can carry the request; of the first one that cannot.
+        """
+        refused: RequestError | None = None
+        failed: BackendError | None = None
+        until = self._deadline_s()
+        for target in self._targets:
+            try:
+                first, rest = await self._begin(target, conversation, until)
+            except RequestError as exc:
+                refused = refused or exc
+                continue
+            except BackendError as exc:
+                failed = exc
+                continue
+            async with aclosing(rest):
+                try:
+                    yield first
+                    async for event in rest:
+                        yield event
+                except BackendError as exc:
+                    self.attempts[-1] = replace(self.attempts[-1], problem=exc.problem.value)
+                    raise
+            return
+        if failed is not None:
+            raise failed
+        if refused is not None:
+            raise refused
+        raise RuntimeError("a way without targets")
+
+    def _deadline_s(self) -> float | None:
+        if self._route.deadline_ms is None:
+            return None
+        return asyncio.get_running_loop().time() + self._route.deadline_ms / 1000
+
+    async def _begin(
+        self, target: Target, conversation: Conversation, until: float | None
+    ) -> tuple[StreamEvent, AsyncGenerator[StreamEvent, None]]:
+        """The first event of a target's answer, and the rest; in as many tries as it takes."""
+        if not self._route.retries:
+            return await self._try(target, conversation, until)
+        stop: tenacity.stop.stop_base = tenacity.stop_after_attempt(1 + self._route.retries)
+        if until is not None:
+            left_s = max(0.0, until - asyncio.get_running_loop().time())
+            stop = tenacity.stop_any(stop, tenacity.stop_before_delay(left_s))
+        again = tenacity.AsyncRetrying(
+            stop=stop,
+            wait=_wait_s,
+            retry=tenacity.retry_if_exception(_is_momentary),
+            reraise=True,
+        )
+        return await again(self._try, target, conversation, until)
+
+    async def _try(
+        self, target: Target, conversation: Conversation, until: float | None
+    ) -> tuple[StreamEvent, AsyncGenerator[StreamEvent, None]]:
+        began_s = self._clock.monotonic()
+        problem: str | None = "cancelled"
+        events = self._backends[target.backend].stream(conversation, target.model)
+        try:
+            first = await _first(events, until)
+            problem = None
+        except BackendError as exc:
+            problem = exc.problem.value
+            raise
+        except RequestError:
+            problem = "cannot_carry"
+            raise
+        finally:
+            if problem is not None:
+                await events.aclose()
+            took_ms = (self._clock.monotonic() - began_s) * 1000
+            self.attempts.append(Attempt(target.backend, target.model, took_ms, problem))
+        return first, events
+
+
+async def _first(events: AsyncGenerator[StreamEvent, None], until: float | None) -> StreamEvent:
+    try:
+        async with asyncio.timeout_at(until):
+            return await anext(events)
+    except TimeoutError:
+        what = "no first token before the route's deadline"
+        raise BackendError(BackendProblem.TIMEOUT, what) from None
+    except StopAsyncIteration:
+        raise BackendError(BackendProblem.BROKEN, "the provider answered with nothing") from None
+
+
+_JITTER_S = tenacity.wait_random_exponential(multiplier=_FIRST_WAIT_S, max=_LONGEST_WAIT_S)
+"""Full jitter: anything from nothing to a bound that doubles, so that clients do not come back all
+at once."""
+
+
+def _wait_s(state: tenacity.RetryCallState) -> float:
+    """As long as the provider wants, where it says so; jitter on top keeps clients apart."""
+    error = None if state.outcome is None else state.outcome.exception()
+    wanted_s = error.retry_after_s if isinstance(error, BackendError) else None
+    return (wanted_s or 0.0) + _JITTER_S(state)
+
+
+def _is_momentary(error: BaseException) -> bool:
+    return (
+        isinstance(error, BackendError)
+        and error.problem in _MOMENTARY
+        and (error.retry_after_s or 0.0) <= _LONGEST_WAIT_S
+    )

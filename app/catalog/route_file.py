@@ -1,0 +1,138 @@
+"""Routes as ``banneton.yaml`` writes them."""
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Annotated
+
+from pydantic import Field
+
+from app.catalog.document import Node
+from app.catalog.persona_file import ReadPersona
+from app.catalog.policy_file import ReadPolicy
+from app.catalog.wording import read_as, unknown
+from app.domain.catalog import Feature, Route, Target, When
+from app.domain.errors import Problem
+from app.domain.persona import FileModel
+
+_MAX_RETRIES = 5
+
+
+class WhenFile(FileModel):
+    """Which requests a target takes; what is left out takes all."""
+
+    audience: tuple[str, ...] = ()
+    """Only requests served under one of these audiences."""
+    persona: tuple[str, ...] = ()
+    """Only requests to one of these personas."""
+    max_context_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Only requests whose system prompt and texts take at most so many tokens, as estimated."""
+
+
+class TargetFile(FileModel):
+    """One model on one backend."""
+
+    backend: Annotated[str, Field(min_length=1)]
+    """A backend's id in this file."""
+    model: Annotated[str, Field(min_length=1)]
+    """The model's name, as the backend knows it."""
+    when: WhenFile = WhenFile()
+    """Which requests it takes; left out, all."""
+    lacks: tuple[Feature, ...] = ()
+    """What it cannot do: it takes no request that needs one of these."""
+
+
+class WeightedFile(TargetFile):
+    """One model on one backend, with its share of requests."""
+
+    weight: Annotated[float, Field(gt=0, le=1_000_000)] = 1
+    """Its share among the targets that take a request; a session stays with what it drew."""
+
+
+class _Chain(FileModel):
+    fallbacks: tuple[TargetFile, ...] = ()
+    """Asked in this order where the model fails before it has said anything."""
+    retries: Annotated[int, Field(ge=0, le=_MAX_RETRIES)] = 0
+    """How often a model that fails for a moment is asked again before the next one is."""
+    deadline_ms: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
+    """From the first call to the first event of an answer, over all models and retries; left out,
+    each backend's timeouts alone count."""
+
+
+class RouteFile(_Chain):
+    """A named way to one model."""
+
+    backend: Annotated[str, Field(min_length=1)]
+    """A backend's id in this file."""
+    model: Annotated[str, Field(min_length=1)]
+    """The model's name, as the backend knows it."""
+
+
+class SharedRouteFile(_Chain):
+    """A named way to one of several models."""
+
+    targets: Annotated[tuple[WeightedFile, ...], Field(min_length=1)]
+    """One is drawn, by weight, of those that take the request."""
+
+
+def read_route(name: str, node: Node) -> Route:
+    """A route.
+
+    Raises:
+        ContentError: Every mistake with its line and column.
+    """
+    if node.child("targets") is None:
+        one = read_as(RouteFile, node)
+        return _route(name, (Target(one.backend, one.model),), one)
+    shared = read_as(SharedRouteFile, node)
+    return _route(name, tuple(_target(each, each.weight) for each in shared.targets), shared)
+
+
+def _route(name: str, targets: tuple[Target, ...], chain: _Chain) -> Route:
+    fallbacks = tuple(_target(each) for each in chain.fallbacks)
+    return Route(name, targets, fallbacks, chain.retries, chain.deadline_ms)
+
+
+def _target(written: TargetFile, weight: float = 1) -> Target:
+    when = When(written.when.audience, written.when.persona, written.when.max_context_tokens)
+    return Target(written.backend, written.model, weight, when, frozenset(written.lacks))
+
+
+def _written(route: Route, node: Node) -> Iterator[tuple[Target, Node]]:
+    for key, targets in (("targets", route.targets), ("fallbacks", route.fallbacks)):
+        for index, target in enumerate(targets):
+            is_short = key == "targets" and node.child("targets") is None
+            yield target, node if is_short else node.nearest(key, index)
+
+
+def check_route(
+    route: Route,
+    node: Node,
+    *,
+    backends: Collection[str],
+    personas: Collection[str],
+    audiences: Collection[str],
+) -> Iterator[Problem]:
+    """What is wrong with one route."""
+    for target, place in _written(route, node):
+        for key, values, known in (
+            ("backend", (target.backend,), backends),
+            ("audience", target.when.audience, audiences),
+            ("persona", target.when.persona, personas),
+        ):
+            for index, value in enumerate(values):
+                if value not in known:
+                    where = (key,) if key == "backend" else ("when", key, index)
+                    yield place.nearest(*where).problem(unknown(key, value, known))
+
+
+def check_ways(
+    read: ReadPersona, routes: Mapping[str, Route], policies: Mapping[str, ReadPolicy]
+) -> Iterator[Problem]:
+    """Audiences of a persona that its route leads nowhere, however short the request is."""
+    persona = read.persona
+    route, policy = routes.get(persona.route), policies.get(persona.policy)
+    if route is None or policy is None:
+        return
+    for audience in policy.policy.audiences:
+        if not any(target.when.takes(persona.id, audience) for target in route.all_targets):
+            what = f"has no target that takes this persona's requests for the audience '{audience}'"
+            yield read.tree.nearest("route").problem(f"is '{route.id}', which {what}")
