@@ -282,6 +282,8 @@ def write_project(root: Path) -> None:
     baseline = _BASELINE.read_text("utf-8").split("budget:")[0]
     baseline = baseline.replace("detect: injection", "detect: {injection: {tier: fast}}")
     baseline = baseline.replace("detect: harm", "detect: {harm: {tier: fast}}")
+    before, _, after = baseline.partition("  - id: names\n")
+    baseline = f"{before}  - id: {after.partition('  - id: ')[2]}"
     # What blocks would end the exchange before there is an answer to look at.
     baseline = baseline.replace("do: block", "do: flag")
     baseline += "keep: {content: rewritten}\n"
