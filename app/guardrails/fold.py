@@ -1,7 +1,7 @@
 """Read a text as a model would: without what is invisible, with look-alike letters made Latin."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -176,30 +176,29 @@ def fold(text: str) -> str:
     lets a stream be read as it comes. ASCII stays as it is. A term to be looked for in folded text
     must be folded too.
     """
-    return text if text.isascii() else _folded(_pieces(text))
+    return text if text.isascii() else translated(text, _FOLD)
+
+
+def translated(text: str, table: Mapping[int, str | int | None]) -> str:
+    """``text.translate(table)``, in parts: a call keeps all other threads until it is done."""
+    return "".join([piece.translate(table) for piece in _pieces(text)])
 
 
 def folded_reading(text: str) -> Reading | None:
     """The folded text with its offsets; none where it does not differ."""
     if text.isascii():
         return None
-    pieces = _pieces(text)
-    folded = _folded(pieces)
+    folded = translated(text, _FOLD)
     if folded == text:
         return None
-    if len(folded) == len(text) and all(map(_is_even, pieces)):
+    if len(folded) == len(text) and all(map(_is_even, _pieces(text))):
         return Reading(folded, None, None)
     origins = [at for at, char in enumerate(text) for _ in _FOLD[ord(char)]]
     return Reading(folded, origins, [at + 1 for at in origins])
 
 
 def _pieces(text: str) -> list[str]:
-    """A text in parts: a thread that folds keeps all others waiting until it is done."""
     return [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]
-
-
-def _folded(pieces: Iterable[str]) -> str:
-    return "".join([piece.translate(_FOLD) for piece in pieces])
 
 
 def _is_even(piece: str) -> bool:
