@@ -245,7 +245,7 @@ KINDS: tuple[Kind, ...] = (
     *answer("personal data and keys", of(DENSE)),
     *answer("Chinese", of(CHINESE)),
     *answer("one base64 payload", of(BASE64, gap="")),
-    *answer("prose", of(PROSE), of="reasoning_content"),
+    *answer("prose as reasoning", of(PROSE), of="reasoning_content"),
     *answer("JSON in a tool's arguments", lambda salt: rows(SIZE, salt), of="arguments"),
     *answer("prose under strict rules", of(PROSE), model="strict"),
     *answer("personal data under strict rules", of(DENSE), model="strict"),
