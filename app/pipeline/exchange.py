@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
 from app.backends.routing import Asker, Way, targets_for
 from app.domain.catalog import Route, Target
@@ -11,12 +12,14 @@ from app.domain.clock import Clock, NewId
 from app.domain.conduct import Measured
 from app.domain.conversation import (
     Conversation,
+    Sampling,
     Segment,
 )
 from app.domain.decision import Decision, Outcome, Trace, severest
-from app.domain.errors import BackendError, RequestError
+from app.domain.errors import BackendError
 from app.domain.events import Finish, FinishReason, StreamEvent, Usage
 from app.domain.policy import KeepContent
+from app.domain.prompt import SystemPrompt
 from app.domain.protocols import (
     Backend,
     Caller,
@@ -27,9 +30,10 @@ from app.domain.protocols import (
     PseudonymVault,
 )
 from app.domain.record import Closing, Opening, Status, Timings
+from app.guardrails.aside import done
 from app.guardrails.context import Context
 from app.guardrails.decide import outcome_of
-from app.guardrails.evaluate import History, inspect_segments
+from app.guardrails.evaluate import History, Inspection, inspect_segments
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
 from app.guardrails.share import draw_of
@@ -41,7 +45,7 @@ from app.pipeline.loaded import Served
 from app.pipeline.ready import Ready
 from app.pipeline.replies import reply_to
 from app.pipeline.sampling import bounded
-from app.pipeline.segments import segments, with_texts
+from app.pipeline.segments import is_extensive, refuse_too_many, segments, with_texts
 from app.pipeline.turns import Answer, to_keep
 from app.telemetry.metrics import Metrics
 
@@ -148,12 +152,8 @@ class Exchange:
         """Look at what the client sent, and compose the prompt from what may be passed on."""
         ask, steps = self._ask, self._steps
         sampling = bounded(ask.conversation.sampling, ask.served.persona.sampling)
-        wishes = ask.conversation.wishes
-        # Refuses what is malformed; what is composed of raw variables is only compared with.
-        raw = ask.served.prompt.compose(wishes.scenario, wishes.variables)
-        texts = segments(ask.conversation)
-        self._bound(texts)
-        refuse_overriding(ask.conversation, ask.served.persona.behaviours)
+        aside = is_extensive(ask.conversation)
+        texts, raw = await done(self._read, aside=aside)
         minter = await self._minter()
         inspection = await inspect_segments(
             ask.served.plan,
@@ -166,9 +166,26 @@ class Exchange:
             outside=self._outside,
             draw=self._draw,
         )
-        conversation = with_texts(ask.conversation, inspection.texts)
+        return await done(partial(self._ready, inspection, minter, sampling), aside=aside)
+
+    def _read(self) -> tuple[tuple[Segment, ...], SystemPrompt]:
+        """What there is to look at, and the prompt composed of raw variables.
+
+        That refuses what is malformed; what is composed of raw variables is only compared with.
+        """
+        ask, steps = self._ask, self._steps
+        wishes = ask.conversation.wishes
+        raw = ask.served.prompt.compose(wishes.scenario, wishes.variables)
+        texts = segments(ask.conversation)
+        refuse_too_many(ask.conversation, texts, steps.max_messages, steps.max_text_chars)
+        refuse_overriding(ask.conversation, ask.served.persona.behaviours)
+        return texts, raw
+
+    def _ready(self, inspection: Inspection, minter: Minter, sampling: Sampling) -> Ready:
+        """The request as the model gets it, with the prompt of what may be passed on."""
+        conversation = with_texts(self._ask.conversation, inspection.texts)
         wishes = conversation.wishes
-        prompt = ask.served.prompt.compose(wishes.scenario, wishes.variables)
+        prompt = self._ask.served.prompt.compose(wishes.scenario, wishes.variables)
         self._note(inspection.trace, inspection.decisions, inspection.outcome)
         self._input_ms = self._elapsed_ms()
         asked = replace(with_prompt(conversation, prompt), sampling=sampling)
@@ -219,7 +236,8 @@ class Exchange:
             )
 
         await self._keep(ready.minter)
-        answering = self._answering = Answering(new_guard, self._asked, self._measuring)
+        make = partial(Answering, new_guard, self._asked, self._measuring)
+        answering = self._answering = await done(make, aside=ready.minter.knows_many)
         async with aclosing(answering.run(ready.asked, context, self._outside)) as answer:
             async for event in answer:
                 if self._turns is not None:
@@ -257,16 +275,6 @@ class Exchange:
         stop = Stopped(outcome, reply, is_error=persona.on_block == "error")
         self._reply = None if stop.is_error else reply
         return stop, Finish(FinishReason.CONTENT_FILTER)
-
-    def _bound(self, texts: Sequence[Segment]) -> None:
-        steps, chars = self._steps, sum(len(segment.text) for segment in texts)
-        for count, most, of in (
-            (len(self._ask.conversation.messages), steps.max_messages, ""),
-            (chars, steps.max_text_chars, " characters together"),
-        ):
-            if count > most:
-                what, code = f"messages: more than {most}{of}", "context_length_exceeded"
-                raise RequestError(what, param="messages", code=code)
 
     async def _minter(self) -> Minter:
         ask = self._ask
@@ -329,12 +337,10 @@ class Exchange:
         trace: Trace = ()
         decisions: tuple[Decision, ...] = ()
         if answering is not None:
-            await answering.conclude()
+            trace, decisions = await answering.conclude()
             self._finish = self._finish or answering.finish
-            trace, decisions = answering.trace, answering.decisions
             self._note(trace, decisions, outcome_of(decisions))
             self._outcome = severest(self._outcome, self._measuring.outcome)
-        timings = Timings(self._input_ms, self._first_token_ms, self._elapsed_ms())
         closing = Closing(
             request_id=self._ask.request_id,
             at=self._steps.clock.now(),
@@ -347,7 +353,7 @@ class Exchange:
             usage=self._usage,
             attempts=tuple(self._way.attempts),
             detector_usage=self._outside.usage,
-            timings=timings,
+            timings=Timings(self._input_ms, self._first_token_ms, self._elapsed_ms()),
             behaviours=self._measured,
             content=answering.content if answering is not None else (),
             turns=() if self._turns is None else self._turns.to_keep(self._finish, self._reply),

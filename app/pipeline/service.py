@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import orjson
 
@@ -19,6 +20,7 @@ from app.domain.policy import KeepContent, Policy
 from app.domain.prompt import SystemPrompt
 from app.domain.protocols import Caller, PseudonymScope
 from app.domain.record import Status
+from app.guardrails.aside import done
 from app.guardrails.context import Context
 from app.ledger.appeals import AppealState
 from app.ledger.ledger import Ledger
@@ -161,15 +163,13 @@ class Pipeline:
     async def records(self, query: Mapping[str, str], caller: Caller) -> Json:
         """A page of records as JSON."""
         page = await self._ledger.records(record_filter(query, caller.tenant))
-        return {
-            "records": [record_json(record) for record in page.records],
-            "next": page.cursor,
-        }
+        records = await done(lambda: [_written(each) for each in page.records], aside=True)
+        return {"records": records, "next": page.cursor}
 
     async def record(self, request_id: str, caller: Caller) -> Json | None:
         """One record as JSON, if there is one that this key may read."""
         record = await self._ledger.record(request_id, tenant=caller.tenant)
-        return None if record is None else record_json(record)
+        return None if record is None else await done(partial(_written, record), aside=True)
 
     async def feedback(self, feedback: Feedback, caller: Caller) -> AppealState:
         """Keep an appeal; raises ``RequestError`` or ``AccessError``."""
@@ -258,4 +258,9 @@ def _time(text: str | None) -> datetime | None:
 
 def record_json(record: Record) -> Json:
     """A record as JSON values."""
-    return orjson.loads(orjson.dumps(asdict(record)))
+    return orjson.loads(orjson.dumps(record))
+
+
+def _written(record: Record) -> Json:
+    """A record as JSON that is written already: one may have thousands of findings."""
+    return orjson.Fragment(orjson.dumps(record))
