@@ -16,10 +16,23 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
-from app.api import docs, feedback, guard, health, openai_chat_fields, records
+from app.api import (
+    anthropic_messages_answer_fields,
+    anthropic_messages_fields,
+    docs,
+    feedback,
+    guard,
+    health,
+    openai_chat_fields,
+    openai_responses_events,
+    openai_responses_fields,
+    records,
+)
+from app.api.anthropic_messages import AnthropicMessages, count_tokens
 from app.api.dialect import converse
-from app.api.errors import failure, openai_error
+from app.api.errors import anthropic_error, failure, openai_error
 from app.api.openai_chat import OpenAIChat
+from app.api.openai_responses import OpenAIResponses, read_response
 from app.api.openapi import Served, document
 from app.api.transport import Endpoint, Limits, Parts
 from app.domain.clock import Clock, NewId
@@ -28,6 +41,8 @@ from app.domain.errors import RequestError
 from app.pipeline.gateway import Gateway
 
 OPENAI_CHAT = OpenAIChat()
+ANTHROPIC_MESSAGES = AnthropicMessages()
+OPENAI_RESPONSES = OpenAIResponses()
 
 SERVED = (
     Served(
@@ -40,6 +55,45 @@ SERVED = (
             "application/json": openai_chat_fields.ANSWER,
             "text/event-stream": openai_chat_fields.CHUNK,
         },
+    ),
+    Served(
+        "POST",
+        "/v1/messages",
+        partial(converse, ANTHROPIC_MESSAGES),
+        "A message, or a stream of its events where `stream` is true.",
+        anthropic_messages_fields.REQUEST,
+        {
+            "application/json": anthropic_messages_answer_fields.ANSWER,
+            "text/event-stream": anthropic_messages_answer_fields.EVENT,
+        },
+        ANTHROPIC_MESSAGES.error_body,
+    ),
+    Served(
+        "POST",
+        "/v1/messages/count_tokens",
+        count_tokens,
+        "About how many tokens a request is, by an estimate; no model is called.",
+        anthropic_messages_fields.COUNT,
+        {"application/json": anthropic_messages_answer_fields.COUNTED},
+        anthropic_error,
+    ),
+    Served(
+        "POST",
+        "/v1/responses",
+        partial(converse, OPENAI_RESPONSES),
+        "A response, or a stream of its events where `stream` is true.",
+        openai_responses_fields.REQUEST,
+        {
+            "application/json": openai_responses_events.ANSWER,
+            "text/event-stream": openai_responses_events.EVENT,
+        },
+    ),
+    Served(
+        "GET",
+        "/v1/responses/{response_id}",
+        read_response,
+        "A response that was kept, where policy keeps content.",
+        answers={"application/json": openai_responses_events.ANSWER},
     ),
     Served("GET", "/v1/models", health.list_models, "The personas that this key may use."),
     Served("GET", "/v1/models/{model}", health.read_model, "One persona, or one variant of it."),

@@ -108,13 +108,23 @@ class Kinds(Shape):
 
     key: str
     kinds: Mapping[str, Object | Refused]
+    default: str | None = None
+    """The kind of those that do not say theirs."""
+    extensions: frozenset[str] = frozenset()
+    """Kinds that the vendor's own types do not have."""
+
+    def of(self, value: Json) -> Object | Refused | None:
+        """The shape of an object; none where its kind is not known."""
+        kind = value.get(self.key)
+        if kind is None:
+            kind = self.default
+        return self.kinds.get(kind) if type(kind) is str else None
 
     @override
     def admit(self, value: Json) -> None:
         if type(value) is not dict:
             raise MisfitError("must be an object")
-        kind = value.get(self.key)
-        shape = self.kinds.get(kind) if type(kind) is str else None
+        shape = self.of(value)
         if shape is None:
             raise MisfitError(f"must be one of: {', '.join(self.kinds)}").at(f".{self.key}")
         shape.admit(value)
@@ -122,7 +132,8 @@ class Kinds(Shape):
     @override
     def rows(self, path: str) -> Iterator[Row]:
         for kind, shape in self.kinds.items():
-            yield from shape.rows(f"{path}({self.key}={kind})")
+            for row in shape.rows(f"{path}({self.key}={kind})"):
+                yield replace(row, is_extension=True) if kind in self.extensions else row
 
     @override
     def schema(self) -> dict[str, Json]:

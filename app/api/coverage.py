@@ -6,7 +6,13 @@ vendors' own packages and fails when a vendor gains or loses a field.
 
 from collections.abc import Mapping
 
-from app.api import openai_chat_fields
+from app.api import (
+    anthropic_messages_answer_fields,
+    anthropic_messages_fields,
+    openai_chat_fields,
+    openai_responses_events,
+    openai_responses_fields,
+)
 from app.api.shapes import Row, Shape
 from app.domain.conversation import Json
 
@@ -15,6 +21,17 @@ TABLES: Mapping[str, Mapping[str, Shape]] = {
         "request": openai_chat_fields.REQUEST,
         "answer": openai_chat_fields.ANSWER,
         "stream": openai_chat_fields.CHUNK,
+    },
+    "anthropic_messages": {
+        "request": anthropic_messages_fields.REQUEST,
+        "answer": anthropic_messages_answer_fields.ANSWER,
+        "stream": anthropic_messages_answer_fields.EVENT,
+        "count_tokens": anthropic_messages_fields.COUNT,
+    },
+    "openai_responses": {
+        "request": openai_responses_fields.REQUEST,
+        "answer": openai_responses_events.ANSWER,
+        "stream": openai_responses_events.EVENT,
     },
 }
 

@@ -1,4 +1,4 @@
-"""From the error tree to HTTP: status codes, and the error object of the OpenAI dialects.
+"""From the error tree to HTTP: status codes, and the error objects of the vendors.
 
 Nothing here quotes what a user wrote: messages are ours, or those of ``RequestError`` and
 ``AccessError``, which promise the same.
@@ -26,6 +26,9 @@ from app.domain.errors import (
 from app.pipeline.answer import Stopped
 
 RawHeaders = list[tuple[bytes, bytes]]
+
+_INVALID = "invalid_request_error"
+_SERVER = "server_error"
 
 
 class StoppedError(Exception):
@@ -78,11 +81,33 @@ def openai_error(failed: Failure, _request_id: str) -> bytes:
     return orjson.dumps(made)
 
 
+_ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    504: "timeout_error",
+}
+"""By status; of the others, those from 500 are ``api_error`` and those below are the caller's."""
+
+
+def anthropic_error(failed: Failure, request_id: str) -> bytes:
+    """The error object of Anthropic's dialects."""
+    other = _INVALID if failed.status < HTTPStatus.INTERNAL_SERVER_ERROR else "api_error"
+    error = {
+        "type": _ANTHROPIC_TYPES.get(failed.status, other),
+        "message": failed.message,
+        "details": {"error_code": failed.code, "param": failed.param},
+    }
+    made: dict[str, Json] = {"type": "error", "error": error, "request_id": request_id}
+    if failed.summary is not None:
+        made["banneton"] = failed.summary
+    return orjson.dumps(made)
+
+
 ErrorBody = Callable[[Failure, str], bytes]
 """Writes a failure, and the id of the request, as a dialect's error object."""
-
-_INVALID = "invalid_request_error"
-_SERVER = "server_error"
 
 _REQUEST_STATUS = {
     "model_not_found": 404,

@@ -37,8 +37,11 @@ async def metrics(call: Call) -> None:
 async def list_models(call: Call) -> None:
     """The personas that this key may use."""
     caller = await call.authenticate()
-    personas = call.parts.gateway.personas(caller)
-    made = {"object": "list", "data": [_model(persona, persona.id) for persona in personas]}
+    data = [_model(call, persona, persona.id) for persona in call.parts.gateway.personas(caller)]
+    made: dict[str, Json] = {"object": "list", "data": data}
+    if _is_anthropics(call):
+        first, last = (data[0]["id"], data[-1]["id"]) if data else (None, None)
+        made = {"data": data, "has_more": False, "first_id": first, "last_id": last}
     await call.answer(orjson.dumps(made))
 
 
@@ -52,22 +55,37 @@ async def read_model(call: Call) -> None:
         raise RequestError(
             "This persona has no such variant.", code="model_not_found", param="model"
         )
-    await call.answer(orjson.dumps(_model(persona, name)))
+    await call.answer(orjson.dumps(_model(call, persona, name)))
 
 
-def _model(persona: Persona, name: str) -> dict[str, Json]:
+def _is_anthropics(call: Call) -> bool:
+    """Whether the client is one of Anthropic's: they all say which version they speak."""
+    return call.header(b"anthropic-version") is not None
+
+
+def _model(call: Call, persona: Persona, name: str) -> dict[str, Json]:
+    about = {
+        "name": persona.name,
+        "description": persona.description,
+        "variants": [variant.id for variant in persona.variants],
+        "scenarios": sorted(persona.scenarios),
+        "variables": sorted(persona.variables),
+    }
+    if _is_anthropics(call):
+        return {
+            "id": name,
+            "type": "model",
+            "display_name": persona.name,
+            "created_at": "1970-01-01T00:00:00Z",  # as the vendor does where it does not know
+            "lifecycle": "active",
+            "banneton": about,
+        }
     return {
         "id": name,
         "object": "model",
         "created": 0,  # SDKs require a number; a persona has a digest instead of a birthday
         "owned_by": persona.owner or "banneton",
-        "banneton": {
-            "name": persona.name,
-            "description": persona.description,
-            "variants": [variant.id for variant in persona.variants],
-            "scenarios": sorted(persona.scenarios),
-            "variables": sorted(persona.variables),
-        },
+        "banneton": about,
     }
 
 

@@ -135,6 +135,8 @@ class FreeJson(Shape):
     """An object of any form, such as a JSON Schema; policy looks at all its keys and strings."""
 
     form: str = "JSON Schema: every key and string that is not a word of JSON Schema itself"
+    is_one_text: bool = False
+    """Policy looks at it as at the one text that it is written as."""
 
     @override
     def admit(self, value: Json) -> None:

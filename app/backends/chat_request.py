@@ -98,9 +98,12 @@ def _wire_messages(message: Message) -> list[dict[str, Json]]:
         case Role.TOOL:
             results = [part for part in message.parts if isinstance(part, ToolResultPart)]
             _refuse_other_parts(message, results)
+            by_call: dict[str, list[ToolResultPart]] = {}
+            for part in results:
+                by_call.setdefault(part.call_id, []).append(part)
             return [
-                {"role": "tool", "tool_call_id": part.call_id, "content": part.text}
-                for part in results
+                {"role": "tool", "tool_call_id": call_id, "content": _content(parts)}
+                for call_id, parts in by_call.items()
             ]
         case _:
             assert_never(message.role)
@@ -132,7 +135,7 @@ def _assistant_message(message: Message) -> dict[str, Json]:
     return wire
 
 
-def _content(texts: Sequence[TextPart]) -> Json:
+def _content(texts: Sequence[TextPart | ToolResultPart]) -> Json:
     # Many compatible servers read a list of parts badly or not at all; most messages are one text.
     if len(texts) <= 1:
         return texts[0].text if texts else ""

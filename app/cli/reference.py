@@ -20,6 +20,7 @@ _REQUEST_CODES = {
     "invalid_json": "The body is not JSON, or no object.",
     "invalid_value": "A field holds what it cannot; `param` names it.",
     "invalid_query": "The query string makes no sense.",
+    "previous_response_not_found": "There is nothing kept to go on from: see `param`.",
     "field_refused": "The coverage table does not let the field in; `param` names it.",
     "overrides": "A system message goes against a behaviour of the persona that stands above it.",
     "out_of_bounds": "The persona does not let this be chosen so.",
@@ -69,7 +70,7 @@ def pages(cli: Any) -> Mapping[str, str]:  # noqa: ANN401  # Typer's parser has 
     made: dict[str, tuple[str, Callable[[], Iterator[str]]]] = {
         "commands.md": ("Commands", lambda: _commands(cli)),
         "http.md": ("HTTP endpoints", _http),
-        "coverage.md": ("Coverage of Chat Completions", _coverage),
+        "coverage.md": ("Coverage of the wire formats", _coverage),
         "settings.md": ("banneton.yaml", lambda: _file("banneton")),
         "persona.md": ("Persona files", lambda: _file("persona")),
         "policy.md": ("Policy files", _policy),
@@ -135,7 +136,9 @@ def _default(value: object) -> str:
 
 def _http() -> Iterator[str]:
     from app.api.asgi import SERVED
+    from app.api.coverage import TABLES
 
+    covered = {id(shape) for shapes in TABLES.values() for shape in shapes.values()}
     yield "Send a key as `Authorization: Bearer bn_…` or `x-api-key`. `GET /openapi.json` says the"
     yield "same for machines. What can go wrong is in [errors](errors.md)."
     yield ""
@@ -144,7 +147,7 @@ def _http() -> Iterator[str]:
         yield ""
         yield f"{one.summary}"
         yield ""
-        if one.path == "/v1/chat/completions":
+        if id(one.body) in covered:
             yield "Its fields are in [coverage](coverage.md)."
             yield ""
             continue
@@ -239,6 +242,12 @@ def _errors() -> Iterator[str]:
     yield 'An error is `{"error": {"message", "type", "param", "code"}}`. A block is none: it is an'
     yield "answer of the persona, unless the persona says `on_block: error`. Messages never hold"
     yield "what a user wrote. Where `retry` says no, the answer has `x-should-retry: false`."
+    yield ""
+    yield 'Under `/v1/messages` it is as Anthropic writes it: `{"type": "error", "error": {"type",'
+    yield '"message", "details": {"error_code", "param"}}, "request_id"}`, with the code below in'
+    yield "`error_code`. There the type follows the status: `invalid_request_error`,"
+    yield "`authentication_error` (401), `permission_error` (403), `not_found_error` (404),"
+    yield "`request_too_large` (413), `rate_limit_error` (429), `timeout_error` (504), `api_error`."
     yield ""
     backend = _docs(BackendProblem)
     raised: list[tuple[Exception, str]] = [

@@ -267,6 +267,10 @@ class PersonaWishes:
     """What the subject agreed to, in the client's own word; recorded, not interpreted."""
 
 
+STANDING = "instructions"
+"""The path of a system message that holds for one answer, and not for those that go on from it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """A request: which persona, what was said, and how the answer should come."""
@@ -290,6 +294,10 @@ class Conversation:
     passthrough: Mapping[str, Json] = field(default_factory=dict)
     """Fields of the body that the coverage table does not know, where the persona says
     ``passthrough: allow``. Their texts are guarded; what they do is between client and provider."""
+    continues: str | None = None
+    """The exchange that this one goes on from: its turns come before these."""
+    keeps_turns: bool | None = False
+    """Whether others are to go on from this one; ``None`` where policy keeps content anyway."""
 
 
 @dataclass(frozen=True, slots=True)

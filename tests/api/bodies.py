@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import orjson
 from hypothesis import strategies as st
 
 from app.api.compound import Either, Items, Kinds, Object
@@ -71,7 +72,8 @@ def _leaves(shape: Shape) -> st.SearchStrategy[Json]:
         case Only():
             made = st.just(shape.value)
         case Number():
-            low, high = int(max(shape.low, -9)), int(min(shape.high, 9))
+            low = int(max(shape.low, -9))
+            high = int(min(shape.high, low + 18))
             made = st.integers(low, high) if shape.is_whole else st.floats(low, high)
         case Flag():
             made = st.booleans()
@@ -85,13 +87,20 @@ def _leaves(shape: Shape) -> st.SearchStrategy[Json]:
     return made
 
 
+def _kind(shape: Kinds, value: Json) -> Shape:
+    made = shape.of(value)
+    assert made is not None
+    return made
+
+
 def guarded(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, str]]:
     """Every text of an admitted value that the table calls guarded, with its path."""
     match shape:
         case Text():
             yield path, value
         case FreeJson():
-            yield from ((path, text) for text in strings(value))
+            texts = [orjson.dumps(value).decode()] if shape.is_one_text else strings(value)
+            yield from ((path, text) for text in texts)
         case Variables():
             yield from (
                 (f"{path}.{key}", one) for key, one in value.items() if isinstance(one, str)
@@ -103,7 +112,7 @@ def guarded(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, st
             for index, one in enumerate(value):
                 yield from guarded(shape.item, one, f"{path}[{index}]")
         case Kinds():
-            yield from guarded(shape.kinds[value[shape.key]], value, path)
+            yield from guarded(_kind(shape, value), value, path)
         case Either():
             yield from guarded(shape.text if isinstance(value, str) else shape.other, value, path)
         case _:
@@ -121,7 +130,7 @@ def objects(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, Ob
             for index, one in enumerate(value):
                 yield from objects(shape.item, one, f"{path}[{index}]")
         case Kinds():
-            yield from objects(shape.kinds[value[shape.key]], value, path)
+            yield from objects(_kind(shape, value), value, path)
         case Either():
             if not isinstance(value, str):
                 yield from objects(shape.other, value, path)

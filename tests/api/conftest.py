@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 import pytest
+from anthropic import Anthropic
 from openai import OpenAI
 
 from tests.api.scripted import ScriptedGateway, Served, serve
@@ -28,4 +29,11 @@ def served(_server: Served) -> Served:
 def client(served: Served) -> Iterator[OpenAI]:
     """The official client, without retries."""
     with OpenAI(base_url=f"{served.url}/v1", api_key="key", max_retries=0, timeout=10) as made:
+        yield made
+
+
+@pytest.fixture
+def anthropic(served: Served) -> Iterator[Anthropic]:
+    """Anthropic's official client, without retries."""
+    with Anthropic(base_url=served.url, api_key="key", max_retries=0, timeout=10) as made:
         yield made

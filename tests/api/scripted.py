@@ -28,6 +28,7 @@ from app.ledger.appeals import AppealState
 from app.pipeline.answer import Closed, ExchangeEvent, Opened, Stopped, Summary
 from app.pipeline.appeals import Feedback
 from app.pipeline.gateway import (
+    Answered,
     CheckRequest,
     CheckResult,
     Gateway,
@@ -146,9 +147,11 @@ class ScriptedGateway(Gateway):
     auth: Callable[[str | None], Caller] | None = None
     state: str = "ready"
     check_outcome: Outcome = Outcome.ALLOW
+    kept: Mapping[str, Answered] = field(default_factory=dict)
     surprise: Exception | None = None
     """Raised by everything but exchanges."""
     seen: list[Conversation] = field(default_factory=list)
+    counted: list[Conversation] = field(default_factory=list)
     checked: list[CheckRequest] = field(default_factory=list)
     rendered: list[RenderRequest] = field(default_factory=list)
     queries: list[Mapping[str, str]] = field(default_factory=list)
@@ -201,6 +204,17 @@ class ScriptedGateway(Gateway):
             raise
         finally:
             self.ended.set()
+
+    @override
+    async def count(self, conversation: Conversation, caller: Caller) -> int:
+        self._surprise()
+        self.counted.append(conversation)
+        return 17
+
+    @override
+    async def answered(self, request_id: str, caller: Caller) -> Answered | None:
+        self._surprise()
+        return self.kept.get(request_id)
 
     @override
     async def check(self, request: CheckRequest, caller: Caller) -> CheckResult:

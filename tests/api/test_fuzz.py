@@ -14,7 +14,7 @@ from app.api.asgi import SERVED
 from app.domain.conversation import Json
 from tests.api.bodies import leaves
 from tests.api.scripted import ScriptedGateway, serve
-from tests.api.wires import CHAT
+from tests.api.wires import WIRES
 
 PATHS = [one.path for one in SERVED if one.method == "POST"]
 LIMIT = settings(
@@ -29,7 +29,20 @@ ANY_JSON: st.SearchStrategy[Json] = st.recursive(
     max_leaves=12,
 )
 KEYS = st.sampled_from(
-    ["model", "messages", "tools", "banneton", "stop", "policy", "persona", "text", "variables"]
+    [
+        "model",
+        "messages",
+        "tools",
+        "system",
+        "max_tokens",
+        "thinking",
+        "banneton",
+        "stop",
+        "policy",
+        "persona",
+        "text",
+        "variables",
+    ]
 )
 NEAR_JSON = st.dictionaries(st.one_of(KEYS, st.text(max_size=10)), ANY_JSON, max_size=5)
 
@@ -44,7 +57,12 @@ def line() -> Iterator[httpx2.Client]:
 def _is_good_error(answer: httpx2.Response) -> bool:
     if not 400 <= answer.status_code < 500:
         return False
-    error = answer.json()["error"]
+    body = answer.json()
+    error = body["error"]
+    if answer.url.path.startswith("/v1/messages") and answer.request.method == "POST":
+        assert body["type"] == "error"
+        assert body["request_id"] == answer.headers["request-id"]
+        return set(error) == {"message", "type", "details"} and bool(error["message"])
     return set(error) == {"message", "type", "param", "code"} and bool(error["message"])
 
 
@@ -67,7 +85,15 @@ def test_any_json(line: httpx2.Client, path: str, value: Json) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/models/{}", "/v1/records/{}", "/v1/records?{}", "/{}", "/v1/coverage?{}"]
+    "path",
+    [
+        "/v1/models/{}",
+        "/v1/responses/{}",
+        "/v1/records/{}",
+        "/v1/records?{}",
+        "/{}",
+        "/v1/coverage?{}",
+    ],
 )
 @given(rest=st.binary(max_size=30))
 @LIMIT
@@ -81,7 +107,12 @@ def test_any_path(line: httpx2.Client, path: str, rest: bytes) -> None:
 SECRETS = st.text("0123456789©λ", min_size=8, max_size=20).map(lambda text: "ßß" + text)
 
 
-@given(body=CHAT.bodies, secret=SECRETS, at=st.integers(0, 99), wrap=st.integers(0, 2))
+@given(
+    body=st.one_of([wire.bodies for wire in WIRES]),
+    secret=SECRETS,
+    at=st.integers(0, 99),
+    wrap=st.integers(0, 2),
+)
 @LIMIT
 def test_errors_quote_no_values(
     line: httpx2.Client, body: dict[str, Json], secret: str, at: int, wrap: int

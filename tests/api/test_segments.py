@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.api.openai_chat import OpenAIChat
 from app.domain.conversation import (
@@ -19,26 +20,30 @@ from app.domain.errors import RequestError
 from app.domain.policy import Stage
 from app.pipeline.segments import SCHEMA_WORDS, segments, with_texts
 from tests.api.scripted import persona
-from tests.api.wires import CHAT
+from tests.api.wires import WIRES, Wire
 
 OPEN = persona(system_messages="below", passthrough="allow")
 
+every_wire = pytest.mark.parametrize("wire", WIRES, ids=lambda wire: wire.name)
 
-@given(body=CHAT.bodies)
+
+@every_wire
+@given(data=st.data())
 @settings(deadline=None, max_examples=300)
-def test_putting_back_what_was_there_changes_nothing(body: dict[str, Json]) -> None:
+def test_putting_back_what_was_there_changes_nothing(wire: Wire, data: st.DataObject) -> None:
     """A text gets lost or moves when policy leaves everything as it is."""
-    asked = OpenAIChat().conversation(body, OPEN)
+    asked = wire.dialect.conversation(data.draw(wire.bodies), OPEN)
     texts = {segment.path: segment.text for segment in segments(asked)}
     assert with_texts(asked, texts) == asked
     assert with_texts(asked, {}) == asked
 
 
-@given(body=CHAT.bodies)
+@every_wire
+@given(data=st.data())
 @settings(deadline=None, max_examples=300)
-def test_what_is_put_is_what_is_found(body: dict[str, Json]) -> None:
+def test_what_is_put_is_what_is_found(wire: Wire, data: st.DataObject) -> None:
     """A rewritten text does not reach the place that the model reads."""
-    asked = OpenAIChat().conversation(body, OPEN)
+    asked = wire.dialect.conversation(data.draw(wire.bodies), OPEN)
     texts = {one.path: f"<{at}>" for at, one in enumerate(segments(asked))}
     rewritten = segments(with_texts(asked, texts))
     assert {one.path: one.text for one in rewritten} == texts

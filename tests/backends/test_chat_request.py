@@ -105,6 +105,20 @@ def test_every_part_of_an_assistant_turn() -> None:
     ]
 
 
+def test_a_result_in_several_texts_answers_one_call_once() -> None:
+    """A provider would get two answers to one call, and refuse them or lose one."""
+    result = message(Role.TOOL, ToolResultPart("c", "one"), ToolResultPart("c", "two"))
+    body = wire(said(message(Role.ASSISTANT, ToolCallPart("c", "f", "{}")), result))
+    assert body["messages"][1:] == [
+        {
+            "role": "tool",
+            "tool_call_id": "c",
+            "content": [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}],
+        }
+    ]
+    assert not request_problems(body)
+
+
 @pytest.mark.parametrize(
     ("parts", "content"),
     [

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx2
 import orjson
+from anthropic import Anthropic
 from openai import OpenAI
 
 Json = Any
@@ -66,6 +67,11 @@ class Gateway:
         """The official client, unmodified: only address and key are ours."""
         options = {"max_retries": 0, "timeout": 60, **options}
         return OpenAI(base_url=f"{self.url}/v1", api_key=self.keys.get(key, key), **options)
+
+    def anthropic(self, key: str = "t", **options: Json) -> Anthropic:
+        """Anthropic's official client, unmodified."""
+        options = {"max_retries": 0, "timeout": 60, **options}
+        return Anthropic(base_url=self.url, api_key=self.keys.get(key, key), **options)
 
     def http(self, key: str | None = "t") -> httpx2.Client:
         """For what the official client has no call for."""
