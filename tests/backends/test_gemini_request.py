@@ -227,6 +227,9 @@ def test_sampling() -> None:
             "budget", Effort.HIGH, None, {"thinkingBudget": 24576}, id="no more than models take"
         ),
         pytest.param(
+            "budget", Effort.HIGH, 99_999, {"thinkingBudget": 24576}, id="nor of a long answer"
+        ),
+        pytest.param(
             "budget", Effort.LOW, 4000, {"thinkingBudget": 2000}, id="half of a short answer"
         ),
         pytest.param("budget", 20000, 4000, {"thinkingBudget": 20000}, id="tokens as they are"),

@@ -54,7 +54,7 @@ async def shown(authorize: Authorize) -> str:
 
 async def test_one_token_serves_many_requests() -> None:
     """Each request would ask for a token of its own, and all the others wait for that."""
-    account = Account(3600)
+    account = Account(3600, 3600)
     authorize = token_of(account)
     seen = await asyncio.gather(*(shown(authorize) for _ in range(20)))
     assert set(seen) == {"Bearer token-1"}
