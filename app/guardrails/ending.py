@@ -1,17 +1,20 @@
 """The end of an answer: detectors look at its texts as a whole."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 
+from app.domain.decision import DetectorRef
 from app.domain.protocols import Outside
 from app.guardrails.answer import Text
 from app.guardrails.aside import done
 from app.guardrails.channel import Channel
 from app.guardrails.cut import Halt
 from app.guardrails.decide import Stop, first_stop
+from app.guardrails.known import PSEUDONYM
 from app.guardrails.passage import Passage
 from app.guardrails.rewrite import Rewritten
 from app.guardrails.seen import Seen, ask_all, in_original
+from app.guardrails.stage_plan import StagePlan
 
 
 def first_halt(texts: Sequence[Text], *, at_exit: bool = False) -> tuple[Halt, Text] | None:
@@ -70,3 +73,14 @@ def _add(channels: Mapping[str, Channel], said: Mapping[str, Seen]) -> None:
 
 def _passing(channels: Mapping[str, Channel]) -> dict[str, Rewritten]:
     return {path: channel.passing() for path, channel in channels.items()}
+
+
+def who_looked(
+    plan: StagePlan, channels: Sequence[Channel], asked: Collection[str]
+) -> tuple[DetectorRef, ...]:
+    """Who looked at all that came; ``asked`` are the paths that were shown outside."""
+    if not all(channel.has_ended for channel in channels):
+        return tuple(run.ref for run in plan.span_runs + plan.sentence_runs)
+    if all(channel.path in asked for channel in channels):
+        return (*plan.ran, PSEUDONYM)
+    return (*plan.ran_at_once, PSEUDONYM)

@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import partial
 from typing import assert_never
 
-from app.domain.decision import Decision, DetectorRef, Outcome, StageTrace, Trace
+from app.domain.decision import Decision, Outcome, StageTrace, Trace
 from app.domain.errors import DetectorError
 from app.domain.events import (
     Annotation,
@@ -33,16 +33,14 @@ from app.domain.policy import Stage
 from app.domain.protocols import Outside
 from app.guardrails.answer import Choice, Delta, Text
 from app.guardrails.aside import Pace, done, is_long
-from app.guardrails.channel import Channel
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.decide import Stop, decision, outcome_of, rulings
-from app.guardrails.ending import ask, first_halt
-from app.guardrails.known import PSEUDONYM, KnownPseudonyms
+from app.guardrails.ending import ask, first_halt, who_looked
+from app.guardrails.known import KnownPseudonyms
 from app.guardrails.matches import in_order
 from app.guardrails.opener import Opener
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import Minter
-from app.guardrails.stage_plan import StagePlan
 
 
 class OutputGuard:
@@ -245,7 +243,19 @@ class OutputGuard:
         self.stop = _stop(text)
         return text.events(shown)
 
+    def _redacted(self, choice: Choice, event: ReasoningDelta) -> list[StreamEvent]:
+        """A block that shows nothing: it leaves as it is, after the block before it has ended."""
+        events = self._end_block(choice)
+        if self.stop is not None or not self._plans[Stage.OUTPUT].holds_all:
+            return events if self.stop is not None else [*events, event]
+        block = self._open(choice, f"reasoning[{choice.blocks}]", event, is_held=True)
+        block.signed = event.signed
+        choice.blocks += 1
+        return events
+
     def _reasoning(self, choice: Choice, event: ReasoningDelta) -> list[StreamEvent]:
+        if event.is_redacted:
+            return self._redacted(choice, event)
         if choice.block is None:
             if event.signed is not None and not event.text:
                 return [event] if choice.is_block_intact else []
@@ -340,20 +350,22 @@ class OutputGuard:
         if text.halt is not None:
             self.stop = _stop(text)
         if isinstance(text.like, ReasoningDelta):
-            return self._reasoning_out(choice, text, shown)
+            return self._reasoning_out(choice, text, text.like, shown)
         events = text.events(shown)
         if isinstance(text.like, ToolCallDelta) and text.signed is not None and text.halt is None:
             events.append(replace(text.like, signed=text.signed))
         return events
 
-    def _reasoning_out(self, choice: Choice, block: Text, shown: str) -> list[StreamEvent]:
+    def _reasoning_out(
+        self, choice: Choice, block: Text, like: ReasoningDelta, shown: str
+    ) -> list[StreamEvent]:
         choice.is_block_intact = shown == block.channel.text
         if block.signed is None:
             return block.events(shown)
         if not choice.is_block_intact:
             block.is_withheld = True
             return []
-        return [ReasoningDelta(shown, choice.number, block.signed)]
+        return [replace(like, text=shown, signed=block.signed)]
 
     def _steered(self, choice: Choice) -> list[StreamEvent]:
         """What rules add at the end of the answer's text, each once."""
@@ -378,19 +390,11 @@ class OutputGuard:
             seen = [text.seen for text in texts]
             yield StageTrace(
                 stage=stage,
-                ran=self._ran(plan, [text.channel for text in texts]),
+                ran=who_looked(plan, [text.channel for text in texts], self._asked),
                 findings=tuple(finding for each in seen for finding in in_order(each.findings)),
                 unchecked=tuple(run for each in seen for run in each.unchecked),
                 draw=self._draw,
             )
-
-    def _ran(self, plan: StagePlan, channels: Sequence[Channel]) -> tuple[DetectorRef, ...]:
-        """Who looked at all that came."""
-        if not all(channel.has_ended for channel in channels):
-            return tuple(run.ref for run in plan.span_runs + plan.sentence_runs)
-        if all(channel.path in self._asked for channel in channels):
-            return (*plan.ran, PSEUDONYM)
-        return (*plan.ran_at_once, PSEUDONYM)
 
 
 def _stop(text: Text) -> Stop | None:

@@ -361,16 +361,23 @@ async def serving(server: ServerT, *paths: str) -> AsyncIterator[ServerT]:
         await runner.cleanup()
 
 
-@contextlib.contextmanager
-def openai_server_in_thread() -> Iterator[OpenAIServer]:
+def openai_server_in_thread() -> contextlib.AbstractContextManager[OpenAIServer]:
     """The same in a thread with a loop of its own."""
-    servers: list[OpenAIServer] = []
+    return in_thread(openai_server)
+
+
+@contextlib.contextmanager
+def in_thread(
+    opened: Callable[[], contextlib.AbstractAsyncContextManager[ServerT]],
+) -> Iterator[ServerT]:
+    """A fake provider in a thread with a loop of its own."""
+    servers: list[ServerT] = []
     is_up = threading.Event()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
 
     async def serve() -> None:
-        async with openai_server() as server:
+        async with opened() as server:
             servers.append(server)
             is_up.set()
             await stop.wait()
@@ -379,7 +386,7 @@ def openai_server_in_thread() -> Iterator[OpenAIServer]:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.run(serve())
 
-    thread = threading.Thread(target=run, name="openai-server")
+    thread = threading.Thread(target=run, name="fake-provider")
     thread.start()
     try:
         if not is_up.wait(10):
