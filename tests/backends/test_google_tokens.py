@@ -33,11 +33,14 @@ class Account(Credentials):
         super().__init__()  # type: ignore[no-untyped-call]  # not typed there
         self.renewed = 0
         self.threads: set[int] = set()
+        self.opened = threading.Event()
+        self.opened.set()
         self._lifetimes_s = [*lifetimes_s]
 
     @override
     def refresh(self, request: object) -> None:
         del request
+        self.opened.wait(10)
         self.threads.add(threading.get_ident())
         if not self._lifetimes_s:
             raise RefreshError("very-secret")  # type: ignore[no-untyped-call]  # not typed there
@@ -56,7 +59,11 @@ async def test_one_token_serves_many_requests() -> None:
     """Each request would ask for a token of its own, and all the others wait for that."""
     account = Account(3600, 3600)
     authorize = token_of(account)
-    seen = await asyncio.gather(*(shown(authorize) for _ in range(20)))
+    account.opened.clear()
+    asked = [asyncio.ensure_future(shown(authorize)) for _ in range(20)]
+    await asyncio.sleep(0)
+    account.opened.set()
+    seen = await asyncio.gather(*asked)
     assert set(seen) == {"Bearer token-1"}
     assert account.renewed == 1
     assert threading.get_ident() not in account.threads
