@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -12,6 +13,7 @@ from typing_extensions import override
 from app.backends.gemini import GeminiBackend, gemini_key, vertex_address
 from app.backends.gemini_request import UNSIGNED_CALL, Thinking
 from app.backends.http import Connection
+from app.backends.openai import bearer
 from app.backends.timeouts import Timeouts
 from app.domain.clock import NewId
 from app.domain.conversation import (
@@ -123,6 +125,25 @@ class TestContract(ProviderContract):
     @override
     def error_event(self) -> tuple[bytes, BackendProblem]:
         return event(error("RESOURCE_EXHAUSTED", 429)), BackendProblem.RATE_LIMITED
+
+
+class TestVertexContract(TestContract):
+    """The same at Vertex AI's address, with a token instead of a key."""
+
+    @override
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[tuple[OpenAIServer, Backend]]:
+        async def authorize(url: str, body: bytes) -> Mapping[str, str]:
+            assert url.startswith(server.base_url)
+            assert b"contents" in body
+            return bearer(KEY)
+
+        jar = aiohttp.DummyCookieJar()
+        place = urlsplit(vertex_address("bread", "eu")).path
+        async with gemini_server(place) as server, aiohttp.ClientSession(cookie_jar=jar) as session:
+            to = Connection(session, server.base_url, {}, Timeouts(), authorize)
+            yield server, GeminiBackend(to, numbered())
+            assert all(each.headers["Authorization"] == f"Bearer {KEY}" for each in server.requests)
 
 
 @pytest.mark.parametrize(
