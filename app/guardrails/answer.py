@@ -15,6 +15,7 @@ from app.domain.events import (
 from app.guardrails.aside import effort
 from app.guardrails.channel import Channel
 from app.guardrails.cut import Halt
+from app.guardrails.decide import Stop
 from app.guardrails.known import PSEUDONYM
 from app.guardrails.restore import Restorer
 from app.guardrails.rewrite import Edit, Rewritten
@@ -59,6 +60,11 @@ class Text:
     def halt(self) -> Halt | None:
         """Where it was stopped: on its way out, or before."""
         return (self.exit is not None and self.exit.halt) or self.channel.halt
+
+    @property
+    def stop(self) -> Stop | None:
+        """Why it was stopped."""
+        return None if self.halt is None else self.halt.stop
 
     @property
     def seen(self) -> Seen:

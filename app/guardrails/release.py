@@ -240,14 +240,16 @@ class OutputGuard:
             if text.exit is not None:
                 text.exit.end()
             shown += text.rest()
-        self.stop = _stop(text)
+        self.stop = text.stop
         return text.events(shown)
 
     def _redacted(self, choice: Choice, event: ReasoningDelta) -> list[StreamEvent]:
         """A block that shows nothing: it leaves as it is, after the block before it has ended."""
         events = self._end_block(choice)
-        if self.stop is not None or not self._plans[Stage.OUTPUT].holds_all:
-            return events if self.stop is not None else [*events, event]
+        if self.stop is not None:
+            return events
+        if not self._plans[Stage.OUTPUT].holds_all:
+            return [*events, event]
         block = self._open(choice, f"reasoning[{choice.blocks}]", event, is_held=True)
         block.signed = event.signed
         choice.blocks += 1
@@ -348,7 +350,7 @@ class OutputGuard:
             text.exit.end()
         shown = text.rest()
         if text.halt is not None:
-            self.stop = _stop(text)
+            self.stop = text.stop
         if isinstance(text.like, ReasoningDelta):
             return self._reasoning_out(choice, text, text.like, shown)
         events = text.events(shown)
@@ -395,7 +397,3 @@ class OutputGuard:
                 unchecked=tuple(run for each in seen for run in each.unchecked),
                 draw=self._draw,
             )
-
-
-def _stop(text: Text) -> Stop | None:
-    return None if text.halt is None else text.halt.stop
