@@ -17,10 +17,13 @@ from app.domain.errors import ContentError
 from app.settings import Settings, WebhookEndpoint, settings_from
 from app.settings.backends import (
     AnthropicBackend,
+    AzureBackend,
     BedrockBackend,
+    GeminiBackend,
     LocalBackend,
     OpenAIBackend,
     ScriptedBackend,
+    VertexBackend,
 )
 
 KEY = "sk-live-0123456789abcdef"
@@ -111,6 +114,44 @@ def test_settings_of_anthropic_and_bedrock(tmp_path: Path) -> None:
     assert (aws.base_url, aws.leave_out) == (None, ("seed",))
     assert isinstance(gov, BedrockBackend)
     assert gov.profile == "bread"
+    assert KEY not in f"{settings!r} {settings.model_dump_json()}"
+
+
+def test_settings_of_gemini_vertex_and_azure(tmp_path: Path) -> None:
+    """A model would be looked for elsewhere, or told to reason in another way."""
+    azure = {"type": "azure", "base_url": "https://bread.openai.azure.com/", "api_key": "${KEY}"}
+    vertex = {
+        "type": "vertex",
+        "project": "${PROJECT}",
+        "location": "eu",
+        "token_file": "run/token",
+    }
+    settings = make(
+        tmp_path,
+        {
+            "backends": {
+                "plain": {"type": "gemini", "api_key": "${KEY}"},
+                "older": {"type": "gemini", "thinking": "budget", "leave_out": ["top_k"]},
+                "cloud": vertex,
+                "dated": {**azure, "api_version": "2025-04-01-preview"},
+            }
+        },
+        {"KEY": KEY, "PROJECT": "bread-1"},
+    )
+    plain, older, cloud, dated = (
+        settings.backends[name] for name in ("plain", "older", "cloud", "dated")
+    )
+    assert isinstance(plain, GeminiBackend)
+    assert plain.base_url == "https://generativelanguage.googleapis.com/v1beta"
+    assert isinstance(older, GeminiBackend)
+    assert (older.thinking, older.leave_out) == ("budget", ("top_k",))
+    assert isinstance(cloud, VertexBackend)
+    assert (cloud.project, cloud.token_file) == ("bread-1", tmp_path.resolve() / "run" / "token")
+    assert isinstance(dated, AzureBackend)
+    assert (dated.base_url, dated.api_version) == (
+        "https://bread.openai.azure.com",
+        "2025-04-01-preview",
+    )
     assert KEY not in f"{settings!r} {settings.model_dump_json()}"
 
 

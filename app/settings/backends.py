@@ -14,8 +14,11 @@ from app.settings.values import (
     ProjectPath,
     Secret,
     aws_region,
+    azure_version,
+    expanded,
     expanded_headers,
     expanded_url,
+    google_name,
     http_url,
 )
 
@@ -146,6 +149,76 @@ class BedrockBackend(FileModel):
         return self
 
 
+class GeminiBackend(FileModel):
+    """Google's Gemini, by the Gemini API."""
+
+    type: Literal["gemini"]
+    """Which protocol the endpoint speaks."""
+    base_url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(http_url)] = (
+        "https://generativelanguage.googleapis.com/v1beta"
+    )
+    """Without ``/models``. May hold ``${NAME}``."""
+    api_key: Secret | None = None
+    """``${NAME}`` or ``file:path``; left out where a gateway in between wants no key."""
+    thinking: Literal["level", "budget"] = "level"
+    """How models are told to reason: ``level``, from Gemini 3 on; ``budget``, by a number of
+    tokens, before."""
+    leave_out: tuple[SamplingField, ...] = ()
+    """Wishes of personas and clients that are not sent, where models refuse them."""
+    timeouts: Timeouts = Timeouts()
+    """How long to wait."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+
+class VertexBackend(FileModel):
+    """Gemini on Google's Vertex AI.
+
+    Without ``token_file``, Google's own chain finds credentials, which needs the extra
+    ``banneton[vertex]``: a file of a service account or of workload identity, the command line's
+    login, or the machine's own account.
+    """
+
+    type: Literal["vertex"]
+    """Which protocol the endpoint speaks."""
+    project: Annotated[str, BeforeValidator(expanded), AfterValidator(google_name)]
+    """The id of the project. May hold ``${NAME}``."""
+    location: Annotated[str, AfterValidator(google_name)]
+    """A region, such as ``europe-west4``, or ``eu``, ``us`` or ``global``."""
+    base_url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(http_url)] | None = None
+    """Without ``/models``; left out, the location's own endpoint. May hold ``${NAME}``."""
+    token_file: ProjectPath | None = None
+    """A file that something else keeps an access token in; it is read again each minute."""
+    thinking: Literal["level", "budget"] = "level"
+    """How models are told to reason: ``level``, from Gemini 3 on; ``budget``, by a number of
+    tokens, before."""
+    leave_out: tuple[SamplingField, ...] = ()
+    """Wishes of personas and clients that are not sent, where models refuse them."""
+    timeouts: Timeouts = Timeouts()
+    """How long to wait."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+
+class AzureBackend(FileModel):
+    """OpenAI's chat models on Azure; a route's ``model`` is the name of the deployment."""
+
+    type: Literal["azure"]
+    """Which protocol the endpoint speaks."""
+    base_url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(http_url)]
+    """The resource, such as ``https://bread.openai.azure.com``, without ``/openai``. May hold
+    ``${NAME}``."""
+    api_key: Secret | None = None
+    """``${NAME}`` or ``file:path``; left out where a gateway in between wants no key."""
+    api_version: Annotated[str, AfterValidator(azure_version)] | None = None
+    """Such as ``2024-10-21``: the address then names the deployment. Left out, Azure's v1 API is
+    used, which has no versions."""
+    timeouts: Timeouts = Timeouts()
+    """How long to wait."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+
 class LocalBackend(FileModel):
     """A model that runs inside the gateway's process."""
 
@@ -169,6 +242,13 @@ class ScriptedBackend(FileModel):
 
 
 Backend = Annotated[
-    OpenAIBackend | AnthropicBackend | BedrockBackend | LocalBackend | ScriptedBackend,
+    OpenAIBackend
+    | AnthropicBackend
+    | BedrockBackend
+    | GeminiBackend
+    | VertexBackend
+    | AzureBackend
+    | LocalBackend
+    | ScriptedBackend,
     Field(discriminator="type"),
 ]

@@ -58,6 +58,7 @@ def conversations(draw: st.DrawFn) -> Conversation:
         response_format=draw(st.none() | st.just(JsonFormat(SCHEMA))),
         is_stream=draw(st.booleans()),
         sampling=Sampling(
-            max_tokens=draw(st.none() | st.integers(1, 9)), stop=tuple(draw(st.lists(st.just("x"))))
+            max_tokens=draw(st.none() | st.integers(1, 9)),
+            stop=tuple(draw(st.lists(st.just("x"), max_size=4))),
         ),
     )

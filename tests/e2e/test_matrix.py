@@ -4,8 +4,8 @@ The official clients on one side, fakes that refuse what the provider would refu
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,20 @@ from openai.lib.streaming.chat import ChatCompletionStreamState
 from typing_extensions import override
 
 from app.domain.events import FinishReason
-from tests.backends import test_anthropic, test_bedrock, test_openai
+from tests.backends import (
+    test_anthropic,
+    test_azure,
+    test_bedrock,
+    test_gemini,
+    test_openai,
+)
 from tests.backends.provider_contract import SCHEMA, Call, Content, ProviderContract, Text
 from tests.e2e.gateway import Gateway, gateway, make_keys
 from tests.servers.anthropic_server import anthropic_server
+from tests.servers.azure_server import KEY as AZURE_KEY
+from tests.servers.azure_server import azure_server
 from tests.servers.bedrock_server import API_KEY, REGION, bedrock_server
+from tests.servers.gemini_server import gemini_server
 from tests.servers.openai_server import OpenAIServer, Play, in_thread, openai_server
 
 Json = Any
@@ -31,11 +40,15 @@ PROTOCOLS: dict[str, ProviderContract] = {
     "openai": test_openai.TestContract(),
     "anthropic": test_anthropic.TestContract(),
     "bedrock": test_bedrock.TestContract(),
+    "gemini": test_gemini.TestContract(),
+    "azure": test_azure.TestContract(),
 }
 _BACKENDS = """
   openai: {type: openai, base_url: "%(openai)s", api_key: "${MODEL_KEY}"}
   anthropic: {type: anthropic, base_url: "%(anthropic)s", api_key: "${MODEL_KEY}"}
   bedrock: {type: bedrock, region: %(region)s, base_url: "%(bedrock)s", api_key: "file:key"}
+  gemini: {type: gemini, base_url: "%(gemini)s", api_key: "${MODEL_KEY}"}
+  azure: {type: azure, base_url: "%(azure)s", api_key: "file:azure-key"}
 """
 _POLICY = """
 audiences: {strictest_first: [public], default: public}
@@ -277,7 +290,13 @@ class Kitchen:
 def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
     """One gateway, a persona for each provider."""
     root: Path = tmp_path_factory.mktemp("matrix") / "project"
-    opened = {"openai": openai_server, "anthropic": anthropic_server, "bedrock": bedrock_server}
+    opened: dict[str, Callable[[], AbstractAsyncContextManager[OpenAIServer]]] = {
+        "openai": openai_server,
+        "anthropic": anthropic_server,
+        "bedrock": bedrock_server,
+        "gemini": gemini_server,
+        "azure": azure_server,
+    }
     with ExitStack() as stack:
         providers: dict[str, OpenAIServer] = {
             name: stack.enter_context(in_thread(each)) for name, each in opened.items()
@@ -290,6 +309,7 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
             "policies/plain.yaml": _POLICY,
             "prompts/plain.md.j2": "You are {{ persona.name }}.",
             "key": API_KEY,
+            "azure-key": AZURE_KEY,
             **{f"personas/{name}.yaml": _PERSONA % (name, name) for name in opened},
         }
         for name, text in files.items():
