@@ -104,7 +104,8 @@ def _write(edited: "Edited", diff: Path | None) -> None:
     for line in edited.by_hand:
         typer.echo(f"by hand: {line}")
     if not edited.diff:
-        typer.echo("no threshold in this file has to change")
+        is_done = not edited.by_hand
+        typer.echo("no threshold has to change" if is_done else "there is nothing for a patch")
     elif diff is None:
         typer.echo(edited.diff, nl=False)
     else:

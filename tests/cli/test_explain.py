@@ -95,7 +95,9 @@ def test_what_looked_and_did_nothing(root: Path) -> None:
 
 def test_another_policy_and_another_stage(root: Path) -> None:
     """Somebody could not see what a persona would do under another policy."""
-    ended, made = explained(root, "heck", "--policy", "loose", "--stage", "output")
+    under = ("--policy", "loose", "--root", root, "--stage", "output", "--format", "json")
+    ended = run("explain", "--text", "heck", *under)
+    made = json.loads(ended.out)
     assert (made["policy"], made["stage"], made["outcome"]) == ("loose", "output", "flag")
     _, made = explained(root, "invest in Rivalo", "--stage", "output")
     assert {name for name, rule in made["rules"].items() if rule["hits"]} == {"advice", "rivals"}
@@ -114,7 +116,7 @@ def test_the_text_is_not_repeated(root: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--text", "x"), "name a --persona or a --policy"),
+        (("--text", "x"), "name one of --persona and --policy"),
         (("--persona", "nobody", "--text", "x"), "no such persona"),
         (("--persona", "sam:nobody", "--text", "x"), "no such variant"),
         (("--policy", "nobody", "--text", "x"), "no such policy"),
