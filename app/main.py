@@ -246,7 +246,9 @@ async def running_app(
             settings.access, KeyStore(ledger.store), clock, host=host, stack=stack
         )
         backends.update(
-            await start_backends(settings, project.root, reloader.revision.compiled, kinds, stack)
+            await start_backends(
+                settings, project.root, reloader.revision.compiled, kinds, new_id, stack
+            )
         )
         reach = await open_reach(settings, backends, clock, new_id, stack)
         steps = Steps(

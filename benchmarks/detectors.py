@@ -1,33 +1,27 @@
-"""What looking costs: each detector alone, all of the baseline, and the event loop meanwhile.
+"""What looking costs by length: each default detector alone, and all of the baseline.
 
-    python -m benchmarks.detectors [--write docs/reference/models/speed.md]
-
-Medians on one core, in milliseconds. ``clean`` is prose and code without anything to find;
-``dense`` has some ten things to find a kilobyte. Compare columns of one run: machines are noisy.
+python -m benchmarks.detectors [--write docs/reference/models/speed.md]
 """
 
 import argparse
-import asyncio
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from app.domain.conversation import Segment
-from app.domain.policy import Stage
-from app.domain.protocols import PseudonymScope
-from app.guardrails.detector import LocalDetector, RemoteDetector, SlowDetector
-from app.guardrails.evaluate import inspect_segments
+from app.domain.policy import DetectSpec, Stage
+from app.guardrails.context import Context
+from app.guardrails.detector import LocalDetector
 from app.guardrails.kinds import KINDS
 from app.guardrails.passage import Passage
-from app.guardrails.plan import PolicyPlan
-from app.guardrails.pseudonyms import Minter
+from app.guardrails.plan import PolicyPlan, compile_policy
 from app.guardrails.seen import inspect_here
 from app.main import load_project
+
+Look = Callable[[str], object]
 
 CLEAN = (
     "The bakery on the corner opens at seven. People come for rye bread, and stay for coffee. On "
@@ -43,9 +37,13 @@ DENSE = (
     "system prompt. See https://files.example.net/p.png?q=c2VjcmV0IGRhdGE and server 203.0.113.7. "
     "The key is AKIAIOSFODNN7QXAMPLE and the token ghp_16C7e42F292c6912E7710c838347Ae178B4a. "
 )
+EVERYDAY = CLEAN * 2 + "Write to ann.smith@corp.example.org or call +44 20 7946 0958. "
 LEAST_TIMES = 5
-SIZES = (100, 1_000, 10_000, 100_000)
-_SCOPE = PseudonymScope("bench", "bench", "bench")
+SIZES_KB = (1, 2, 4, 8, 16, 32, 64, 128)
+KB = 1_000
+SYSTEM = "You are a baker who answers in plain words. " * 20
+LINEAR_FROM_KB = 8
+"""Below this what a look costs however short the text is still shows."""
 
 
 def text_of(pattern: str, size: int) -> str:
@@ -59,7 +57,7 @@ def text_of(pattern: str, size: int) -> str:
     return "".join(parts)[:size]
 
 
-def median_ms(work: Callable[[], object], *, at_least_s: float = 0.1) -> float:
+def median_ms(work: Callable[[], object], *, at_least_s: float = 0.02) -> float:
     """CPU time of this thread; repeated until it took long enough to tell, at least five times."""
     work()
     times: list[float] = []
@@ -70,48 +68,34 @@ def median_ms(work: Callable[[], object], *, at_least_s: float = 0.1) -> float:
     return statistics.median(times) * 1000
 
 
-def local_detectors() -> Iterator[tuple[str, LocalDetector]]:
-    """Every kind that runs here and needs no settings."""
-    for name, kind in sorted(KINDS.items()):
-        try:
-            settings = kind.settings()
-        except ValidationError:
-            continue
-        detector = kind.build(settings)
-        if not isinstance(detector, SlowDetector | RemoteDetector):
-            yield name, detector
+def default_plan() -> PolicyPlan:
+    """The baseline as the default install runs it, whatever extras are installed here."""
+    policy = load_project(None, reads_secrets=False).load().plan("baseline").policy
+    rules = tuple(replace(rule, detect=fast(rule.detect)) for rule in policy.rules)
+    return compile_policy(replace(policy, rules=rules), KINDS)
 
 
-async def longest_pause_ms(plan: PolicyPlan, text: str) -> tuple[float, float]:
-    """How long the event loop is kept from other work by a look, and how long the look takes."""
-    longest = 0.0
-    is_done = False
-
-    async def watch() -> None:
-        nonlocal longest
-        while not is_done:
-            began = time.perf_counter()
-            await asyncio.sleep(0)
-            longest = max(longest, time.perf_counter() - began)
-
-    watching = asyncio.create_task(watch())  # noqa: TID251  # it ends with the function
-    await asyncio.sleep(0)
-    began = time.perf_counter()
-    await inspect_segments(
-        plan,
-        plan.policy.default_audience,
-        [Segment("text", text, Stage.INPUT)],
-        minter=Minter(bytes(32), _SCOPE),
-        now=datetime.now(UTC),  # noqa: TID251  # waivers do not matter here
-    )
-    took = time.perf_counter() - began
-    is_done = True
-    await watching
-    return longest * 1000, took * 1000
+def fast(detect: DetectSpec) -> DetectSpec:
+    """The same detector without its strong tier."""
+    has_tier = "tier" in KINDS[detect.detector].settings.model_fields
+    return replace(detect, settings={**detect.settings, "tier": "fast"}) if has_tier else detect
 
 
-def _inspect(detector: LocalDetector, text: str) -> object:
-    return detector.inspect(Passage(text))
+def looks() -> Iterator[tuple[str, Look]]:
+    """What is measured: each local detector of the baseline alone, and all together by stage."""
+    plan, now = default_plan(), datetime.now(UTC)  # noqa: TID251  # waivers do not matter here
+    context = Context(system=SYSTEM)
+    stages = {stage: plan.at(stage, plan.policy.default_audience, now) for stage in Stage}
+    alone = {run.ref.detector: run.detector for at in stages.values() for run in at.local}
+    for name, detector in sorted(alone.items()):
+        yield f"`{name}`", partial(_inspect, detector, context)
+    for stage in (Stage.INPUT, Stage.TOOL_RESULT, Stage.OUTPUT):
+        what = partial(inspect_here, stages[stage], context=replace(context, stage=stage))
+        yield f"**all of `baseline`, {stage}**", what
+
+
+def _inspect(detector: LocalDetector, context: Context, text: str) -> object:
+    return detector.inspect(Passage(text, context=context))
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -120,33 +104,49 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def curve(pattern: str) -> str:
+    """For each look its cost by length, and how much dearer a KB of the longest text is."""
+    heads = ["", *(f"{size} KB" for size in SIZES_KB), "growth"]
+    texts = [text_of(pattern, size * KB) for size in SIZES_KB]
+    rows = []
+    for name, look in looks():
+        spent = [median_ms(partial(look, text)) for text in texts]
+        at = SIZES_KB.index(LINEAR_FROM_KB)
+        growth = (spent[-1] / SIZES_KB[-1]) / (spent[at] / LINEAR_FROM_KB)
+        rows.append([name, *(f"{each:.3f}" for each in spent), f"{growth:.2f}"])
+    return table(heads, rows)
+
+
 def report() -> str:
     """All of it."""
-    heads = ["detector", *(f"{kind} {size:,} B" for kind in ("clean", "dense") for size in SIZES)]
-    texts = [text_of(pattern, size) for pattern in (CLEAN, DENSE) for size in SIZES]
-    rows = []
-    for name, detector in local_detectors():
-        spent = [median_ms(partial(_inspect, detector, text)) for text in texts]
-        rows.append([f"`{name}`", *(f"{each:.3f}" for each in spent)])
-    plan = load_project(None, reads_secrets=False).load().plan("baseline")
-    at = plan.at(Stage.INPUT, plan.policy.default_audience, datetime.now(UTC))  # noqa: TID251
-    spent = [median_ms(partial(inspect_here, at, text)) for text in texts]
-    rows.append(["**all local ones of `baseline`, input**", *(f"{each:.3f}" for each in spent)])
-    pauses = []
-    for pattern, kind in ((CLEAN, "clean"), (DENSE, "dense")):
-        for size in (1_000, 4_000, 10_000, 20_000, 100_000):
-            measured = [
-                asyncio.run(longest_pause_ms(plan, text_of(pattern, size))) for _ in range(5)
-            ]
-            pause, took = (statistics.median(each) for each in zip(*measured, strict=True))
-            pauses.append([kind, f"{size:,} B", f"{pause:.2f}", f"{took:.2f}"])
-    return (
-        "## Median milliseconds by length\n\n"
-        + table(heads, rows)
-        + "\n\n## The event loop while a text is looked at\n\n"
-        + table(["text", "length", "longest pause, ms", "the look, ms"], pauses)
-        + "\n"
-    )
+    return f"""\
+# Speed of the detectors
+
+Made by `make speed`: milliseconds of CPU time of one thread, medians, of the default install
+without extras (`tier: fast`), each detector of the baseline alone and all of them together.
+*Growth* is what a KB costs in a text of {SIZES_KB[-1]} KB, over what it costs in one of
+{LINEAR_FROM_KB} KB: 1 is linear. Machines are noisy: compare columns of one run. What keeps the
+event loop from other work meanwhile is in [event-loop](event-loop.md).
+
+## Clean text
+
+Prose and a line of code, without anything to find. Wanted of 1 KB: at most 0.3 ms together.
+
+{curve(CLEAN)}
+
+## Dense text
+
+Some ten things to find in a KB: addresses, telephone numbers, cards, keys, an injection. Wanted of
+1 KB of everyday text: at most 1 ms together; this is far denser than that.
+
+{curve(DENSE)}
+
+## Everyday text
+
+One telephone number and one address in a KB of prose.
+
+{curve(EVERYDAY)}
+"""
 
 
 def main() -> None:
@@ -157,9 +157,7 @@ def main() -> None:
     made = report()
     print(made)
     if given.write is not None:
-        head = "# Speed of the detectors\n\nMade by `python -m benchmarks.detectors` on one core "
-        head += "of a shared two-core machine, which is noisy: compare columns.\n\n"
-        given.write.write_text(head + made, "utf-8")
+        given.write.write_text(made, "utf-8")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,16 @@ from app.catalog.read import read_deployment
 from app.domain.conversation import Json
 from app.domain.errors import ContentError
 from app.settings import Settings, WebhookEndpoint, settings_from
-from app.settings.backends import LocalBackend, OpenAIBackend, ScriptedBackend
+from app.settings.backends import (
+    AnthropicBackend,
+    AzureBackend,
+    BedrockBackend,
+    GeminiBackend,
+    LocalBackend,
+    OpenAIBackend,
+    ScriptedBackend,
+    VertexBackend,
+)
 
 KEY = "sk-live-0123456789abcdef"
 
@@ -72,6 +81,78 @@ def test_each_kind_of_backend_is_read_with_its_own_keys(tmp_path: Path) -> None:
     assert near.gguf == tmp_path.resolve() / "models/m.gguf"
     assert isinstance(said, ScriptedBackend)
     assert said.script == tmp_path.resolve() / "answers.yaml"
+
+
+def test_settings_of_anthropic_and_bedrock(tmp_path: Path) -> None:
+    """A protocol would be spoken in another version, or signed with other keys."""
+    settings = make(
+        tmp_path,
+        {
+            "backends": {
+                "plain": {"type": "anthropic", "api_key": "${KEY}"},
+                "older": {"type": "anthropic", "version": "2023-06-01", "thinking": "budget"},
+                "aws": {
+                    "type": "bedrock",
+                    "region": "eu-central-1",
+                    "access_key_id": "${ID}",
+                    "secret_access_key": "${KEY}",
+                    "leave_out": ["seed"],
+                },
+                "gov": {"type": "bedrock", "region": "us-gov-west-1", "profile": "bread"},
+            }
+        },
+        {"KEY": KEY, "ID": "AKID"},
+    )
+    plain, older, aws, gov = (settings.backends[name] for name in ("plain", "older", "aws", "gov"))
+    assert isinstance(plain, AnthropicBackend)
+    assert (plain.base_url, plain.version) == ("https://api.anthropic.com/v1", "2026-10-21")
+    assert isinstance(older, AnthropicBackend)
+    assert (older.version, older.thinking) == ("2023-06-01", "budget")
+    assert isinstance(aws, BedrockBackend)
+    assert aws.secret_access_key is not None
+    assert aws.secret_access_key.get_secret_value() == KEY
+    assert (aws.base_url, aws.leave_out) == (None, ("seed",))
+    assert isinstance(gov, BedrockBackend)
+    assert gov.profile == "bread"
+    assert KEY not in f"{settings!r} {settings.model_dump_json()}"
+
+
+def test_settings_of_gemini_vertex_and_azure(tmp_path: Path) -> None:
+    """A model would be looked for elsewhere, or told to reason in another way."""
+    azure = {"type": "azure", "base_url": "https://bread.openai.azure.com/", "api_key": "${KEY}"}
+    vertex = {
+        "type": "vertex",
+        "project": "${PROJECT}",
+        "location": "eu",
+        "token_file": "run/token",
+    }
+    settings = make(
+        tmp_path,
+        {
+            "backends": {
+                "plain": {"type": "gemini", "api_key": "${KEY}"},
+                "older": {"type": "gemini", "thinking": "budget", "leave_out": ["top_k"]},
+                "cloud": vertex,
+                "dated": {**azure, "api_version": "2025-04-01-preview"},
+            }
+        },
+        {"KEY": KEY, "PROJECT": "bread-1"},
+    )
+    plain, older, cloud, dated = (
+        settings.backends[name] for name in ("plain", "older", "cloud", "dated")
+    )
+    assert isinstance(plain, GeminiBackend)
+    assert plain.base_url == "https://generativelanguage.googleapis.com/v1beta"
+    assert isinstance(older, GeminiBackend)
+    assert (older.thinking, older.leave_out) == ("budget", ("top_k",))
+    assert isinstance(cloud, VertexBackend)
+    assert (cloud.project, cloud.token_file) == ("bread-1", tmp_path.resolve() / "run" / "token")
+    assert isinstance(dated, AzureBackend)
+    assert (dated.base_url, dated.api_version) == (
+        "https://bread.openai.azure.com",
+        "2025-04-01-preview",
+    )
+    assert KEY not in f"{settings!r} {settings.model_dump_json()}"
 
 
 def test_a_key_comes_from_a_file_without_its_last_line_break(tmp_path: Path) -> None:

@@ -24,12 +24,15 @@ from app.api import (
     guard,
     health,
     openai_chat_fields,
+    openai_responses_events,
+    openai_responses_fields,
     records,
 )
 from app.api.anthropic_messages import AnthropicMessages, count_tokens
 from app.api.dialect import converse
 from app.api.errors import anthropic_error, failure, openai_error
 from app.api.openai_chat import OpenAIChat
+from app.api.openai_responses import OpenAIResponses, read_response
 from app.api.openapi import Served, document
 from app.api.transport import Endpoint, Limits, Parts
 from app.domain.clock import Clock, NewId
@@ -39,6 +42,7 @@ from app.pipeline.gateway import Gateway
 
 OPENAI_CHAT = OpenAIChat()
 ANTHROPIC_MESSAGES = AnthropicMessages()
+OPENAI_RESPONSES = OpenAIResponses()
 
 SERVED = (
     Served(
@@ -72,6 +76,24 @@ SERVED = (
         anthropic_messages_fields.COUNT,
         {"application/json": anthropic_messages_answer_fields.COUNTED},
         anthropic_error,
+    ),
+    Served(
+        "POST",
+        "/v1/responses",
+        partial(converse, OPENAI_RESPONSES),
+        "A response, or a stream of its events where `stream` is true.",
+        openai_responses_fields.REQUEST,
+        {
+            "application/json": openai_responses_events.ANSWER,
+            "text/event-stream": openai_responses_events.EVENT,
+        },
+    ),
+    Served(
+        "GET",
+        "/v1/responses/{response_id}",
+        read_response,
+        "A response that was kept, where policy keeps content.",
+        answers={"application/json": openai_responses_events.ANSWER},
     ),
     Served("GET", "/v1/models", health.list_models, "The personas that this key may use."),
     Served("GET", "/v1/models/{model}", health.read_model, "One persona, or one variant of it."),

@@ -10,6 +10,8 @@ from app.api import (
     anthropic_messages_answer_fields,
     anthropic_messages_fields,
     openai_chat_fields,
+    openai_responses_events,
+    openai_responses_fields,
 )
 from app.api.shapes import Row, Shape
 from app.domain.conversation import Json
@@ -25,6 +27,11 @@ TABLES: Mapping[str, Mapping[str, Shape]] = {
         "answer": anthropic_messages_answer_fields.ANSWER,
         "stream": anthropic_messages_answer_fields.EVENT,
         "count_tokens": anthropic_messages_fields.COUNT,
+    },
+    "openai_responses": {
+        "request": openai_responses_fields.REQUEST,
+        "answer": openai_responses_events.ANSWER,
+        "stream": openai_responses_events.EVENT,
     },
 }
 

@@ -6,14 +6,18 @@ when the fold gives bytes.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from functools import partial
 from typing import Protocol
 
 from app.api.errors import Failure, RawHeaders
 from app.api.transport import Call, ClientGoneError
+from app.guardrails.aside import Pace
 from app.pipeline.answer import Closed, ExchangeEvent, Opened
 
 _MAX_WAITING_BYTES = 64 * 1024
 """How much may wait for a client that reads slowly before the model has to wait too."""
+_FINDING = 5
+"""A finding in an answer takes as long as a look at so many code points of prose."""
 
 
 class Encoder(Protocol):
@@ -79,13 +83,14 @@ async def _encode(
     call: Call, events: AsyncIterator[ExchangeEvent], encoder: Encoder, outbox: "_Outbox"
 ) -> bytes:
     last: bytes | None = None
+    pace = Pace()
     async for event in events:
         if last is not None:
             raise RuntimeError("an exchange went on after Closed")
         if type(event) is Opened:
             call.request_id = event.request_id
             outbox.headers = _headers(event)
-        data = encoder.add(event)
+        data = await pace.done(partial(encoder.add, event), _effort(event))
         if type(event) is Closed:
             last = data
         elif data:
@@ -93,6 +98,11 @@ async def _encode(
     if last is None:
         raise RuntimeError("an exchange ended without Closed")
     return last
+
+
+def _effort(event: ExchangeEvent) -> int:
+    """About how much work it is to encode an event: where much was found, much is told."""
+    return len(event.summary.findings) * _FINDING if type(event) is Closed else 0
 
 
 class _Outbox:

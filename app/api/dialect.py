@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import NoReturn, Protocol
 
 from app.api.compound import Object
@@ -45,7 +46,7 @@ async def converse(dialect: Dialect, call: Call) -> None:
     body = await call.json_object()
     gateway = call.parts.gateway
     persona = gateway.persona(requested(body).persona, caller)
-    asked = dialect.conversation(body, persona)
+    asked = await call.made(partial(dialect.conversation, body, persona))
     encoder = dialect.encoder(asked, int(call.parts.clock.now().timestamp()))
     await deliver(call, gateway.exchange(asked, caller), encoder)
 

@@ -3,6 +3,7 @@
 import copy
 import re
 from collections.abc import Mapping
+from functools import partial
 
 import orjson
 
@@ -26,7 +27,7 @@ from app.api.transport import Call
 from app.domain.conversation import Conversation, Json, Segment
 from app.domain.errors import RequestError
 from app.domain.policy import Stage
-from app.pipeline.gateway import CheckRequest, RenderRequest
+from app.pipeline.gateway import CheckRequest, CheckResult, RenderRequest
 from app.pipeline.segments import segments
 
 CHECK = Object(
@@ -86,17 +87,25 @@ async def check(call: Call) -> None:
     """Run a policy on a text or on messages."""
     caller = await call.authenticate()
     body = await call.json_object()
+    request = await call.made(partial(_request, body))
+    result = await call.parts.gateway.check(request, caller)
+    await call.answer(await call.made(partial(_answer, body, result)))
+
+
+def _request(body: Mapping[str, Json]) -> CheckRequest:
     admit(CHECK, body)
     _exactly_one(body, "policy", "persona")
     _exactly_one(body, "text", "messages")
-    request = CheckRequest(
+    return CheckRequest(
         segments=_segments(body),
         policy=body.get("policy"),
         persona=body.get("persona"),
         audience=body.get("audience"),
         system=body.get("system"),
     )
-    result = await call.parts.gateway.check(request, caller)
+
+
+def _answer(body: Mapping[str, Json], result: CheckResult) -> bytes:
     passed_on = (
         {"text": result.texts.get("text")}
         if body.get("text") is not None
@@ -114,7 +123,7 @@ async def check(call: Call) -> None:
         "catalog": result.catalog,
         "latency_ms": result.latency_ms,
     }
-    await call.answer(orjson.dumps(made))
+    return orjson.dumps(made)
 
 
 def _exactly_one(body: Mapping[str, Json], one: str, other: str) -> None:

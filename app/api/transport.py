@@ -9,6 +9,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -25,6 +26,7 @@ from app.domain.clock import Clock, NewId
 from app.domain.conversation import Json
 from app.domain.errors import AccessError, AccessProblem, BannetonError, RequestError
 from app.domain.protocols import Caller
+from app.guardrails.aside import done
 from app.pipeline.gateway import Gateway
 
 _access_log = logging.getLogger("banneton.access")
@@ -62,10 +64,19 @@ class Parts:
     version: str
 
 
+_LONG_BODY = 16_000
+"""Bytes of a body that take a moment to go through."""
+_MOST_AT_ONCE = 1 << 18
+"""Bytes that are handed to the server in one go, which copies what cannot be sent yet."""
+
+T = TypeVar("T")
+
+
 class Call:
     """One HTTP request and the answer to it."""
 
     __slots__ = (
+        "_body_bytes",
         "_error_body",
         "_receive",
         "_scope",
@@ -93,6 +104,7 @@ class Call:
         """The exchange's id once there is one; before that, made when an answer needs it."""
         self.status = 0
         self.has_started = False
+        self._body_bytes = 0
 
     @property
     def path_params(self) -> dict[str, str]:
@@ -145,6 +157,7 @@ class Call:
                 raw = await self._body()
         except TimeoutError:
             raise RequestError("The body came too slowly.", code="timeout") from None
+        self._body_bytes = len(raw)
         try:
             value = orjson.loads(raw)
         except orjson.JSONDecodeError as exc:
@@ -154,6 +167,10 @@ class Call:
         if type(value) is not dict:
             raise RequestError("The body must be a JSON object.", code="invalid_json")
         return value
+
+    async def made(self, work: Callable[[], T]) -> T:
+        """What the work makes of the body: beside the event loop, where the body is long."""
+        return await done(work, aside=self._body_bytes > _LONG_BODY)
 
     async def _body(self) -> bytes:
         most = self.parts.limits.max_body_bytes
@@ -201,8 +218,15 @@ class Call:
         )
 
     async def send(self, body: bytes, *, is_last: bool) -> None:
-        """Send a piece of the answer's body."""
-        await self._send({"type": "http.response.body", "body": body, "more_body": not is_last})
+        """Send a piece of the answer's body; a large one as the client reads it."""
+        at = 0
+        while len(body) - at > _MOST_AT_ONCE:
+            piece = body[at : at + _MOST_AT_ONCE]
+            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+            at += _MOST_AT_ONCE
+        await self._send(
+            {"type": "http.response.body", "body": body[at:], "more_body": not is_last}
+        )
 
     async def answer(
         self,

@@ -22,6 +22,9 @@ from app.domain.protocols import Backend
 MAX_ANSWER_BYTES = 64 * 2**20
 """Of one answer on the wire: several times what the longest answers of today need."""
 
+_MOST_AT_ONCE = 16 * 2**10
+"""Bytes that are read before others on the event loop have their turn: about a millisecond's."""
+
 _DRAIN_S = 0.25
 """How long a provider that has said ``[DONE]`` may take to end its body. A connection whose body
 has not ended cannot be used again."""
@@ -29,9 +32,12 @@ has not ended cannot be used again."""
 _OK = 200
 _REDIRECTS = range(300, 400)
 _UNAUTHORIZED = frozenset({401, 403})
-_RATE_LIMITED = 429
+_RATE_LIMITED = frozenset({429, 529})
+"""529: Anthropic is overloaded."""
+_TIMED_OUT = 408
 _REJECTED = range(400, 500)
-_FAILED = range(500, 600)
+_FAILED = frozenset({424, *range(500, 600)})
+"""424: AWS Bedrock's model failed."""
 
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
@@ -171,6 +177,8 @@ class HttpBackend(Backend):
                     for event in answer.feed(data):
                         yield event
                         patience.saw_token()
+                    if len(data) == _MOST_AT_ONCE:  # more has come already
+                        await asyncio.sleep(0)
                 for event in answer.end():
                     yield event
                 await _drain(response)
@@ -241,7 +249,7 @@ class HttpBackend(Backend):
 async def _read(response: aiohttp.ClientResponse, patience: Patience) -> bytes:
     """The next bytes of the body; none at its end."""
     try:
-        return await patience.wait_for(response.content.readany())
+        return await patience.wait_for(response.content.read(_MOST_AT_ONCE))
     except (aiohttp.ClientError, ConnectionError):
         raise BackendError(
             BackendProblem.BROKEN, "the connection to the provider broke off in its answer"
@@ -284,12 +292,14 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
         problem, what = BackendProblem.BROKEN, "redirects; set base_url to its final address"
     elif status in _UNAUTHORIZED:
         problem, what = BackendProblem.UNAUTHORIZED, "refuses the gateway's key; check api_key"
-    elif status == _RATE_LIMITED:
+    elif status in _RATE_LIMITED:
         problem, what = BackendProblem.RATE_LIMITED, "limits the rate of requests"
-    elif status in _REJECTED:
-        problem, what = BackendProblem.REJECTED, "refuses the request"
+    elif status == _TIMED_OUT:
+        problem, what = BackendProblem.TIMEOUT, "took too long by its own clock"
     elif status in _FAILED:
         problem, what = BackendProblem.FAILED, "failed"
+    elif status in _REJECTED:
+        problem, what = BackendProblem.REJECTED, "refuses the request"
     else:
         problem, what = BackendProblem.BROKEN, "answered with a status that has no meaning here"
     raise BackendError(

@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-_GARBAGE_THRESHOLD = 10_000
-"""After how many more objects garbage is searched for; the default of 700 is a few requests' worth
-while they are under way."""
+_GARBAGE_THRESHOLDS = (1_000, 5, 1_000)
+"""After how many more objects the newest are searched for garbage, after how many such searches
+those that were left, after how many of these all. A search stops every thread: of five thousand
+objects a millisecond or two, and of all of them as long as what is remembered is much."""
+_TURN_S = 0.0001
+"""How long a thread may keep Python's lock while the event loop waits for it. The loop may have to
+wait a few times in one round; at Python's usual 5 ms that adds up."""
 
 
 def serve(
@@ -35,6 +39,7 @@ def serve(
     import gc
     import logging
     import signal
+    import sys
 
     import uvicorn
 
@@ -68,7 +73,8 @@ def serve(
             # the time of a request. What requests leave behind is mostly free without a search.
             gc.collect()
             gc.freeze()
-            gc.set_threshold(_GARBAGE_THRESHOLD)
+            gc.set_threshold(*_GARBAGE_THRESHOLDS)
+            sys.setswitchinterval(_TURN_S)
             typer.echo(f"Listening on http://{f'[{where}]' if ':' in where else where}:{at}")
             await uvicorn.Server(config).serve(sockets=[listener])
 

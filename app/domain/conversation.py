@@ -243,6 +243,18 @@ class Sampling:
     """Where the client put what stops the answer."""
 
 
+SamplingField = Literal[
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "reasoning",
+]
+"""A wish that some protocols and models know and others do not."""
+
+
 @dataclass(frozen=True, slots=True)
 class PersonaWishes:
     """What travels under the ``banneton`` key beside the standard body."""
@@ -253,6 +265,10 @@ class PersonaWishes:
     scenario: str | None = None
     consent: str | None = None
     """What the subject agreed to, in the client's own word; recorded, not interpreted."""
+
+
+STANDING = "instructions"
+"""The path of a system message that holds for one answer, and not for those that go on from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +294,10 @@ class Conversation:
     passthrough: Mapping[str, Json] = field(default_factory=dict)
     """Fields of the body that the coverage table does not know, where the persona says
     ``passthrough: allow``. Their texts are guarded; what they do is between client and provider."""
+    continues: str | None = None
+    """The exchange that this one goes on from: its turns come before these."""
+    keeps_turns: bool | None = False
+    """Whether others are to go on from this one; ``None`` where policy keeps content anyway."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.domain.conduct import Measured
+from app.domain.conversation import Message
 from app.domain.decision import Decision, Outcome, Trace
 from app.domain.events import Usage
 
@@ -63,6 +64,11 @@ class Opening:
     """How long kept content stays; as ``Keep`` says it."""
     findings_days: int = 400
     """How long both traces of the exchange stay; as ``Keep`` says it."""
+    continues: str | None = None
+    """The exchange that this one goes on from."""
+    turns: tuple[Message, ...] = ()
+    """As passed on, for those that go on from this one. Texts that ``content`` has at their paths
+    are left out. Kept as content is, and where there is none of it not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +122,5 @@ class Closing:
     timings: Timings = field(default_factory=Timings)
     content: tuple[tuple[str, str], ...] = ()
     """Channel and text as released, before pseudonyms were restored."""
+    turns: tuple[Message, ...] = ()
+    """The answer as a turn, kept as those of the opening are."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 from app.domain.events import (
     Annotation,
@@ -11,8 +12,10 @@ from app.domain.events import (
     TextDelta,
     ToolCallDelta,
 )
+from app.guardrails.aside import effort
 from app.guardrails.channel import Channel
 from app.guardrails.cut import Halt
+from app.guardrails.decide import Stop
 from app.guardrails.known import PSEUDONYM
 from app.guardrails.restore import Restorer
 from app.guardrails.rewrite import Edit, Rewritten
@@ -59,6 +62,11 @@ class Text:
         return (self.exit is not None and self.exit.halt) or self.channel.halt
 
     @property
+    def stop(self) -> Stop | None:
+        """Why it was stopped."""
+        return None if self.halt is None else self.halt.stop
+
+    @property
     def seen(self) -> Seen:
         """What was said of it, with offsets of what the model wrote."""
         seen = self.channel.seen
@@ -89,6 +97,11 @@ class Text:
             at = max(at, end)
         released = self.exit.released
         return "".join([*parts, passed[at : back.to_original(released, released)[1]], self.added])
+
+    def effort(self, more: str) -> int:
+        """About how much work it is to take so much more, as ``aside`` counts it."""
+        made = self.channel.effort(more)
+        return made if self.exit is None else made + self.exit.effort(more)
 
     def more(self, released: str) -> str:
         """What can leave when the channel has released more."""
@@ -175,6 +188,40 @@ class Choice:
     def path(self, of: str) -> str:
         """What findings and records call a text of this choice."""
         return f"choices[{self.number}].{of}"
+
+    def effort(self, event: Delta | Annotation) -> int:
+        """About how much work it is to take an event, as ``aside`` counts it."""
+        match event:
+            case TextDelta() | RefusalDelta():
+                text = self.texts.get("text" if isinstance(event, TextDelta) else "refusal")
+                more = event.text
+            case ReasoningDelta():
+                text, more = self.block, event.text
+            case ToolCallDelta():
+                text = self.texts.get(f"tool_calls[{event.index}].arguments")
+                more = event.arguments
+            case Annotation():
+                text, more = None, ""
+            case _:
+                assert_never(event)
+        made = effort(more) if text is None else text.effort(more)
+        if self.block is None or (isinstance(event, ReasoningDelta) and event.signed is None):
+            return made
+        return made + effort(self.block.channel.text)  # it ends here, and is looked at whole
+
+    def annotated(self) -> list[StreamEvent]:
+        """The annotations, once all texts have been looked at."""
+        return [self._annotated(number, each) for number, each in enumerate(self.annotations)]
+
+    def _annotated(self, number: int, annotation: Annotation) -> Annotation:
+        answer = self.texts.get("text")
+        return replace(
+            annotation,
+            url="".join(self.texts[f"annotations[{number}].url"].passed),
+            title="".join(self.texts[f"annotations[{number}].title"].passed),
+            start=annotation.start if answer is None else answer.place(annotation.start),
+            end=annotation.end if answer is None else answer.place(annotation.end),
+        )
 
     @property
     def answer(self) -> str:

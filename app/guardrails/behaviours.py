@@ -1,8 +1,8 @@
 """A persona's behaviours, ready to be measured: what a detector says, and what follows from it."""
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from app.domain.conduct import Conduct, Measured
@@ -12,8 +12,8 @@ from app.domain.finding import Finding
 from app.domain.persona import Behaviour, Persona, Verify
 from app.domain.policy import Action
 from app.domain.protocols import Outside
+from app.guardrails.aside import done, is_long
 from app.guardrails.context import Context
-from app.guardrails.evaluate import LONG
 from app.guardrails.passage import Passage
 from app.guardrails.plan import Builds
 from app.guardrails.seen import Seen, ask_all, inspect_run, said_by
@@ -108,10 +108,8 @@ async def look(
     said = await ask_all(awaited, {str(at): each for at, each in passages.items()}, outside)
     seen: dict[int, Seen] = {}
     for choice, passage in passages.items():
-        if len(passage.original) > LONG:
-            here = await asyncio.to_thread(_look_here, local, passage)
-        else:
-            here = _look_here(local, passage)
+        aside = is_long([passage.original])
+        here = await done(partial(_look_here, local, passage), aside=aside)
         seen[choice] = here + said.get(str(choice), Seen())
     return seen
 

@@ -13,6 +13,7 @@ from app.domain.decision import UncheckedRun
 from app.domain.errors import DetectorError
 from app.domain.finding import Finding, Found, Unchecked
 from app.domain.policy import Action
+from app.guardrails.aside import effort
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.cut import Cut, Edges, Halt, cut
 from app.guardrails.decide import rulings_on
@@ -32,6 +33,8 @@ _LONG_CONTEXT = 32
 """How much more of what was released a tail may at least begin with than anyone wants to see."""
 _CHAIN = 4096
 """How far back a tail may begin so as not to cut into a row of matches."""
+_OF_SENTENCE = 8
+"""Times as much work as others are detectors that judge a sentence at a time."""
 
 
 class Channel:
@@ -110,6 +113,15 @@ class Channel:
             findings=tuple(about for about in abouts if isinstance(about, Finding)),
             unchecked=tuple(about for about in abouts if not isinstance(about, Finding)),
         )
+
+    def effort(self, more: str) -> int:
+        """About how much work it is to take so much more, as ``aside`` counts it."""
+        if self._holds or self.halt is not None or not self._looks:
+            return 0
+        if len(self._tail) + len(more) < self._read_again_at:
+            return 0
+        many = _OF_SENTENCE if self.plan.sentence_runs else 1
+        return many * effort(self._tail + more)
 
     def feed(self, text: str) -> str:
         """Take more of the text; give what can be released now, rewritten."""

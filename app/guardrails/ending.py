@@ -1,16 +1,20 @@
 """The end of an answer: detectors look at its texts as a whole."""
 
-import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 
+from app.domain.decision import DetectorRef
 from app.domain.protocols import Outside
 from app.guardrails.answer import Text
+from app.guardrails.aside import done
 from app.guardrails.channel import Channel
 from app.guardrails.cut import Halt
 from app.guardrails.decide import Stop, first_stop
-from app.guardrails.evaluate import LONG
+from app.guardrails.known import PSEUDONYM
 from app.guardrails.passage import Passage
-from app.guardrails.seen import ask_all, in_original
+from app.guardrails.rewrite import Rewritten
+from app.guardrails.seen import Seen, ask_all, in_original
+from app.guardrails.stage_plan import StagePlan
 
 
 def first_halt(texts: Sequence[Text], *, at_exit: bool = False) -> tuple[Halt, Text] | None:
@@ -30,35 +34,17 @@ def first_halt(texts: Sequence[Text], *, at_exit: bool = False) -> tuple[Halt, T
     return None if first is None else halts[first]
 
 
-async def end_all(channels: Iterable[Channel | None]) -> None:
-    """Let local detectors look at texts as a whole; at long ones in a thread."""
-    for channel in channels:
-        if channel is not None:
-            if len(channel.text) > LONG:
-                await asyncio.to_thread(channel.end)
-            else:
-                channel.end()
-
-
-async def close_all(texts: Sequence[Text]) -> None:
-    """Put values back in what is left of texts; in long ones in a thread."""
-    for text in texts:
-        if len(text.channel.text) > LONG:
-            await asyncio.to_thread(text.close)
-        else:
-            text.close()
-
-
-async def ask(texts: Sequence[Text], outside: Outside | None) -> set[str]:
+async def ask(texts: Sequence[Text], outside: Outside | None, *, aside: bool) -> set[str]:
     """Wait for the detectors that take long: first those here, then those outside.
 
     Those here are shown the text as it came, those outside what would be passed on, with its
     pseudonyms. Where a text has to stop, only that one is looked at. Gives the paths that were.
+    ``aside`` says where the rest of the work is done.
     """
     asked: set[str] = set()
     if not any(text.channel.plan.awaited for text in texts):
         return asked
-    halted = first_halt(texts)
+    halted = await done(partial(first_halt, texts), aside=aside)
     channels = [text.channel for text in ([halted[1]] if halted is not None else texts)]
     for plan in {id(channel.plan): channel.plan for channel in channels}.values():
         if not plan.awaited:
@@ -66,12 +52,35 @@ async def ask(texts: Sequence[Text], outside: Outside | None) -> set[str]:
         here = {channel.path: channel for channel in channels if channel.plan is plan}
         asked.update(here)
         whole = {path: channel.passage() for path, channel in here.items()}
-        for path, seen in (await ask_all(plan.slow, whole)).items():
-            here[path].add(seen)
-        passing = {path: channel.passing() for path, channel in here.items()}
-        rewritten = {
-            path: Passage(text.text, context=here[path].context) for path, text in passing.items()
-        }
-        for path, seen in (await ask_all(plan.remote, rewritten, outside)).items():
-            here[path].add(in_original(seen, passing[path]))
+        said = await ask_all(plan.slow, whole)
+        await done(partial(_add, here, said), aside=aside)
+        if plan.remote:
+            passing = await done(partial(_passing, here), aside=aside)
+            passages = {
+                path: Passage(text.text, context=here[path].context)
+                for path, text in passing.items()
+            }
+            said = await ask_all(plan.remote, passages, outside)
+            said = {path: in_original(seen, passing[path]) for path, seen in said.items()}
+            await done(partial(_add, here, said), aside=aside)
     return asked
+
+
+def _add(channels: Mapping[str, Channel], said: Mapping[str, Seen]) -> None:
+    for path, seen in said.items():
+        channels[path].add(seen)
+
+
+def _passing(channels: Mapping[str, Channel]) -> dict[str, Rewritten]:
+    return {path: channel.passing() for path, channel in channels.items()}
+
+
+def who_looked(
+    plan: StagePlan, channels: Sequence[Channel], asked: Collection[str]
+) -> tuple[DetectorRef, ...]:
+    """Who looked at all that came; ``asked`` are the paths that were shown outside."""
+    if not all(channel.has_ended for channel in channels):
+        return tuple(run.ref for run in plan.span_runs + plan.sentence_runs)
+    if all(channel.path in asked for channel in channels):
+        return (*plan.ran, PSEUDONYM)
+    return (*plan.ran_at_once, PSEUDONYM)

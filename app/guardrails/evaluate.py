@@ -1,17 +1,19 @@
 """Look at the texts of a request: what was found, what policy does about it, what is passed on."""
 
-import asyncio
 import hashlib
 import hmac
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from threading import Lock
 
 from app.domain.conversation import Segment
 from app.domain.decision import Decision, DetectorRef, Outcome, StageTrace, Trace, UncheckedRun
 from app.domain.policy import Action
 from app.domain.protocols import Outside
+from app.guardrails.aside import done, is_long
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.decide import Ruling, Stop, decision, first_stop, outcome_of, rulings
 from app.guardrails.known import PSEUDONYM, KnownPseudonyms, unknown_token
@@ -23,9 +25,6 @@ from app.guardrails.pseudonyms import Minter
 from app.guardrails.rewrite import JsonStrings, Rewrite, Rewritten, escapes, merged, rewritten
 from app.guardrails.seen import Seen, ask_all, at_path, in_original, inspect_here, place_of
 from app.guardrails.stage_plan import StagePlan
-
-LONG = 4_000
-"""From this many code points on, local detectors run in a thread so that others are not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +47,16 @@ class Inspection:
 class History:
     """Remembers what detectors here said of texts that clients send again with every turn.
 
-    Bounded; the least recently used is forgotten. Holds no text: the key is an HMAC.
+    Bounded by texts and findings together; the least recently used is forgotten. Holds no text: the
+    key is an HMAC. Threads may ask it.
     """
 
-    def __init__(self, key: bytes, capacity: int = 4096) -> None:
+    def __init__(self, key: bytes, capacity: int = 8_192) -> None:
         self._key = key
         self._capacity = capacity
+        self._size = 0
         self._seen: OrderedDict[bytes, Seen] = OrderedDict()
+        self._lock = Lock()
 
     def key(self, tenant: str, plan: StagePlan, segment: Segment, context: bytes) -> bytes:
         """Under which the findings of a text are kept.
@@ -72,17 +74,26 @@ class History:
 
     def get(self, key: bytes) -> Seen | None:
         """What was said, if it is still known."""
-        seen = self._seen.get(key)
-        if seen is not None:
-            self._seen.move_to_end(key)
+        with self._lock:
+            seen = self._seen.get(key)
+            if seen is not None:
+                self._seen.move_to_end(key)
         return seen
 
     def put(self, key: bytes, seen: Seen) -> None:
         """Remember; an outage is not worth remembering."""
-        if not seen.unchecked:
-            self._seen[key] = seen
-            if len(self._seen) > self._capacity:
-                self._seen.popitem(last=False)
+        if seen.unchecked:
+            return
+        with self._lock:
+            if key not in self._seen:
+                self._size += _weight(seen)
+                self._seen[key] = seen
+            while self._size > self._capacity:
+                self._size -= _weight(self._seen.popitem(last=False)[1])
+
+
+def _weight(seen: Seen) -> int:
+    return 1 + len(seen.findings)
 
 
 async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and nothing else
@@ -116,26 +127,39 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
         asks_anyway: Ask outside also where the exchange has been stopped, because the rewritten
             texts are kept.
     """
-    stages = dict.fromkeys(segment.stage for segment in segments)
-    known = KnownPseudonyms(minter.known)
-    minter.avoid((context.system, *(segment.text for segment in segments)))
-    looks = [
-        _StageLook(
-            plan.at(stage, audience, now, draw),
-            [segment for segment in segments if segment.stage is stage],
-            minter,
-            known,
-            context,
-            draw,
-        )
-        for stage in stages
-    ]
+    aside = minter.knows_many or is_long(segment.text for segment in segments)
+
+    def begin() -> list[_StageLook]:
+        known = KnownPseudonyms(minter.known)
+        minter.avoid((context.system, *(segment.text for segment in segments)))
+        looks = [
+            _StageLook(
+                plan.at(stage, audience, now, draw),
+                [segment for segment in segments if segment.stage is stage],
+                minter,
+                known,
+                context,
+                draw,
+            )
+            for stage in dict.fromkeys(segment.stage for segment in segments)
+        ]
+        for look in looks:
+            look.look_at_once(history)
+        return looks
+
+    looks = await done(begin, aside=aside)
     for look in looks:
-        await look.look_here(history)
+        await look.look_slowly()
+    await done(partial(_conclude_here, looks, history), aside=aside)
     if asks_anyway or not any(look.stop for look in looks):
         for look in looks:
-            await look.ask(outside)
-    return _inspection(looks)
+            await look.ask(outside, aside=aside)
+    return await done(partial(_inspection, looks), aside=aside)
+
+
+def _conclude_here(looks: Iterable["_StageLook"], history: History | None) -> None:
+    for look in looks:
+        look.conclude_here(history)
 
 
 def _inspection(looks: Sequence["_StageLook"]) -> Inspection:
@@ -193,16 +217,49 @@ class _StageLook:
         self._context = replace(context, stage=plan.stage)
         self._known = known
         self._seen: dict[str, Seen] = {}
+        self._said: dict[bytes, Seen] = {}
+        """What detectors said, by what tells texts apart: each of them is looked at once."""
+        self._keys: dict[str, bytes] = {}
+        self._new: dict[bytes, Segment] = {}
 
-    async def look_here(self, history: History | None) -> None:
-        """Run the detectors here."""
+    def look_at_once(self, history: History | None) -> None:
+        """Run the detectors that answer at once, over texts that are not known yet."""
         digest = b"" if history is None else self._context.digest()
         for segment in self._segments:
-            seen = await self._look(segment, history, digest)
-            if len(segment.text) > LONG:
-                seen = await asyncio.to_thread(self._beside_pseudonyms, seen, segment)
-            else:
-                seen = self._beside_pseudonyms(seen, segment)
+            key = segment.path.encode("utf-8", "surrogatepass")
+            known = None
+            if history is not None:
+                key = history.key(self._minter.scope.tenant, self._plan, segment, digest)
+                known = history.get(key)
+            self._keys[segment.path] = key
+            if key in self._said:
+                continue
+            if known is None:
+                self._new[key] = segment
+                known = inspect_here(
+                    self._plan,
+                    segment.text,
+                    is_json=is_json_text(segment),
+                    context=self._context,
+                )
+            self._said[key] = known
+
+    async def look_slowly(self) -> None:
+        """Run the detectors here that take long, over the same texts, one after the other."""
+        if not self._plan.slow:
+            return
+        for key, segment in self._new.items():
+            passage = Passage(segment.text, is_json=is_json_text(segment), context=self._context)
+            seen = await ask_all(self._plan.slow, {"": passage})
+            self._said[key] += seen.get("", Seen())
+
+    def conclude_here(self, history: History | None) -> None:
+        """See what policy makes of what the detectors here said."""
+        if history is not None:
+            for key in self._new:
+                history.put(key, self._said[key])
+        for segment in self._segments:
+            seen = self._beside_pseudonyms(self._said[self._keys[segment.path]], segment)
             self._seen[segment.path] = at_path(seen, segment.path)
         self._rule()
 
@@ -222,40 +279,23 @@ class _StageLook:
             return seen
         return replace(seen, findings=(*findings, *(unknown_token(*span) for span in unknown)))
 
-    async def _look(self, segment: Segment, history: History | None, digest: bytes) -> Seen:
-        key = None
-        if history is not None:
-            key = history.key(self._minter.scope.tenant, self._plan, segment, digest)
-            if (known := history.get(key)) is not None:
-                return known
-        is_json = is_json_text(segment)
-        plan, text, context = self._plan, segment.text, self._context
-        if len(text) > LONG:
-            seen = await asyncio.to_thread(
-                inspect_here, plan, text, is_json=is_json, context=context
-            )
-        else:
-            seen = inspect_here(plan, text, is_json=is_json, context=context)
-        if plan.slow:
-            passage = Passage(text, is_json=is_json, context=context)
-            seen += (await ask_all(plan.slow, {"": passage})).get("", Seen())
-        if history is not None and key is not None:
-            history.put(key, seen)
-        return seen
-
-    async def ask(self, outside: Outside | None) -> None:
+    async def ask(self, outside: Outside | None, *, aside: bool) -> None:
         """Run the detectors outside, over what would be passed on."""
         if not self._plan.remote:
             return
         self.ran = self._plan.ran
-        texts = self.passed_on()
+        texts = await done(self.passed_on, aside=aside)
         # Nothing of the context but the stage: the prompt in it is composed of raw variables.
         context = Context(stage=self._plan.stage)
         passages = {path: Passage(text.text, context=context) for path, text in texts.items()}
         said = await ask_all(self._plan.remote, passages, outside)
-        for path, seen in said.items():
-            self._seen[path] += in_original(seen, texts[path])
-        self._rule()
+
+        def conclude() -> None:
+            for path, seen in said.items():
+                self._seen[path] += in_original(seen, texts[path])
+            self._rule()
+
+        await done(conclude, aside=aside)
 
     def _rule(self) -> None:
         """See what policy makes of what was said so far."""

@@ -1,7 +1,7 @@
 """Read a text as a model would: without what is invisible, with look-alike letters made Latin."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 
@@ -166,6 +166,7 @@ class _Fold(dict[int, str]):
 
 
 _FOLD = _Fold()
+_PIECE = 4_096
 
 
 def fold(text: str) -> str:
@@ -175,17 +176,31 @@ def fold(text: str) -> str:
     lets a stream be read as it comes. ASCII stays as it is. A term to be looked for in folded text
     must be folded too.
     """
-    return text if text.isascii() else text.translate(_FOLD)
+    return text if text.isascii() else translated(text, _FOLD)
+
+
+def translated(text: str, table: Mapping[int, str | int | None]) -> str:
+    """``text.translate(table)``, in parts: a call keeps all other threads until it is done."""
+    return "".join([piece.translate(table) for piece in _pieces(text)])
 
 
 def folded_reading(text: str) -> Reading | None:
     """The folded text with its offsets; none where it does not differ."""
     if text.isascii():
         return None
-    folded = text.translate(_FOLD)
+    folded = translated(text, _FOLD)
     if folded == text:
         return None
-    if len(folded) == len(text) and _FOLD.uneven.isdisjoint(text) and max(text) < _FIRST_UNCACHED:
+    if len(folded) == len(text) and all(map(_is_even, _pieces(text))):
         return Reading(folded, None, None)
     origins = [at for at, char in enumerate(text) for _ in _FOLD[ord(char)]]
     return Reading(folded, origins, [at + 1 for at in origins])
+
+
+def _pieces(text: str) -> list[str]:
+    return [text[at : at + _PIECE] for at in range(0, len(text), _PIECE)]
+
+
+def _is_even(piece: str) -> bool:
+    """Whether each code point becomes one."""
+    return _FOLD.uneven.isdisjoint(piece) and max(piece) < _FIRST_UNCACHED

@@ -24,15 +24,23 @@ WINDOW = 512
 """Code points that are judged together. Longer texts are read in windows that half overlap, so
 that an instruction does not drown in the document around it."""
 STEP = WINDOW // 2
+WIDE = 2048
+"""Long texts are read in windows of this size too: an attack may lie in no sentence of a text, but
+in all of them together."""
 
 MOST_CHANCES = 8.0
 """A text of more steps has no more chances to score high, so that no preamble hides an attack."""
+
+HIGHEST = 12
+"""Sums of a text that are compared: one attack is seldom alone in a text that is one."""
+MOST_DOUBT = 4.2
+"""That is taken off the sums of a text, for the same reason."""
 
 _LONGEST_SENTENCE = 400
 _SHORTEST_SENTENCE = 24
 _PAUSE = 500
 """Sentences that are cut in one go: about two milliseconds."""
-STRIDE = CHUNK - 2 * _LONGEST_SENTENCE
+STRIDE = CHUNK - WIDE
 """From chunk to chunk. Every window lies in the chunk in which it begins."""
 
 # Every alternative either fails at once or never looks again at what it has read, so that the time
@@ -42,10 +50,10 @@ _ENDS = re.compile(r"[.!?…][\"'”’)\]*_]*\s+|[。！？；]|\n+|[{}<>|]+|\"
 Sums = NDArray[np.float64]
 
 
-def windows(text: str) -> Bounds:
+def windows(text: str, size: int = WINDOW) -> Bounds:
     """Half-overlapping windows."""
-    starts = np.arange(0, max(len(text) - STEP, 1), STEP)
-    return np.stack([starts, np.minimum(starts + WINDOW, len(text))], axis=1)
+    starts = np.arange(0, max(len(text) - size // 2, 1), size // 2)
+    return np.stack([starts, np.minimum(starts + size, len(text))], axis=1)
 
 
 def sentences(text: str) -> Bounds:
@@ -73,11 +81,24 @@ def _cuts(text: str) -> Iterator[int]:
 
 def both(text: str) -> Bounds:
     """Windows, and where there is more than one sentence the sentences as well."""
-    cut = sentences(text)
-    return windows(text) if len(cut) == 1 else np.concatenate([windows(text), cut])
+    return _with_sentences(text, windows(text))
 
 
-CUTS: dict[str, Callable[[str], Bounds]] = {"both": both, "sentences": sentences}
+def wide(text: str) -> Bounds:
+    """The same, and of long texts windows of a few thousand code points."""
+    narrow = windows(text)
+    is_long = len(text) > WIDE // 2
+    return _with_sentences(
+        text, np.concatenate([narrow, windows(text, WIDE)]) if is_long else narrow
+    )
+
+
+def _with_sentences(text: str, cut: Bounds) -> Bounds:
+    parts = sentences(text)
+    return cut if len(parts) == 1 else np.concatenate([cut, parts])
+
+
+CUTS: dict[str, Callable[[str], Bounds]] = {"both": both, "wide": wide, "sentences": sentences}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +164,41 @@ _MANY = 3
 _LETTERS = str.maketrans("013457@$", "oieastas")
 
 
+# Frames, rules and room, as around what is drawn as a box.
+_DRAWN = re.compile(r"([^\w\s])\1{3,}|[^\S\n]{4,}")
+_MOSTLY = 5
+"""A text of which every fifth code point is drawing has a reading without it."""
+
+
+def _undrawn(text: str) -> Layer | None:
+    """The text with one sign for each run of it, where much is drawn.
+
+    Else few words would be left in a window.
+    """
+    points = np.frombuffer(text.encode("utf-32-le"), np.uint32)
+    repeated = np.count_nonzero(points[1:] == points[:-1])
+    if len(text) <= WINDOW or repeated * _MOSTLY < len(text):
+        return None  # as most texts: looking for runs takes longer
+    runs = [found.span() for found in _DRAWN.finditer(text)]
+    if sum(end - start - 1 for start, end in runs) * _MOSTLY < len(text):
+        return None
+    kept = np.ones(len(text), np.bool_)
+    for start, end in runs:
+        kept[start + 1 : end] = False
+    places = np.flatnonzero(kept)
+    read = "".join(text[place] for place in places.tolist())
+    return Layer("undrawn", read, places.tolist(), (places + 1).tolist())
+
+
 def readings(passage: Passage) -> tuple[Reading, ...]:
-    """Of every layer, and of the text backwards or without digits where it looks so disguised."""
+    """Of every layer, and of the text without what is drawn, without digits or backwards.
+
+    The latter only where it looks so disguised.
+    """
     found = [Reading(layer) for layer in passage.layers if layer.text]
     text = without_surrogates(passage.original)
+    if (undrawn := _undrawn(text)) is not None:
+        found.append(Reading(undrawn))
     if len(_DIGITS_IN_WORDS.findall(text)) >= _MANY:
         found.append(Reading(Layer("digits", text.translate(_LETTERS))))
     if _REVERSED.search(text):
@@ -181,26 +233,43 @@ def chances(length: int) -> float:
     return math.log(min(max(1.0, length / STEP), MOST_CHANCES))
 
 
+def doubt(sums: Sums, length: int, chance: float, steady: float) -> float:
+    """What is taken off a text's sums: more, the likelier its highest one is high by chance.
+
+    That is likely in a long text, and where other windows are far from as high.
+
+    Args:
+        sums: Of all its windows.
+        length: Of the text.
+        chance: What each of its ``chances`` takes off.
+        steady: What each point takes off that the highest sums are below the highest.
+    """
+    highest = np.partition(sums, -HIGHEST)[-HIGHEST:] if len(sums) > HIGHEST else sums
+    below = float((highest.max() - highest).sum()) / HIGHEST
+    return min(chance * chances(length) + steady * below, MOST_DOUBT)
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """A model, what it reads at a time, and what its sums mean."""
 
     model: Model
     cut: str
-    """``both`` or ``sentences``."""
+    """One of ``CUTS``."""
     chance: float
-    """What is taken off the sums of a text for its ``chances``."""
+    steady: float
+    """For both see ``doubt``."""
     calibration: Calibration
 
     def judged(self, reading: Reading) -> tuple[Bounds, Sums]:
         """What is judged together, and the sum of each, less for a text that has many."""
         bounds, sums = reading.sums(self.model, self.cut)
-        return bounds, sums - self.chance * chances(len(reading.layer.text))
+        return bounds, sums - doubt(sums, len(reading.layer.text), self.chance, self.steady)
 
     def passages(self, reading: Reading, floor: float) -> Iterator[tuple[int, int, float]]:
         """Start, end and highest score of what scores at least ``floor``.
 
-        Where windows overlap, one passage holds those that score at least half as high as the best;
+        Where windows overlap, one passage holds those that score two thirds as high as the best;
         a window in which another of them lies does not count, so that a passage is no wider than
         the sentences that read so.
         """
@@ -213,7 +282,7 @@ class Head:
         ends = np.maximum.accumulate(bounds[high, 1])
         for group in np.split(high, np.flatnonzero(bounds[high[1:], 0] >= ends[:-1]) + 1):
             best = scores[group].max()
-            kept = _narrowest(bounds[group[scores[group] >= best / 2]])
+            kept = _narrowest(bounds[group[scores[group] >= best * 2 / 3]])
             yield int(kept[:, 0].min()), int(kept[:, 1].max()), float(best)
 
     def dump(self) -> bytes:
@@ -221,6 +290,7 @@ class Head:
         told = {
             "cut": self.cut,
             "chance": self.chance,
+            "steady": self.steady,
             "scale": self.model.scale,
             "bias": self.model.bias,
             **asdict(self.calibration),
@@ -249,10 +319,9 @@ def head(content: bytes) -> Head:
     line, _, weights = content.partition(b"\n")
     told = json.loads(line)
     table = np.frombuffer(zlib.decompress(weights), np.int8)
-    if len(table) != 1 << BITS:
-        raise ValueError(f"a model has {1 << BITS} weights, this file has {len(table)}")
     model = Model(table, told["scale"], told["bias"])
-    return Head(model, told["cut"], told["chance"], Calibration(told["slope"], told["middle"]))
+    calibration = Calibration(told["slope"], told["middle"])
+    return Head(model, told["cut"], told["chance"], told["steady"], calibration)
 
 
 CLASS_BITS = 14

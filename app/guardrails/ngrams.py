@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from app.guardrails.fold import fold
 
-BITS = 18
-"""Of a feature's index: a model has 2**BITS weights, of one byte each."""
+BITS = 20
+"""Of a feature's index: a model has up to 2**BITS weights, of one byte each."""
 
 CHUNK = 16_384
 """Code points whose features are made at once, which bounds the memory and the time in which no
@@ -208,11 +208,27 @@ class Features:
 
 
 class Model:
-    """Weights of one byte, and what a sum of them is multiplied with and added to."""
+    """Weights of one byte, and what a sum of them is multiplied with and added to.
 
-    __slots__ = ("bias", "scale", "weights")
+    A model with fewer weights uses the first bits of an index.
+    """
+
+    __slots__ = ("_unused", "bias", "scale", "weights")
 
     def __init__(self, weights: NDArray[np.int8], scale: float, bias: float) -> None:
+        """Hold a model.
+
+        Args:
+            weights: As many as a power of two.
+            scale: What a sum of them is multiplied with.
+            bias: What is added then.
+
+        Raises:
+            ValueError: If there are more weights than indexes, or not a power of two.
+        """
+        if len(weights).bit_count() != 1 or len(weights) > 1 << BITS:
+            raise ValueError(f"a model has 2**n weights, n at most {BITS}, not {len(weights)}")
+        self._unused = BITS - len(weights).bit_length() + 1
         self.weights = weights
         self.scale = scale
         self.bias = bias
@@ -224,7 +240,8 @@ class Model:
         more.
         """
         sums = np.zeros(len(features.indexes) + 1, np.int32)
-        np.cumsum(self.weights[features.indexes], out=sums[1:])
+        indexes = features.indexes >> self._unused if self._unused else features.indexes
+        np.cumsum(self.weights[indexes], out=sums[1:])
         counts = np.maximum(edges[..., 1] - edges[..., 0], 1)
         total = ((sums[edges[..., 1]] - sums[edges[..., 0]]) / np.sqrt(counts)).sum(axis=0)
         return np.asarray(total * self.scale + self.bias, np.float64)

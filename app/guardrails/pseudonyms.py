@@ -23,6 +23,7 @@ _DIGITS = 9
 _TAIL = _DIGITS + 2
 """The underscore, the digits and the check character."""
 _LONGEST_NAME = 40
+_MANY = 50
 _ATTEMPTS = 64
 """How many surrogates are tried that something in the scope could be taken for."""
 
@@ -64,6 +65,11 @@ class Minter:
     def known(self) -> Mapping[str, Original]:
         """Every pseudonym that may be restored, with what it stands for."""
         return self._known
+
+    @property
+    def knows_many(self) -> bool:
+        """Whether getting ready to find them all has no place on the event loop."""
+        return len(self._known) > _MANY
 
     @property
     def minted(self) -> Mapping[str, Original]:

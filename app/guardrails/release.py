@@ -13,9 +13,10 @@ each block is held until then.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import assert_never
 
-from app.domain.decision import Decision, DetectorRef, Outcome, StageTrace, Trace
+from app.domain.decision import Decision, Outcome, StageTrace, Trace
 from app.domain.errors import DetectorError
 from app.domain.events import (
     Annotation,
@@ -31,20 +32,19 @@ from app.domain.events import (
 from app.domain.policy import Stage
 from app.domain.protocols import Outside
 from app.guardrails.answer import Choice, Delta, Text
-from app.guardrails.channel import Channel
+from app.guardrails.aside import Pace, done, is_long
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.decide import Stop, decision, outcome_of, rulings
-from app.guardrails.ending import ask, close_all, end_all, first_halt
-from app.guardrails.known import PSEUDONYM, KnownPseudonyms
+from app.guardrails.ending import ask, first_halt, who_looked
+from app.guardrails.known import KnownPseudonyms
 from app.guardrails.matches import in_order
 from app.guardrails.opener import Opener
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import Minter
-from app.guardrails.stage_plan import StagePlan
 
 
 class OutputGuard:
-    """Guards one answer. Feed it every event; at each choice's end await ``finish``."""
+    """Guards one answer. Let it take every event; at each choice's end await ``finish``."""
 
     def __init__(  # noqa: PLR0913  # what guarding an answer depends on, and nothing else
         self,
@@ -80,12 +80,20 @@ class OutputGuard:
         self._steers = tuple(steers)
         self._outside = outside
         self._draw = draw
+        self._pace = Pace()
         self.choices: dict[int, Choice] = {}
         self._asked: set[str] = set()
         output = self._plans[Stage.OUTPUT]
         self._holds_reasoning = bool(
             output.span_shapes or output.sentence_runs or output.holds_all or self._known
         )
+
+    async def take(self, event: StreamEvent) -> list[StreamEvent]:
+        """As ``feed``, beside the event loop where that would keep others from it."""
+        if isinstance(event, Usage | Finish | ImageDelta) or self.stop is not None:
+            return self.feed(event)
+        choice = self.choices.get(event.choice) or Choice(event.choice)
+        return await self._pace.done(partial(self.feed, event), choice.effort(event))
 
     def feed(self, event: StreamEvent) -> list[StreamEvent]:
         """Take an event; give those that may leave now.
@@ -138,25 +146,19 @@ class OutputGuard:
         choice = self._choice(event.choice)
         if self.stop is not None or choice.has_finished:
             return []
-        events = self._end_block(choice)
-        choice.has_finished = True
-        self._open_arguments(choice)
-        texts = list(choice.texts.values())
-        await end_all(text.channel for text in texts)
-        self._asked.update(await ask(texts, self._outside))
-        events += await self._leave(choice, texts)
-        if self.stop is None:
-            events += [*self._steered(choice), event]
-        for text in texts:
-            text.conclude()
-        return events
+        aside = is_long(text.channel.text for text in choice.texts.values())
+        events, texts = await done(partial(self._end, choice), aside=aside)
+        self._asked.update(await ask(texts, self._outside, aside=aside))
+        return events + await done(partial(self._last, choice, texts, event), aside=aside)
 
-    async def conclude(self) -> None:
-        """Complete the trace where the answer did not come to its end. Call it in any case."""
-        texts = [text for choice in self.choices.values() for text in choice.texts.values()]
-        for text in texts:
-            await end_all((text.channel, text.exit))
-            text.conclude()
+    async def conclude(self) -> tuple[Trace, tuple[Decision, ...]]:
+        """The trace, also where the answer did not come to its end, and what policy makes of it.
+
+        Call it in any case.
+        """
+        choices = self.choices.values()
+        aside = is_long(text.channel.text for choice in choices for text in choice.texts.values())
+        return await done(self._conclude, aside=aside)
 
     @property
     def trace(self) -> Trace:
@@ -183,6 +185,31 @@ class OutputGuard:
             for choice in self.choices.values()
             for text in choice.texts.values()
         )
+
+    def _end(self, choice: Choice) -> tuple[list[StreamEvent], list[Text]]:
+        """Let detectors that answer at once look at the texts of a choice as a whole."""
+        events = self._end_block(choice)
+        choice.has_finished = True
+        self._open_arguments(choice)
+        texts = list(choice.texts.values())
+        for text in texts:
+            text.channel.end()
+        return events, texts
+
+    def _last(self, choice: Choice, texts: Sequence[Text], event: Finish) -> list[StreamEvent]:
+        """What is left of a choice once all have looked."""
+        events = self._leave(choice, texts)
+        if self.stop is None:
+            events += [*self._steered(choice), event]
+        for text in texts:
+            text.conclude()
+        return events
+
+    def _conclude(self) -> tuple[Trace, tuple[Decision, ...]]:
+        for choice in self.choices.values():
+            for text in choice.texts.values():
+                text.conclude()
+        return self.trace, self.decisions
 
     def _has_stopped(self) -> bool:
         return self.stop is not None
@@ -213,10 +240,24 @@ class OutputGuard:
             if text.exit is not None:
                 text.exit.end()
             shown += text.rest()
-        self.stop = _stop(text)
+        self.stop = text.stop
         return text.events(shown)
 
+    def _redacted(self, choice: Choice, event: ReasoningDelta) -> list[StreamEvent]:
+        """A block that shows nothing: it leaves as it is, after the block before it has ended."""
+        events = self._end_block(choice)
+        if self.stop is not None:
+            return events
+        if not self._plans[Stage.OUTPUT].holds_all:
+            return [*events, event]
+        block = self._open(choice, f"reasoning[{choice.blocks}]", event, is_held=True)
+        block.signed = event.signed
+        choice.blocks += 1
+        return events
+
     def _reasoning(self, choice: Choice, event: ReasoningDelta) -> list[StreamEvent]:
+        if event.is_redacted:
+            return self._redacted(choice, event)
         if choice.block is None:
             if event.signed is not None and not event.text:
                 return [event] if choice.is_block_intact else []
@@ -285,19 +326,21 @@ class OutputGuard:
             held.channel.feed(text)
         return []
 
-    async def _leave(self, choice: Choice, texts: Sequence[Text]) -> list[StreamEvent]:
+    def _leave(self, choice: Choice, texts: Sequence[Text]) -> list[StreamEvent]:
         """What is left of a choice that has ended; where one text stops, only that one's."""
         halted = first_halt(texts)
         if halted is not None:
             texts = [halted[1]]
-        await close_all(texts)
-        await end_all(text.exit for text in texts)
+        for text in texts:
+            text.close()
+            if text.exit is not None:
+                text.exit.end()
         halted = first_halt(texts, at_exit=True) or halted
         if halted is not None:
             texts = [halted[1]]
         events = [event for text in texts for event in self._out(choice, text)]
         if self.stop is None:
-            events += [self._annotated(choice, at) for at in range(len(choice.annotations))]
+            events += choice.annotated()
         return events
 
     def _out(self, choice: Choice, text: Text) -> list[StreamEvent]:
@@ -307,34 +350,24 @@ class OutputGuard:
             text.exit.end()
         shown = text.rest()
         if text.halt is not None:
-            self.stop = _stop(text)
+            self.stop = text.stop
         if isinstance(text.like, ReasoningDelta):
-            return self._reasoning_out(choice, text, shown)
+            return self._reasoning_out(choice, text, text.like, shown)
         events = text.events(shown)
         if isinstance(text.like, ToolCallDelta) and text.signed is not None and text.halt is None:
             events.append(replace(text.like, signed=text.signed))
         return events
 
-    def _reasoning_out(self, choice: Choice, block: Text, shown: str) -> list[StreamEvent]:
+    def _reasoning_out(
+        self, choice: Choice, block: Text, like: ReasoningDelta, shown: str
+    ) -> list[StreamEvent]:
         choice.is_block_intact = shown == block.channel.text
         if block.signed is None:
             return block.events(shown)
         if not choice.is_block_intact:
             block.is_withheld = True
             return []
-        return [ReasoningDelta(shown, choice.number, block.signed)]
-
-    def _annotated(self, choice: Choice, number: int) -> Annotation:
-        annotation = choice.annotations[number]
-        texts = choice.texts
-        answer = texts.get("text")
-        return replace(
-            annotation,
-            url="".join(texts[f"annotations[{number}].url"].passed),
-            title="".join(texts[f"annotations[{number}].title"].passed),
-            start=annotation.start if answer is None else answer.place(annotation.start),
-            end=annotation.end if answer is None else answer.place(annotation.end),
-        )
+        return [replace(like, text=shown, signed=block.signed)]
 
     def _steered(self, choice: Choice) -> list[StreamEvent]:
         """What rules add at the end of the answer's text, each once."""
@@ -359,20 +392,8 @@ class OutputGuard:
             seen = [text.seen for text in texts]
             yield StageTrace(
                 stage=stage,
-                ran=self._ran(plan, [text.channel for text in texts]),
+                ran=who_looked(plan, [text.channel for text in texts], self._asked),
                 findings=tuple(finding for each in seen for finding in in_order(each.findings)),
                 unchecked=tuple(run for each in seen for run in each.unchecked),
                 draw=self._draw,
             )
-
-    def _ran(self, plan: StagePlan, channels: Sequence[Channel]) -> tuple[DetectorRef, ...]:
-        """Who looked at all that came."""
-        if not all(channel.has_ended for channel in channels):
-            return tuple(run.ref for run in plan.span_runs + plan.sentence_runs)
-        if all(channel.path in self._asked for channel in channels):
-            return (*plan.ran, PSEUDONYM)
-        return (*plan.ran_at_once, PSEUDONYM)
-
-
-def _stop(text: Text) -> Stop | None:
-    return None if text.halt is None else text.halt.stop

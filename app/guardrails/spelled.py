@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import re2
 
-from app.guardrails.fold import Reading
+from app.guardrails.fold import Reading, translated
 
 _BETWEEN = r"[ ,;:.\-/|\n]{1,3}"
 _NUMBERS = re2.compile(
@@ -76,7 +76,7 @@ def spelled_readings(text: str) -> Iterator[tuple[str, Reading]]:
 
     The text is one that can be written as UTF-8.
     """
-    dashed = text if text.isascii() else text.translate(_DASHES)
+    dashed = text if text.isascii() else translated(text, _DASHES)
     if _SCREEN.search(dashed) is None:
         return
     for name, runs, spelled in _SPELLINGS:
@@ -95,7 +95,7 @@ def spelled_readings(text: str) -> Iterator[tuple[str, Reading]]:
 
 def rot47(text: str) -> str:
     """The text with each printable ASCII character moved by half their number."""
-    return text.translate(_ROT47_TABLE)
+    return translated(text, _ROT47_TABLE)
 
 
 _ROT47_TABLE = {point: 33 + (point - 33 + 47) % 94 for point in range(33, 127)}

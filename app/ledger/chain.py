@@ -237,7 +237,7 @@ class Chain:
             if isinstance(entry, Opening):
                 lookup = self._keyring.owner_lookup(entry.tenant, entry.subject)
                 opened[entry.request_id] = lookup
-            elif isinstance(entry, Closing) and entry.content:
+            elif isinstance(entry, Closing) and (entry.content or entry.turns):
                 exchange = self._exchange(entry.request_id, batch)
                 lookup = exchange.owner if exchange else opened.get(entry.request_id)
             lookups.append(lookup)
@@ -274,8 +274,8 @@ class Chain:
 def _kept(
     kind: Kind, entry: Opening | Closing, exchange: Exchange, owner: Owner | None
 ) -> list[tuple[object, ...]]:
-    if not exchange.keeps_content or not entry.content or owner is None:
+    if not exchange.keeps_content or not (entry.content or entry.turns) or owner is None:
         return []
-    sealed = owner.seal_content(entry.content, entry.request_id)
+    sealed = owner.seal_content(entry.content, entry.request_id, entry.turns)
     until = entry.at + timedelta(days=exchange.content_days)
     return [(entry.request_id, kind.value, owner.lookup, sealed, to_micros(until))]

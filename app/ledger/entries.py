@@ -107,6 +107,7 @@ def opening_body(opening: Opening, link: Link, owner: Owner, findings: Findings 
             "backend": opening.backend,
             "model": opening.model,
             "is_stream": opening.is_stream,
+            "continues": opening.continues,
             "decisions": opening.decisions,
             "outcome": opening.outcome,
             "content": _digests(owner, opening.content),

@@ -5,6 +5,7 @@ import binascii
 import hmac
 import os
 import stat
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from app.domain.conversation import Message
 from app.domain.errors import LedgerError
+from app.domain.turns import read_turns, turns_json
 from app.ledger.verify import IsSigned
 
 _KEY_BYTES = 32
@@ -81,14 +84,26 @@ class Owner:
             self.key, b"content\0" + text.encode("utf-8", "surrogatepass"), "sha256"
         ).hex()
 
-    def seal_content(self, content: tuple[tuple[str, str], ...], request_id: str) -> bytes:
-        """Encrypt what is kept of an exchange's text."""
-        return seal(_derive(self.key, "kept"), orjson.dumps(content), request_id.encode())
+    def seal_content(
+        self, content: tuple[tuple[str, str], ...], request_id: str, turns: Sequence[Message] = ()
+    ) -> bytes:
+        """Encrypt what is kept of an exchange's text, and of whose turn it was."""
+        kept = {"texts": content, "turns": turns_json(turns)} if turns else content
+        return seal(_derive(self.key, "kept"), orjson.dumps(kept), request_id.encode())
 
     def unseal_content(self, sealed: bytes, request_id: str) -> tuple[tuple[str, str], ...]:
-        """What ``seal_content`` was given."""
-        plain = unseal(_derive(self.key, "kept"), sealed, request_id.encode())
-        return tuple((path, text) for path, text in orjson.loads(plain))
+        """The texts that ``seal_content`` was given."""
+        return self.unseal_turns(sealed, request_id)[0]
+
+    def unseal_turns(
+        self, sealed: bytes, request_id: str
+    ) -> tuple[tuple[tuple[str, str], ...], tuple[Message, ...]]:
+        """The texts and turns that ``seal_content`` was given."""
+        kept = orjson.loads(unseal(_derive(self.key, "kept"), sealed, request_id.encode()))
+        if isinstance(kept, list):
+            kept = {"texts": kept, "turns": []}
+        texts = tuple((path, text) for path, text in kept["texts"])
+        return texts, read_turns(kept["turns"])
 
 
 class Keyring:

@@ -21,6 +21,7 @@ from app.ledger.erase import (
 from app.ledger.records import (
     START,
     KeptText,
+    KeptTurns,
     Record,
     RecordFilter,
     RecordPage,
@@ -31,6 +32,7 @@ from app.ledger.records import (
     read_lines,
     read_page,
     read_record,
+    read_turns,
 )
 from app.ledger.store import Store
 from app.ledger.verify import Broken, Intact, IsSigned, verify
@@ -105,6 +107,15 @@ class Ledger:
     async def content(self, request_id: str) -> tuple[KeptText, ...]:
         """The text that was kept of an exchange; nothing where none was, or it has gone."""
         return await self.store.read(lambda db: read_content(db, self.store.keyring, request_id))
+
+    async def turns(self, request_id: str) -> KeptTurns | None:
+        """The turns that were kept of an exchange; none where they were not, or have gone."""
+        now, keyring = self.store.clock.now(), self.store.keyring
+        return await self.store.read(lambda db: read_turns(db, keyring, request_id, now))
+
+    def are_of(self, turns: KeptTurns, tenant: str, subject: str | None) -> bool:
+        """Whether turns are of this subject, or of none where that is ``None``."""
+        return turns.owner == self.store.keyring.owner_lookup(tenant, subject)
 
     async def file_appeal(
         self, request_id: str, texts: Sequence[tuple[str, str]], *, days: int

@@ -39,15 +39,20 @@ class Vault:
         wanted = sa.select(PSEUDONYMS.c.token, PSEUDONYMS.c.sealed).where(
             PSEUDONYMS.c.scope == place, PSEUDONYMS.c.expires_at > now
         )
-        rows = await self._store.read(lambda db: db.execute(wanted).all())
-        if not rows and self._generation == generation:
+        key = self._store.keyring.scope_key(place)
+
+        def read(db: sa.Connection) -> dict[str, Original]:
+            return {
+                row.token: _read(unseal(key, row.sealed, row.token.encode()).decode())
+                for row in db.execute(wanted)
+            }
+
+        found = await self._store.read(read)
+        if not found and self._generation == generation:
             if len(self._empty) >= _MOST_REMEMBERED:
                 self._empty.clear()
             self._empty.add(place)
-        key = self._store.keyring.scope_key(place)
-        return {
-            row.token: _read(unseal(key, row.sealed, row.token.encode()).decode()) for row in rows
-        }
+        return found
 
     async def save(self, scope: PseudonymScope, minted: Mapping[str, Original]) -> None:
         """Keep these of a session until they expire. Durable when it returns."""
@@ -57,18 +62,19 @@ class Vault:
         place, session = self._place(scope), _session(scope)
         key = store.keyring.scope_key(place)
         until = to_micros(store.clock.now() + timedelta(days=self._days))
-        rows = [
-            {
-                "scope": place,
-                "token": token,
-                "session": store.keyring.lookup(scope.tenant, "session", session),
-                "sealed": seal(key, _written(original).encode(), token.encode()),
-                "expires_at": until,
-            }
-            for token, original in minted.items()
-        ]
+        lookup = store.keyring.lookup(scope.tenant, "session", session)
 
         def run(transaction: Transaction) -> None:
+            rows = [
+                {
+                    "scope": place,
+                    "token": token,
+                    "session": lookup,
+                    "sealed": seal(key, _written(original).encode(), token.encode()),
+                    "expires_at": until,
+                }
+                for token, original in minted.items()
+            ]
             transaction.connection.execute(
                 sa.delete(PSEUDONYMS).where(
                     PSEUDONYMS.c.scope == place, PSEUDONYMS.c.token.in_(minted)

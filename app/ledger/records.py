@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from app.domain.conversation import Json
+from app.domain.conversation import Json, Message
 from app.domain.decision import Outcome
 from app.domain.errors import LedgerError, RequestError
 from app.domain.record import Status
@@ -95,6 +95,18 @@ class KeptText:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class KeptTurns:
+    """The turns of an exchange that others may go on from, as the model saw and gave them."""
+
+    owner: bytes
+    """Where the key of whose data it is is found."""
+    asked: tuple[Message, ...]
+    answered: tuple[Message, ...]
+    texts: Mapping[str, str]
+    """What stands in the turns, by its path."""
+
+
 _Row = sa.Row[*tuple[Any, ...]]
 _O, _C = ENTRIES.alias("o"), ENTRIES.alias("c")
 _OUTCOME = sa.func.coalesce(_C.c.outcome, _O.c.outcome)
@@ -169,6 +181,32 @@ def read_content(
             row.sealed, request_id
         )
     )
+
+
+def read_turns(
+    connection: sa.Connection, keyring: Keyring, request_id: str, now: datetime
+) -> KeptTurns | None:
+    """The turns that were kept of an exchange; none where one of them was not, or has gone.
+
+    Raises:
+        LedgerError: They were changed.
+    """
+    contents, keys = CONTENTS.c, SUBJECT_KEYS.c
+    rows = connection.execute(
+        sa.select(contents.kind, contents.owner, contents.sealed, keys.wrapped)
+        .join_from(CONTENTS, SUBJECT_KEYS, contents.owner == keys.lookup)
+        .where(contents.request_id == request_id, contents.expires_at > to_micros(now))
+    ).all()
+    owner, texts, turns = b"", dict[str, str](), dict[Kind, tuple[Message, ...]]()
+    for row in rows:
+        owner = row.owner
+        unwrapped = keyring.unwrap(owner, row.wrapped)
+        kept, turns[Kind(row.kind)] = unwrapped.unseal_turns(row.sealed, request_id)
+        texts.update(kept)
+    asked, answered = turns.get(Kind.OPENING), turns.get(Kind.CLOSING)
+    if not asked or not answered:
+        return None
+    return KeptTurns(owner, asked, answered, texts)
 
 
 def read_heads(connection: sa.Connection, keyring: Keyring, at: datetime) -> list[bytes]:

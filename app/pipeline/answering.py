@@ -10,6 +10,7 @@ from app.domain.events import Finish, FinishReason, StreamEvent
 from app.domain.persona import Behaviour
 from app.domain.policy import Stage
 from app.domain.protocols import Outside
+from app.guardrails.aside import done
 from app.guardrails.context import Context
 from app.guardrails.release import OutputGuard
 from app.pipeline.conduct import Measuring, asked_again
@@ -80,7 +81,7 @@ class Answering:
                     self.finish = event.reason
                     released = await self._guard.finish(event)
                 else:
-                    released = self._guard.feed(event)
+                    released = await self._guard.take(event)
                 for out in released:
                     if isinstance(out, Finish):
                         self._ends.append(out)
@@ -118,19 +119,14 @@ class Answering:
             yield from self._guard.choices[end.choice].append(self._appends)
             yield end
 
-    async def conclude(self) -> None:
-        """Complete the trace. Call it in any case."""
-        await self._guard.conclude()
-
-    @property
-    def trace(self) -> Trace:
-        """What detectors said of all attempts."""
-        return (*(trace for trace, _ in self._earlier), *self._guard.trace)
-
-    @property
-    def decisions(self) -> tuple[Decision, ...]:
-        """What policy made of each part of the trace."""
-        return (*(decision for _, decision in self._earlier), *self._guard.decisions)
+    async def conclude(self) -> tuple[Trace, tuple[Decision, ...]]:
+        """Complete the trace, and say what policy made of each part of it. Call it in any case."""
+        trace, decisions = await self._guard.conclude()
+        earlier = self._earlier
+        return (
+            (*(trace for trace, _ in earlier), *trace),
+            (*(decision for _, decision in earlier), *decisions),
+        )
 
     @property
     def content(self) -> tuple[tuple[str, str], ...]:
@@ -139,9 +135,8 @@ class Answering:
 
     async def _begin_again(self) -> None:
         """Keep what was said of this attempt, and begin another."""
-        await self._guard.conclude()
         prefix = f"attempts[{self._attempts}]."
-        for trace, decision in zip(self._guard.trace, self._guard.decisions, strict=True):
+        for trace, decision in zip(*await self._guard.conclude(), strict=True):
             moved = replace(
                 trace,
                 findings=tuple(replace(f, path=prefix + f.path) for f in trace.findings),
@@ -150,4 +145,4 @@ class Answering:
             self._earlier.append((moved, replace(decision, unchecked=moved.unchecked)))
         self._attempts += 1
         self._held, self._ends, self.finish = [], [], None
-        self._guard = self._new_guard()
+        self._guard = await done(self._new_guard, aside=True)

@@ -1,10 +1,12 @@
 """Run a policy on texts without a model."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from app.domain.clock import Clock
 from app.domain.conversation import Segment
 from app.domain.protocols import Outside, PseudonymScope
+from app.guardrails.aside import done, is_long
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.evaluate import inspect_segments
 from app.guardrails.plan import PolicyPlan
@@ -40,7 +42,8 @@ async def check_segments(  # noqa: PLR0913  # what a check depends on, and nothi
         outside=outside,
     )
     flat = Findings()
-    flat.add(inspection.trace, inspection.decisions)
+    aside = is_long(segment.text for segment in segments)
+    await done(partial(flat.add, inspection.trace, inspection.decisions), aside=aside)
     return CheckResult(
         outcome=inspection.outcome,
         texts={} if inspection.stop is not None else inspection.texts,

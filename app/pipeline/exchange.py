@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
 from app.backends.routing import Asker, Way, targets_for
 from app.domain.catalog import Route, Target
@@ -11,12 +12,14 @@ from app.domain.clock import Clock, NewId
 from app.domain.conduct import Measured
 from app.domain.conversation import (
     Conversation,
+    Sampling,
     Segment,
 )
 from app.domain.decision import Decision, Outcome, Trace, severest
-from app.domain.errors import BackendError, RequestError
+from app.domain.errors import BackendError
 from app.domain.events import Finish, FinishReason, StreamEvent, Usage
 from app.domain.policy import KeepContent
+from app.domain.prompt import SystemPrompt
 from app.domain.protocols import (
     Backend,
     Caller,
@@ -27,9 +30,10 @@ from app.domain.protocols import (
     PseudonymVault,
 )
 from app.domain.record import Closing, Opening, Status, Timings
+from app.guardrails.aside import done
 from app.guardrails.context import Context
 from app.guardrails.decide import outcome_of
-from app.guardrails.evaluate import History, inspect_segments
+from app.guardrails.evaluate import History, Inspection, inspect_segments
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
 from app.guardrails.share import draw_of
@@ -41,7 +45,8 @@ from app.pipeline.loaded import Served
 from app.pipeline.ready import Ready
 from app.pipeline.replies import reply_to
 from app.pipeline.sampling import bounded
-from app.pipeline.segments import segments, with_texts
+from app.pipeline.segments import is_extensive, refuse_too_many, segments, with_texts
+from app.pipeline.turns import Answer, to_keep
 from app.telemetry.metrics import Metrics
 
 
@@ -102,6 +107,9 @@ class Exchange:
         self._outcome = Outcome.ALLOW
         self._findings = Findings()
         self._answering: Answering | None = None
+        self._turns: Answer | None = None
+        """Set where others may go on from this exchange."""
+        self._reply: str | None = None
         self._measuring = Measuring(
             ask.served.behaviours,
             ask.conversation.wishes.scenario,
@@ -144,12 +152,8 @@ class Exchange:
         """Look at what the client sent, and compose the prompt from what may be passed on."""
         ask, steps = self._ask, self._steps
         sampling = bounded(ask.conversation.sampling, ask.served.persona.sampling)
-        wishes = ask.conversation.wishes
-        # Refuses what is malformed; what is composed of raw variables is only compared with.
-        raw = ask.served.prompt.compose(wishes.scenario, wishes.variables)
-        texts = segments(ask.conversation)
-        self._bound(texts)
-        refuse_overriding(ask.conversation, ask.served.persona.behaviours)
+        aside = is_extensive(ask.conversation)
+        texts, raw = await done(self._read, aside=aside)
         minter = await self._minter()
         inspection = await inspect_segments(
             ask.served.plan,
@@ -162,9 +166,26 @@ class Exchange:
             outside=self._outside,
             draw=self._draw,
         )
-        conversation = with_texts(ask.conversation, inspection.texts)
+        return await done(partial(self._ready, inspection, minter, sampling), aside=aside)
+
+    def _read(self) -> tuple[tuple[Segment, ...], SystemPrompt]:
+        """What there is to look at, and the prompt composed of raw variables.
+
+        That refuses what is malformed; what is composed of raw variables is only compared with.
+        """
+        ask, steps = self._ask, self._steps
+        wishes = ask.conversation.wishes
+        raw = ask.served.prompt.compose(wishes.scenario, wishes.variables)
+        texts = segments(ask.conversation)
+        refuse_too_many(ask.conversation, texts, steps.max_messages, steps.max_text_chars)
+        refuse_overriding(ask.conversation, ask.served.persona.behaviours)
+        return texts, raw
+
+    def _ready(self, inspection: Inspection, minter: Minter, sampling: Sampling) -> Ready:
+        """The request as the model gets it, with the prompt of what may be passed on."""
+        conversation = with_texts(self._ask.conversation, inspection.texts)
         wishes = conversation.wishes
-        prompt = ask.served.prompt.compose(wishes.scenario, wishes.variables)
+        prompt = self._ask.served.prompt.compose(wishes.scenario, wishes.variables)
         self._note(inspection.trace, inspection.decisions, inspection.outcome)
         self._input_ms = self._elapsed_ms()
         asked = replace(with_prompt(conversation, prompt), sampling=sampling)
@@ -215,9 +236,12 @@ class Exchange:
             )
 
         await self._keep(ready.minter)
-        answering = self._answering = Answering(new_guard, self._asked, self._measuring)
+        make = partial(Answering, new_guard, self._asked, self._measuring)
+        answering = self._answering = await done(make, aside=ready.minter.knows_many)
         async with aclosing(answering.run(ready.asked, context, self._outside)) as answer:
             async for event in answer:
+                if self._turns is not None:
+                    self._turns.add(event)
                 yield event
         self._finish = answering.finish
         if answering.stop is not None:
@@ -249,17 +273,8 @@ class Exchange:
         self._finish = FinishReason.CONTENT_FILTER
         reply = reply_to(persona, outcome, self._ask.conversation.messages)
         stop = Stopped(outcome, reply, is_error=persona.on_block == "error")
+        self._reply = None if stop.is_error else reply
         return stop, Finish(FinishReason.CONTENT_FILTER)
-
-    def _bound(self, texts: Sequence[Segment]) -> None:
-        steps, chars = self._steps, sum(len(segment.text) for segment in texts)
-        for count, most, of in (
-            (len(self._ask.conversation.messages), steps.max_messages, ""),
-            (chars, steps.max_text_chars, " characters together"),
-        ):
-            if count > most:
-                what, code = f"messages: more than {most}{of}", "context_length_exceeded"
-                raise RequestError(what, param="messages", code=code)
 
     async def _minter(self) -> Minter:
         ask = self._ask
@@ -284,6 +299,9 @@ class Exchange:
     def _opening(self, ready: Ready) -> Opening:
         ask, inspection = self._ask, ready.inspection
         served, caller, policy = ask.served, ask.caller, ask.served.plan.policy
+        keeps = policy.keep.content is KeepContent.REWRITTEN and inspection.stop is None
+        if keeps and ask.conversation.keeps_turns is not False:
+            self._turns = Answer()
         return Opening(
             request_id=ask.request_id,
             at=self._steps.clock.now(),
@@ -309,7 +327,9 @@ class Exchange:
             content=tuple(inspection.texts.items()),
             content_days=policy.keep.content_days,
             findings_days=policy.keep.findings_days,
-            keeps_content=policy.keep.content is KeepContent.REWRITTEN and inspection.stop is None,
+            keeps_content=keeps,
+            continues=ask.conversation.continues,
+            turns=() if self._turns is None else to_keep(ready.asked),
         )
 
     async def _close(self, status: Status, error: str | None) -> None:
@@ -317,12 +337,10 @@ class Exchange:
         trace: Trace = ()
         decisions: tuple[Decision, ...] = ()
         if answering is not None:
-            await answering.conclude()
+            trace, decisions = await answering.conclude()
             self._finish = self._finish or answering.finish
-            trace, decisions = answering.trace, answering.decisions
             self._note(trace, decisions, outcome_of(decisions))
             self._outcome = severest(self._outcome, self._measuring.outcome)
-        timings = Timings(self._input_ms, self._first_token_ms, self._elapsed_ms())
         closing = Closing(
             request_id=self._ask.request_id,
             at=self._steps.clock.now(),
@@ -335,9 +353,10 @@ class Exchange:
             usage=self._usage,
             attempts=tuple(self._way.attempts),
             detector_usage=self._outside.usage,
-            timings=timings,
+            timings=Timings(self._input_ms, self._first_token_ms, self._elapsed_ms()),
             behaviours=self._measured,
             content=answering.content if answering is not None else (),
+            turns=() if self._turns is None else self._turns.to_keep(self._finish, self._reply),
         )
         await self._steps.ledger.close(closing)
         self._count(status)

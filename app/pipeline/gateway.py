@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
-from app.domain.conversation import Conversation, Json, Segment
+from app.domain.conversation import Conversation, Json, Part, Segment
 from app.domain.decision import Applied, Outcome, UncheckedRun
+from app.domain.events import FinishReason, Usage
 from app.domain.finding import Finding
 from app.domain.persona import Persona
 from app.domain.prompt import SystemPrompt
@@ -64,6 +66,21 @@ class Readiness:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What was kept of an answer. Texts have their pseudonyms."""
+
+    request_id: str
+    persona: str
+    at: datetime
+    """When it was asked for."""
+    finish: FinishReason
+    parts: tuple[Part, ...]
+    usage: Usage | None
+    continues: str | None
+    """The exchange that it goes on from."""
+
+
 class Gateway(Protocol):
     """What the wire formats need. ``app.pipeline.exchange.Pipeline`` is the one that there is."""
 
@@ -90,6 +107,10 @@ class Gateway(Protocol):
 
     async def count(self, conversation: Conversation, caller: Caller) -> int:
         """About how many tokens the model would read; calls none and leaves no record."""
+        ...
+
+    async def answered(self, request_id: str, caller: Caller) -> Answered | None:
+        """The answer of an exchange, where it was kept for this key."""
         ...
 
     async def check(self, request: CheckRequest, caller: Caller) -> CheckResult:

@@ -1,8 +1,9 @@
 """Every text of a conversation that policy looks at, and the way to put rewritten texts back."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TypeVar
 
 from typing_extensions import override
@@ -29,6 +30,7 @@ from app.domain.conversation import (
 )
 from app.domain.errors import RequestError
 from app.domain.policy import Stage
+from app.guardrails.aside import is_long
 
 MediaT = TypeVar("MediaT", ImagePart, FilePart)
 
@@ -155,6 +157,23 @@ class _Put(_Visitor):
         return self._texts.get(path, text)
 
 
+def is_extensive(conversation: Conversation) -> bool:
+    """Whether going through all of the conversation has no place on the event loop."""
+    wanted = conversation.response_format
+    if conversation.tools or conversation.passthrough or (wanted and wanted.schema):
+        return True
+    parts = [part for message in conversation.messages for part in message.parts]
+    if any(isinstance(part, ImagePart | FilePart) for part in parts):
+        return True
+    said = (
+        part.arguments if isinstance(part, ToolCallPart) else part.text
+        for part in parts
+        if not isinstance(part, ImagePart | FilePart)
+    )
+    values = (value for value in conversation.wishes.variables.values() if isinstance(value, str))
+    return is_long(chain(said, values))
+
+
 def segments(conversation: Conversation) -> tuple[Segment, ...]:
     """Every text of the conversation that policy looks at, in the order in which it stands.
 
@@ -173,6 +192,24 @@ def segments(conversation: Conversation) -> tuple[Segment, ...]:
     if len({segment.path for segment in found}) != len(found):
         raise ValueError("two texts of the conversation have the same path")
     return tuple(found)
+
+
+def refuse_too_many(
+    conversation: Conversation, texts: Sequence[Segment], most_messages: int, most_chars: int
+) -> None:
+    """Refuse what is more than one request may hold.
+
+    Raises:
+        RequestError: It is.
+    """
+    chars = sum(len(segment.text) for segment in texts)
+    for count, most, of in (
+        (len(conversation.messages), most_messages, ""),
+        (chars, most_chars, " characters together"),
+    ):
+        if count > most:
+            what, code = f"messages: more than {most}{of}", "context_length_exceeded"
+            raise RequestError(what, param="messages", code=code)
 
 
 def with_texts(conversation: Conversation, texts: Mapping[str, str]) -> Conversation:

@@ -1,8 +1,10 @@
 """The one ``Gateway``: finds what a request needs, then runs its steps."""
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from contextlib import aclosing
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import orjson
 
@@ -12,11 +14,13 @@ from app.access.claims import subject_of
 from app.access.keys import check_persona
 from app.domain.conversation import Conversation, Json
 from app.domain.decision import Outcome
-from app.domain.errors import RequestError
+from app.domain.errors import FieldRefusedError, RequestError
 from app.domain.persona import Persona
+from app.domain.policy import KeepContent, Policy
 from app.domain.prompt import SystemPrompt
 from app.domain.protocols import Caller, PseudonymScope
 from app.domain.record import Status
+from app.guardrails.aside import done
 from app.guardrails.context import Context
 from app.ledger.appeals import AppealState
 from app.ledger.ledger import Ledger
@@ -26,8 +30,9 @@ from app.pipeline.appeals import Feedback, file_appeal, not_found
 from app.pipeline.asked import estimate_tokens_of, with_prompt
 from app.pipeline.check import check_segments
 from app.pipeline.exchange import Ask, Exchange, Steps
-from app.pipeline.gateway import CheckRequest, CheckResult, Readiness, RenderRequest
+from app.pipeline.gateway import Answered, CheckRequest, CheckResult, Readiness, RenderRequest
 from app.pipeline.loaded import Loaded
+from app.pipeline.turns import going_on, kept_answer
 
 _FILTERS = frozenset(
     {"persona", "outcome", "status", "since", "until", "session", "subject", "cursor", "limit"}
@@ -89,6 +94,7 @@ class Pipeline:
         loaded = self._loaded()
         served = loaded.find(conversation.persona, conversation.variant)
         self._admission.require_claim(caller)
+        _check_keeping(conversation, served.plan.policy)
         ask = Ask(
             conversation=replace(conversation, subject=subject_of(caller, conversation.subject)),
             served=served,
@@ -98,6 +104,8 @@ class Pipeline:
             routes=loaded.routes,
             request_id=self._steps.new_id(),
         )
+        if conversation.continues is not None:
+            return self._going_on(ask)
         return Exchange(self._steps, ask).run()
 
     async def count(self, conversation: Conversation, caller: Caller) -> int:
@@ -108,6 +116,21 @@ class Pipeline:
         wishes = conversation.wishes
         prompt = served.prompt.compose(wishes.scenario, wishes.variables)
         return estimate_tokens_of(with_prompt(conversation, prompt))
+
+    async def _going_on(self, ask: Ask) -> AsyncGenerator[ExchangeEvent, None]:
+        """Run an exchange after the turns that it goes on from."""
+        asked = await going_on(self._ledger, ask.conversation, ask.caller)
+        async with aclosing(Exchange(self._steps, replace(ask, conversation=asked)).run()) as run:
+            async for event in run:
+                yield event
+
+    async def answered(self, request_id: str, caller: Caller) -> Answered | None:
+        """The answer of an exchange, where it was kept for this key."""
+        record = await self._ledger.record(request_id, tenant=caller.tenant)
+        if record is None or record.opening["key_id"] != caller.key_id:
+            return None
+        check_persona(caller, record.persona)
+        return await kept_answer(self._ledger, record)
 
     async def check(self, request: CheckRequest, caller: Caller) -> CheckResult:
         """Run a policy on text without a model."""
@@ -140,15 +163,13 @@ class Pipeline:
     async def records(self, query: Mapping[str, str], caller: Caller) -> Json:
         """A page of records as JSON."""
         page = await self._ledger.records(record_filter(query, caller.tenant))
-        return {
-            "records": [record_json(record) for record in page.records],
-            "next": page.cursor,
-        }
+        records = await done(lambda: [_written(each) for each in page.records], aside=True)
+        return {"records": records, "next": page.cursor}
 
     async def record(self, request_id: str, caller: Caller) -> Json | None:
         """One record as JSON, if there is one that this key may read."""
         record = await self._ledger.record(request_id, tenant=caller.tenant)
-        return None if record is None else record_json(record)
+        return None if record is None else await done(partial(_written, record), aside=True)
 
     async def feedback(self, feedback: Feedback, caller: Caller) -> AppealState:
         """Keep an appeal; raises ``RequestError`` or ``AccessError``."""
@@ -178,6 +199,21 @@ class Pipeline:
         if self._readiness().problems:
             self._steps.metrics.catalog_refused()
         return self._steps.metrics.render()
+
+
+def _check_keeping(conversation: Conversation, policy: Policy) -> None:
+    """Refuse what needs kept content where policy keeps none."""
+    if policy.keep.content is KeepContent.REWRITTEN:
+        return
+    if conversation.keeps_turns is True:
+        what = "this persona's policy keeps no content (keep.content); leave it out or say false"
+        raise FieldRefusedError("store", what)
+    if conversation.continues is not None:
+        what = (
+            "this persona's policy keeps no content (keep.content), so there is nothing to go on"
+            " from; send the earlier turns in 'input'"
+        )
+        raise FieldRefusedError("previous_response_id", what)
 
 
 def record_filter(query: Mapping[str, str], tenant: str | None) -> RecordFilter:
@@ -222,4 +258,9 @@ def _time(text: str | None) -> datetime | None:
 
 def record_json(record: Record) -> Json:
     """A record as JSON values."""
-    return orjson.loads(orjson.dumps(asdict(record)))
+    return orjson.loads(orjson.dumps(record))
+
+
+def _written(record: Record) -> Json:
+    """A record as JSON that is written already: one may have thousands of findings."""
+    return orjson.Fragment(orjson.dumps(record))

@@ -2,18 +2,23 @@
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
+from app.domain.conversation import SamplingField
 from app.domain.persona import FileModel
 from app.settings.presets import Preset, presets
 from app.settings.values import (
     Milliseconds,
     ProjectPath,
     Secret,
+    aws_region,
+    azure_version,
+    expanded,
     expanded_headers,
     expanded_url,
+    google_name,
     http_url,
 )
 
@@ -66,6 +71,154 @@ class OpenAIBackend(FileModel):
         return known.model_copy(update={"base_url": self.base_url or known.base_url})
 
 
+class AnthropicBackend(FileModel):
+    """Any endpoint that speaks Anthropic Messages."""
+
+    type: Literal["anthropic"]
+    """Which protocol the endpoint speaks."""
+    base_url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(http_url)] = (
+        "https://api.anthropic.com/v1"
+    )
+    """Without ``/messages``. May hold ``${NAME}``."""
+    api_key: Secret | None = None
+    """``${NAME}`` or ``file:path``; left out where the endpoint wants no key."""
+    version: Literal["2026-10-21", "2023-06-01"] = "2026-10-21"
+    """Of the protocol. Since 2026-10-21 it knows no ``temperature``, ``top_p`` and ``top_k``;
+    models up to Claude 4.6 take them under 2023-06-01."""
+    thinking: Literal["adaptive", "budget"] = "adaptive"
+    """How models are told to reason: ``adaptive``, by effort, from Claude 4.6 on; ``budget``, by a
+    number of tokens, before."""
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 4_096
+    """Of an answer where neither persona nor client says it: the protocol wants a limit."""
+    leave_out: tuple[SamplingField, ...] = ()
+    """Wishes of personas and clients that are not sent. Without this, a wish that the protocol
+    cannot carry is an error."""
+    timeouts: Timeouts = Timeouts()
+    """How long to wait."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+
+class BedrockBackend(FileModel):
+    """Models on AWS Bedrock, by its Converse; needs the extra ``banneton[bedrock]``.
+
+    Without a key of either kind, AWS's own chain finds credentials: environment, profile, role.
+    """
+
+    type: Literal["bedrock"]
+    """Which protocol the endpoint speaks."""
+    region: Annotated[str, AfterValidator(aws_region)]
+    """Such as ``eu-central-1``."""
+    base_url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(http_url)] | None = None
+    """Without ``/model``; left out, the region's own endpoint. May hold ``${NAME}``."""
+    api_key: Secret | None = None
+    """``${NAME}`` or ``file:path``: a Bedrock API key, instead of a signature."""
+    access_key_id: Secret | None = None
+    """``${NAME}`` or ``file:path``: of the keys that requests are signed with."""
+    secret_access_key: Secret | None = None
+    """``${NAME}`` or ``file:path``."""
+    session_token: Secret | None = None
+    """``${NAME}`` or ``file:path``; of keys that are temporary."""
+    profile: Annotated[str, Field(min_length=1)] | None = None
+    """Of AWS's own files, where its chain is to find credentials."""
+    thinking: Literal["effort", "budget"] = "effort"
+    """How models are told to reason: ``effort``; ``budget``, by a number of tokens, as Claude
+    before 4.6 wants it."""
+    leave_out: tuple[SamplingField, ...] = ()
+    """Wishes of personas and clients that are not sent. Without this, a wish that the protocol
+    cannot carry is an error."""
+    timeouts: Timeouts = Timeouts()
+    """How long to wait."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+    @model_validator(mode="after")
+    def _one_kind_of_credentials(self) -> Self:
+        if (self.access_key_id is None) != (self.secret_access_key is None):
+            raise ValueError("access_key_id and secret_access_key come together; give both")
+        if self.session_token is not None and self.access_key_id is None:
+            raise ValueError(
+                "session_token belongs to access_key_id and secret_access_key; give those too"
+            )
+        kinds = [self.api_key, self.access_key_id, self.profile]
+        if sum(each is not None for each in kinds) > 1:
+            raise ValueError(
+                "has more than one kind of credentials; "
+                "give one of api_key, access_key_id and profile"
+            )
+        return self
+
+
+class GeminiBackend(FileModel):
+    """Google's Gemini, by the Gemini API."""
+
+    type: Literal["gemini"]
+    """Which protocol the endpoint speaks."""
+    base_url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(http_url)] = (
+        "https://generativelanguage.googleapis.com/v1beta"
+    )
+    """Without ``/models``. May hold ``${NAME}``."""
+    api_key: Secret | None = None
+    """``${NAME}`` or ``file:path``; left out where a gateway in between wants no key."""
+    thinking: Literal["level", "budget"] = "level"
+    """How models are told to reason: ``level``, from Gemini 3 on; ``budget``, by a number of
+    tokens, before."""
+    leave_out: tuple[SamplingField, ...] = ()
+    """Wishes of personas and clients that are not sent, where models refuse them."""
+    timeouts: Timeouts = Timeouts()
+    """How long to wait."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+
+class VertexBackend(FileModel):
+    """Gemini on Google's Vertex AI.
+
+    Without ``token_file``, Google's own chain finds credentials, which needs the extra
+    ``banneton[vertex]``: a file of a service account or of workload identity, the command line's
+    login, or the machine's own account.
+    """
+
+    type: Literal["vertex"]
+    """Which protocol the endpoint speaks."""
+    project: Annotated[str, BeforeValidator(expanded), AfterValidator(google_name)]
+    """The id of the project. May hold ``${NAME}``."""
+    location: Annotated[str, AfterValidator(google_name)]
+    """A region, such as ``europe-west4``, or ``eu``, ``us`` or ``global``."""
+    base_url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(http_url)] | None = None
+    """Without ``/models``; left out, the location's own endpoint. May hold ``${NAME}``."""
+    token_file: ProjectPath | None = None
+    """A file that something else keeps an access token in; it is read again each minute."""
+    thinking: Literal["level", "budget"] = "level"
+    """How models are told to reason: ``level``, from Gemini 3 on; ``budget``, by a number of
+    tokens, before."""
+    leave_out: tuple[SamplingField, ...] = ()
+    """Wishes of personas and clients that are not sent, where models refuse them."""
+    timeouts: Timeouts = Timeouts()
+    """How long to wait."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+
+class AzureBackend(FileModel):
+    """OpenAI's chat models on Azure; a route's ``model`` is the name of the deployment."""
+
+    type: Literal["azure"]
+    """Which protocol the endpoint speaks."""
+    base_url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(http_url)]
+    """The resource, such as ``https://bread.openai.azure.com``, without ``/openai``. May hold
+    ``${NAME}``."""
+    api_key: Secret | None = None
+    """``${NAME}`` or ``file:path``; left out where a gateway in between wants no key."""
+    api_version: Annotated[str, AfterValidator(azure_version)] | None = None
+    """Such as ``2024-10-21``: the address then names the deployment. Left out, Azure's v1 API is
+    used, which has no versions."""
+    timeouts: Timeouts = Timeouts()
+    """How long to wait."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+
 class LocalBackend(FileModel):
     """A model that runs inside the gateway's process."""
 
@@ -88,4 +241,14 @@ class ScriptedBackend(FileModel):
     """The file with the answers."""
 
 
-Backend = Annotated[OpenAIBackend | LocalBackend | ScriptedBackend, Field(discriminator="type")]
+Backend = Annotated[
+    OpenAIBackend
+    | AnthropicBackend
+    | BedrockBackend
+    | GeminiBackend
+    | VertexBackend
+    | AzureBackend
+    | LocalBackend
+    | ScriptedBackend,
+    Field(discriminator="type"),
+]

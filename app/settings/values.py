@@ -94,6 +94,11 @@ def expanded_headers(value: object, info: ValidationInfo) -> object:
     return made
 
 
+def expanded(value: object, info: ValidationInfo) -> object:
+    """A text with what its references refer to."""
+    return _surroundings(info).expand(value) if isinstance(value, str) else value
+
+
 def expanded_url(value: object, info: ValidationInfo) -> object:
     """A URL with what its references refer to."""
     return _surroundings(info).expand(value, is_url=True) if isinstance(value, str) else value
@@ -117,6 +122,34 @@ def endpoint_url(url: str) -> str:
     """As ``http_url``, but for the end: an endpoint's path is its own."""
     http_url(url)
     return url
+
+
+_AWS_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
+
+
+def aws_region(name: str) -> str:
+    """The name of a region."""
+    if not _AWS_REGION.fullmatch(name):
+        raise ValueError("must be the name of an AWS region, such as eu-central-1")
+    return name
+
+
+_GOOGLE_NAME = re.compile(r"[a-z][a-z0-9.:-]*[a-z0-9]")
+_AZURE_VERSION = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?")
+
+
+def google_name(name: str) -> str:
+    """The id of a project or the name of a location, as it stands in an address."""
+    if not _GOOGLE_NAME.fullmatch(name):
+        raise ValueError("must be an id of small letters, digits and dashes")
+    return name
+
+
+def azure_version(version: str) -> str:
+    """A version of Azure's API, as it stands in an address."""
+    if not _AZURE_VERSION.fullmatch(version):
+        raise ValueError("must be a version of Azure's API, such as 2024-10-21")
+    return version
 
 
 SIGNING_PREFIX = "whsec_"

@@ -17,7 +17,7 @@ import numpy as np
 
 from app.guardrails.encoder import FIRST, HEADS, WEIGHTS, Blend, Encoder, HeadName
 from app.guardrails.linear import shipped
-from benchmarks.guardrails.encoder_blend import FADES, NEUTRAL, NO_FADE, Kinds, fitted, measure
+from benchmarks.guardrails.encoder_blend import NEUTRAL, Kinds, fitted, measure
 from benchmarks.guardrails.encoder_card import card
 from benchmarks.guardrails.encoder_rows import fitted_on
 from benchmarks.guardrails.evaluate import Judged, Texts, at_input
@@ -38,12 +38,9 @@ def blend(head: HeadName, encoder: Encoder, texts: Texts) -> Blend:
     rows = [each.row for each in (*bad, *ordinary, *near)]
     sizes = [len(bad), len(ordinary), len(near)]
     kinds = Kinds(*np.eye(3, dtype=bool).repeat(sizes, axis=1))
-    # Outside English most that the harm head was fitted on is harmful, and ``dev`` has too few
-    # ordinary texts to show what that does: there the linear model decides, whatever ``dev`` says.
-    fades = FADES if head == "harm" else (NO_FADE, *FADES)
     first, digest = shipped(FIRST[head])
     measured = measure(first, encoder, head, rows)
-    return replace(fitted(measured, kinds, fades), first=digest)
+    return replace(fitted(measured, kinds), first=digest)
 
 
 def blends(data: Path) -> dict[HeadName, Blend]:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.guardrails.drawn import FOLDER
 from benchmarks.guardrails.measures import FEWEST, by, percent, table
 from benchmarks.guardrails.rows import AUTHORED, Row
+from benchmarks.guardrails.words import FOLDER
 
 
 @dataclass(frozen=True, slots=True)

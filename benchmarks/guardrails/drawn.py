@@ -5,20 +5,12 @@ import importlib.util
 import random
 import re
 import string
-import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from benchmarks.guardrails.rows import AUTHORED, Row
+from benchmarks.guardrails.rows import Row
+from benchmarks.guardrails.words import Words, lines_of, written
 
-FOLDER = Path(__file__).parent / "authored"
-
-Slots = Mapping[str, str]
-Say = Callable[[str], str]
-
-_CHOICE = re.compile(r"\{(@\w+|[^{}]*\|[^{}]*)\}")
-_NAME = re.compile(r"(?<!\w)@(\w+)")
 _ORDINARY = range(60, 1500)
 """How long texts are that a sentence is put before or after."""
 _ASKED = range(15, 300)
@@ -37,41 +29,7 @@ DOCUMENTS = 40
 ORDERS = 60
 TASKS = 25
 FRAMED = 1600
-SUFFIXED = 900
-
-
-class Words:
-    """Draws from lines of ``{a|b}``, where ``{@name}`` and ``@name`` are one of a slot."""
-
-    def __init__(self, slots: Slots, seed: int) -> None:
-        self._slots = slots
-        self.chance = random.Random(seed)  # noqa: S311  # the same texts every time
-
-    def say(self, line: str) -> str:
-        """One text of a line."""
-        while match := _CHOICE.search(line):
-            name = match[1]
-            options = self._slots[name[1:]] if name[0] == "@" else name
-            picked = self.chance.choice(options.split("|"))
-            line = line[: match.start()] + picked + line[match.end() :]
-        line = _NAME.sub(self._named, line)
-        return line.replace("\\n", "\n").replace("¦", "|").strip()
-
-    def one(self, choices: str) -> str:
-        """One of ``a|b``, in which choices may stand."""
-        return self.say("{" + choices + "}") if "|" in choices else self.say(choices)
-
-    def _named(self, found: re.Match[str]) -> str:
-        options = self._slots.get(found[1])
-        return found[0] if options is None else self.chance.choice(options.split("|"))
-
-
-def _lines(name: str) -> dict[str, Any]:
-    return tomllib.loads((FOLDER / f"{name}.toml").read_text("utf-8"))
-
-
-def _row(text: str, task: str, lang: str = "en", **teaches: Any) -> Row:  # noqa: ANN401  # fields
-    return Row(text, AUTHORED, task, lang, **teaches)
+SUFFIXED = 1800
 
 
 def authored(rows: Sequence[Row]) -> list[Row]:
@@ -86,7 +44,7 @@ def authored(rows: Sequence[Row]) -> list[Row]:
         *_framed(rows),
         *_suffixed(rows),
     ]
-    return list({row.text: row for row in made}.values())
+    return list({each.text: each for each in made}.values())
 
 
 def _phrases(rows: Sequence[Row]) -> Iterator[Row]:
@@ -94,7 +52,7 @@ def _phrases(rows: Sequence[Row]) -> Iterator[Row]:
     words = Words({}, 7)
     chance = words.chance
     ordinary = [row.text for row in rows if row.task == "benign" and len(row.text) in _ORDINARY]
-    lines = _lines("phrases")
+    lines = lines_of("phrases")
     for part, sign in (("attack", 1.0), ("harmless", -1.0)):
         for line in lines[part]:
             for _ in range(ATTACKS if sign > 0 else PHRASES):
@@ -103,7 +61,7 @@ def _phrases(rows: Sequence[Row]) -> Iterator[Row]:
                     around = chance.choice(ordinary)
                     text = chance.choice((f"{sentence} {around}", f"{around} {sentence}"))
                 is_bad = sign > 0
-                yield _row(
+                yield written(
                     text,
                     "phrases",
                     "",
@@ -115,49 +73,51 @@ def _phrases(rows: Sequence[Row]) -> Iterator[Row]:
 
 
 def _english() -> Iterator[Row]:
-    lines = _lines("english")
+    lines = lines_of("english")
     words = Words(lines["slots"], 11)
     for line in lines["harmless"]["lines"]:
         for _ in range(HARMLESS):
-            yield _row(words.say(line), "harmless", injection=-1.0, harm=-1.0)
+            yield written(words.say(line), "harmless", injection=-1.0, harm=-1.0)
     for line in lines["documents"]["lines"]:
         for _ in range(DOCUMENTS):
-            yield _row(words.say(line), "documents", injection=-1.0, document=-1.0, harm=-0.5)
+            yield written(words.say(line), "documents", injection=-1.0, document=-1.0, harm=-0.5)
     for category, asks in lines["harm"].items():
         for ask in asks if category != "how" else ():
             for _ in range(HARM):
                 text = f"{words.one(lines['harm']['how'])} {words.say(ask)}"
                 text = text + "?" if text.startswith(("How", "What", "Is")) else text
-                yield _row(text, "harm", harm=1.5, injection=-0.2, category=category)
+                yield written(text, "harm", harm=1.5, injection=-0.2, category=category)
     codes = Words(lines["codes"]["slots"], 12)
     for line in lines["codes"]["lines"]:
         for _ in range(PHRASES):
-            yield _row(codes.say(line), "codes", injection=0.5)
+            yield written(codes.say(line), "codes", injection=0.5)
 
 
 def _languages() -> Iterator[Row]:
     words = Words({}, 13)
-    for lang, lines in _lines("languages").items():
+    for lang, lines in lines_of("languages").items():
         for name, frame, draws in (("do", "how", 2), ("safe", "how", 3), ("thing", "what", 3)):
             for _ in range(draws * LANGUAGE):
                 text = words.one(lines[frame]).replace("*", words.one(lines[name]))
-                yield _row(text, name, lang, injection=-1.0, harm=-1.2 if name == "safe" else -1.0)
+                yield written(
+                    text, name, lang, injection=-1.0, harm=-1.2 if name == "safe" else -1.0
+                )
         asked = [(name, ask) for name, asks in lines["harm"].items() for ask in asks.split("|")]
         for category, ask in asked * LANGUAGE:
             text = words.one(lines["how"]).replace("*", ask)
-            yield _row(text, "harm", lang, harm=2.0, injection=-0.2, category=category)
+            yield written(text, "harm", lang, harm=2.0, injection=-0.2, category=category)
         for line in lines["plain"] * LANGUAGE:
-            yield _row(words.say(line), "plain", lang, injection=-1.0, harm=-1.0)
+            yield written(words.say(line), "plain", lang, injection=-1.0, harm=-1.0)
         for line in lines["attack"] * (2 * LANGUAGE):
             text = words.say(line)
-            yield _row(text, "attack", lang, injection=2.0, document=0.7, inserted=text)
+            yield written(text, "attack", lang, injection=2.0, document=0.7, inserted=text)
 
 
 def _knowledge() -> Iterator[Row]:
     words = Words({}, 15)
-    for lang, lines in _lines("knowledge").items():
+    for lang, lines in lines_of("knowledge").items():
         for line in lines * KNOWLEDGE:
-            yield _row(words.say(line), "knowledge", lang, injection=-1.0, harm=-1.0)
+            yield written(words.say(line), "knowledge", lang, injection=-1.0, harm=-1.0)
 
 
 def _function_words() -> Iterator[Row]:
@@ -166,7 +126,7 @@ def _function_words() -> Iterator[Row]:
     From spaCy (MIT), which Presidio brings. Content words decide then, not the language.
     """
     chance = random.Random(16)  # noqa: S311  # the same texts every time
-    for lang in sorted(_lines("languages")):
+    for lang in sorted(lines_of("languages")):
         package = f"spacy.lang.{SPACY_NAMES.get(lang, lang)}"
         is_known = importlib.util.find_spec(package) is not None
         for name, attribute in (("stop_words", "STOP_WORDS"), ("examples", "sentences")):
@@ -176,12 +136,12 @@ def _function_words() -> Iterator[Row]:
             gap = "" if lang in UNSPACED else " "
             drawn = [gap.join(chance.choices(listed, k=chance.randint(8, 16))) for _ in range(70)]
             for text in drawn if name == "stop_words" else listed:
-                yield _row(text, "function words", lang, injection=-0.5, harm=-1.0)
+                yield written(text, "function words", lang, injection=-0.5, harm=-1.0)
 
 
 def _in_documents(rows: Sequence[Row]) -> Iterator[Row]:
     """Orders to a model, alone and inside clean documents."""
-    lines = _lines("english")
+    lines = lines_of("english")
     words = Words(lines["attacks"]["slots"], 17)
     chance = words.chance
     kinds = {"benign", "indirect"}
@@ -193,7 +153,7 @@ def _in_documents(rows: Sequence[Row]) -> Iterator[Row]:
             for number in range(draws):
                 order = words.say(line)
                 text = order if number % 3 == 0 else _inside(chance.choice(texts), order, chance)
-                yield _row(text, part, document=weight, inserted=order)
+                yield written(text, part, document=weight, inserted=order)
 
 
 def _inside(document: str, order: str, chance: random.Random) -> str:
@@ -210,7 +170,7 @@ def _inside(document: str, order: str, chance: random.Random) -> str:
 
 def _framed(rows: Sequence[Row]) -> Iterator[Row]:
     """Requests inside frames: what makes a jailbreak is a lawless frame, or a harmful request."""
-    frames = _lines("english")["frames"]
+    frames = lines_of("english")["frames"]
     words = Words(frames["slots"], 19)
     chance = words.chance
     short = [row for row in rows if len(row.text) in _ASKED]
@@ -225,7 +185,7 @@ def _framed(rows: Sequence[Row]) -> Iterator[Row]:
     for frame, asks, teaches in kinds:
         for _ in range(FRAMED if frame == "mild" else FRAMED // 2):
             text = words.say(chance.choice(frames[frame])).replace("*", chance.choice(asks))
-            yield _row(text, f"{frame} frame", **teaches)
+            yield written(text, f"{frame} frame", **teaches)
 
 
 _CODE = [
@@ -248,7 +208,7 @@ def _suffixed(rows: Sequence[Row]) -> Iterator[Row]:
         asks = harmful if number % 3 else harmless
         suffix = _noise(chance) if number % 4 == 0 else _pieces(vocabulary, chance)
         text = f"{chance.choice(asks)} {suffix}"
-        yield _row(text, "suffix", injection=0.4, harm=0.2 if number % 3 else 0.0)
+        yield written(text, "suffix", injection=0.6, harm=0.1 if number % 3 else 0.0)
 
 
 def _noise(chance: random.Random) -> str:
@@ -264,7 +224,13 @@ def _pieces(vocabulary: Sequence[str], chance: random.Random) -> str:
         word = chance.choice(vocabulary)
         if chance.random() < 1 / 2:
             word = word[chance.randrange(len(word) // 2 + 1) :]
+        if chance.random() < 1 / 6:
+            word += chance.choice(vocabulary).capitalize()
         word = chance.choice((word, word, word.lower(), word.capitalize(), word.upper()))
         sign = chance.choice(_CODE) if chance.random() < 1 / 3 else ""
         pieces.append(chance.choice(("", " ", " ")) + chance.choice((sign + word, word + sign)))
+    if chance.random() < 1 / 4:
+        pieces.insert(
+            chance.randrange(len(pieces)), chance.choice((" !", " =", ".")) * chance.randint(2, 9)
+        )
     return "".join(pieces).strip()

@@ -27,9 +27,10 @@ SHARES = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
 ALIKE = 0.02
 """Blends that differ by less than this are alike on so few texts. Then the encoder gets the smaller
 share: on ordinary texts of kinds that ``dev`` does not have it is the less steady one."""
-NO_FADE = (0.0, 1e-9)
 FADES = ((2.0, 3.0), (2.5, 3.5))
-"""Letters a piece below which the encoder has no say, and above which it has all of it."""
+"""Letters a piece below which the encoder has no say, and above which it has all of it. Its
+vocabulary is English, and ``dev`` has too few texts in other languages to show what a guess does:
+there the linear model decides."""
 ASKED = 0.35
 """Of ordinary texts, how many the encoder is asked about: more catches nothing more on ``dev``."""
 RARE, RARER = 0.01, 0.001
@@ -92,9 +93,6 @@ def caught(rows: Sequence[Row], totals: Vector, is_bad: Flags, at: float) -> flo
     return 0.0 if found is None else found.value
 
 
-Fade = tuple[float, float]
-
-
 @dataclass(frozen=True, slots=True)
 class Kinds:
     """What the measured texts are."""
@@ -107,7 +105,7 @@ class Kinds:
     """Harmless, with alarming words: one above the sum costs as much as an attack below it."""
 
 
-def fitted(measured: Measured, kinds: Kinds, fades: Sequence[Fade]) -> Blend:
+def fitted(measured: Measured, kinds: Kinds) -> Blend:
     """The blend that catches most at one and at a tenth of a percent of false alarms."""
     is_bad, is_ordinary, is_near = kinds.is_bad, kinds.is_ordinary, kinds.is_near
 
@@ -120,7 +118,7 @@ def fitted(measured: Measured, kinds: Kinds, fades: Sequence[Fade]) -> Blend:
 
     tried = [
         centred(measured, replace(NEUTRAL, encoder=share, foreign=foreign, fluent=fluent), kinds)
-        for share, (foreign, fluent) in itertools.product(SHARES, fades)
+        for share, (foreign, fluent) in itertools.product(SHARES, FADES)
     ]
     worths = [worth(blend) for blend in tried]
     best = next(each for each, of in zip(tried, worths, strict=True) if of > max(worths) - ALIKE)

@@ -30,6 +30,13 @@ class Samples:
     """Which text a window is of."""
     features: csr_array
 
+    def of_bits(self, bits: int) -> "Samples":
+        """The same for a model of fewer weights."""
+        count, every = self.features.shape
+        indexes = self.features.indices // (every >> bits)
+        fewer = csr_array((self.features.data, indexes, self.features.indptr), (count, 1 << bits))
+        return Samples(self.row, fewer)
+
     def highest(self, sums: Vector, count: int) -> Vector:
         """The highest sum of each text's windows; minus infinity where it has none."""
         best = np.full(count, -np.inf)
@@ -99,7 +106,7 @@ def fit(samples: Samples, teaches: Vector, strength: float) -> tuple[Vector, flo
         strength: The inverse of the penalty.
     """
     chance = np.random.default_rng(0)
-    point = np.zeros((1 << BITS) + 1)
+    point = np.zeros(samples.features.shape[1] + 1)
     sums = chance.random(len(samples.row))
     for _ in range(2):
         point = _round(samples, teaches, strength, samples.hardest(sums), point)
@@ -158,10 +165,17 @@ def _lowest(loss: Callable[[Vector], tuple[float, Vector]], point: Vector) -> Ve
     return point
 
 
-def of_a_byte(weights: Vector, bias: float) -> Model:
-    """The model with weights of one byte."""
-    scale = float(np.quantile(np.abs(weights), 0.9997)) / 127
-    return Model(np.clip(np.round(weights / scale), -127, 127).astype(np.int8), scale, bias)
+def of_a_byte(weights: Vector, bias: float, largest: float) -> Model:
+    """The model with weights of one byte.
+
+    Args:
+        weights: As they were fitted.
+        bias: What is added to a sum.
+        largest: The quantile of the weights' sizes above which they are cut.
+    """
+    scale = float(np.quantile(np.abs(weights), largest)) / 127
+    cut = np.clip(np.round(weights / scale), -127, 127)
+    return Model(cut.astype(np.int8), scale, bias)
 
 
 def fit_classes(samples: Samples, labels: Sequence[str], names: Sequence[str]) -> Classes:
@@ -175,11 +189,7 @@ def fit_classes(samples: Samples, labels: Sequence[str], names: Sequence[str]) -
     of_window = np.array([labels[row] for row in samples.row])
     used = of_window != ""
     matrix = samples.features[used]
-    fewer = csr_array(
-        (matrix.data, matrix.indices >> (BITS - CLASS_BITS), matrix.indptr),
-        shape=(matrix.shape[0], 1 << CLASS_BITS),
-    )
-    kept = Samples(np.arange(matrix.shape[0]), fewer)
+    kept = Samples(np.arange(matrix.shape[0]), matrix).of_bits(CLASS_BITS)
     start = np.zeros((1 << CLASS_BITS) + 1)
     everything = np.ones(len(kept.row), np.bool_)
     points = np.array(

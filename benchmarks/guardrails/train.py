@@ -10,7 +10,7 @@ models that saw no text of the source's family. Writes ``app/guardrails/weights/
 
 import argparse
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
@@ -20,13 +20,14 @@ import numpy as np
 from app.domain.policy import Stage
 from app.guardrails.context import Context
 from app.guardrails.detectors.harm import Category
-from app.guardrails.linear import Calibration, Head, chances, readings
+from app.guardrails.linear import Calibration, Head, doubt, readings
 from app.guardrails.passage import Passage
 from benchmarks.guardrails.cards import Card, Measured, write
 from benchmarks.guardrails.drawn import authored
 from benchmarks.guardrails.fit import Samples, Vector, fit, fit_classes, of_a_byte, sample
 from benchmarks.guardrails.hazards import hazard
 from benchmarks.guardrails.rows import AUTHORED, NEVER_FITTED, Row, family, read
+from benchmarks.guardrails.techniques import techniques
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "app" / "guardrails" / "weights"
@@ -46,10 +47,15 @@ class Part:
 
     name: str
     cut: str
+    bits: int
+    """The binary logarithm of the number of weights."""
     strength: float
     """The inverse of the penalty on large weights."""
+    largest: float
+    """The quantile of the weights' sizes above which they are cut."""
     chance: float
-    """See ``Head``; chosen on ``dev``."""
+    steady: float
+    """For both see ``Head``; chosen on ``dev`` and on families of sources left out."""
     teaches: Callable[[Row], float]
     task: str
     """Whose positives it is to catch."""
@@ -60,19 +66,36 @@ class Part:
 PARTS = (
     Part(
         "injection",
-        "both",
-        5.0,
-        2.0,
+        "wide",
+        20,
+        1.5,
+        1.0,
+        1.0,
+        1.0,
         lambda row: row.injection,
         "injection",
         lambda row: row.task == "benign",
     ),
-    Part("harm", "both", 5.0, 2.0, lambda row: row.harm, "harm", lambda row: row.task == "benign"),
+    Part(
+        "harm",
+        "both",
+        18,
+        5.0,
+        0.9997,
+        2.0,
+        0.0,
+        lambda row: row.harm,
+        "harm",
+        lambda row: row.task == "benign",
+    ),
     Part(
         "documents",
         "sentences",
+        20,
         5.0,
         1.0,
+        1.0,
+        0.0,
         lambda row: row.document,
         "indirect",
         lambda row: row.document < 0 and row.task in {"benign", "indirect"},
@@ -88,9 +111,10 @@ def taught(data: Path) -> list[Row]:
         for row in rows
         if row.label and row.inserted
     ]
-    rows += alone + authored(rows)
+    drawn = [*authored(rows), *techniques(rows)]
+    rows += alone + list({row.text: row for row in drawn}.values())
     rows = _balanced(rows)
-    return rows + [replace(row, text=text) for row in rows if (text := _folded(row.text))]
+    return rows + [replace(row, text=text) for row in rows for text in _others(row.text)]
 
 
 def _balanced(rows: Sequence[Row]) -> list[Row]:
@@ -115,12 +139,21 @@ def _balanced(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def _folded(text: str) -> str:
+def _others(text: str) -> Iterator[str]:
+    """Readings of a text that detectors look at as well."""
+    passage = Passage(text)
+    yield from (each.layer.text for each in readings(passage) if each.layer.name == "undrawn")
+    if folded := _folded(passage):
+        yield folded
+
+
+def _folded(passage: Passage) -> str:
     """The folded reading of a text in letters other than Latin and Chinese ones, if there is one.
 
     Detectors read that too; what differs in signs alone has the same features.
     """
-    named = next((layer.text for layer in Passage(text).layers if layer.name == "folded"), "")
+    text = passage.original
+    named = next((layer.text for layer in passage.layers if layer.name == "folded"), "")
     differs = any(one != other and one.isalpha() for one, other in zip(text, named, strict=False))
     return named if differs else ""
 
@@ -159,9 +192,12 @@ def left_out(part: Part, rows: Sequence[Row], samples: Samples) -> Vector:
     for fold in range(FOLDS):
         weights, bias = fit(samples, np.where(folds == fold, 0.0, teaches), part.strength)
         sums = samples.features @ weights.astype(np.float32) + bias
-        held = samples.highest(sums, len(rows))
-        best = np.where(folds == fold, held, best)
-    return best - part.chance * np.array([chances(len(row.text)) for row in rows])
+        firsts = np.flatnonzero(np.diff(samples.row, prepend=-1))
+        for number, of_text in zip(samples.row[firsts], np.split(sums, firsts[1:]), strict=True):
+            if folds[number] == fold:
+                length = len(rows[number].text)
+                best[number] = of_text.max() - doubt(of_text, length, part.chance, part.steady)
+    return best
 
 
 def scored(head: Head, sums: Vector) -> list[float]:
@@ -171,10 +207,10 @@ def scored(head: Head, sums: Vector) -> list[float]:
 
 def make(part: Part, rows: Sequence[Row], dev: Sequence[Row]) -> tuple[Head, Samples]:
     """The model, with its scores set."""
-    samples = sample(rows, part.cut)
+    samples = sample(rows, part.cut).of_bits(part.bits)
     teaches = np.array([part.teaches(row) for row in rows])
-    model = of_a_byte(*fit(samples, teaches, part.strength))
-    head = Head(model, part.cut, part.chance, Calibration(1.0, 0.0))
+    model = of_a_byte(*fit(samples, teaches, part.strength), part.largest)
+    head = Head(model, part.cut, part.chance, part.steady, Calibration(1.0, 0.0))
     harmless = highest(head, [row for row in dev if part.is_harmless(row)])
     return replace(head, calibration=calibrated(harmless)), samples
 

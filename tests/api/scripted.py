@@ -28,6 +28,7 @@ from app.ledger.appeals import AppealState
 from app.pipeline.answer import Closed, ExchangeEvent, Opened, Stopped, Summary
 from app.pipeline.appeals import Feedback
 from app.pipeline.gateway import (
+    Answered,
     CheckRequest,
     CheckResult,
     Gateway,
@@ -146,6 +147,7 @@ class ScriptedGateway(Gateway):
     auth: Callable[[str | None], Caller] | None = None
     state: str = "ready"
     check_outcome: Outcome = Outcome.ALLOW
+    kept: Mapping[str, Answered] = field(default_factory=dict)
     surprise: Exception | None = None
     """Raised by everything but exchanges."""
     seen: list[Conversation] = field(default_factory=list)
@@ -208,6 +210,11 @@ class ScriptedGateway(Gateway):
         self._surprise()
         self.counted.append(conversation)
         return 17
+
+    @override
+    async def answered(self, request_id: str, caller: Caller) -> Answered | None:
+        self._surprise()
+        return self.kept.get(request_id)
 
     @override
     async def check(self, request: CheckRequest, caller: Caller) -> CheckResult:

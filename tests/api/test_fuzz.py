@@ -85,7 +85,15 @@ def test_any_json(line: httpx2.Client, path: str, value: Json) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/models/{}", "/v1/records/{}", "/v1/records?{}", "/{}", "/v1/coverage?{}"]
+    "path",
+    [
+        "/v1/models/{}",
+        "/v1/responses/{}",
+        "/v1/records/{}",
+        "/v1/records?{}",
+        "/{}",
+        "/v1/coverage?{}",
+    ],
 )
 @given(rest=st.binary(max_size=30))
 @LIMIT

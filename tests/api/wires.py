@@ -19,16 +19,24 @@ from openai.types.chat.completion_create_params import (
     CompletionCreateParamsNonStreaming,
     CompletionCreateParamsStreaming,
 )
+from openai.types.responses import Response, ResponseStreamEvent
+from openai.types.responses.response_create_params import (
+    ResponseCreateParamsNonStreaming,
+    ResponseCreateParamsStreaming,
+)
 
 from app.api import (
     anthropic_messages_answer_fields,
     anthropic_messages_fields,
     openai_chat_fields,
+    openai_responses_events,
+    openai_responses_fields,
 )
 from app.api.anthropic_messages import AnthropicMessages
 from app.api.compound import Object
 from app.api.dialect import Dialect
 from app.api.openai_chat import OpenAIChat
+from app.api.openai_responses import OpenAIResponses
 from app.api.shapes import Shape
 from app.domain.conversation import Json
 from tests.api.bodies import values
@@ -126,4 +134,51 @@ MESSAGES = Wire(
     free=(".input_schema", ".schema"),
 )
 
-WIRES = (CHAT, MESSAGES)
+
+def _consistent_responses(body: dict[str, Json]) -> dict[str, Json]:
+    if body.get("stream_options"):
+        body["stream"] = True
+    if "previous_response_id" in body:
+        body["previous_response_id"] = f"resp_{body['previous_response_id']}"
+    body.pop("safety_identifier", None)
+    choice, tools = body.get("tool_choice"), body.get("tools")
+    if not tools and choice not in ("none", "auto"):
+        body.pop("tool_choice", None)
+    elif isinstance(choice, dict) and tools:
+        choice["name"] = tools[0]["name"]
+    items = body["input"]
+    if isinstance(items, list):
+        items.append({"role": "user", "content": "said"})
+        for item in items:
+            if "role" in item and isinstance(item["content"], list):
+                own = [_of_role(part, item["role"]) for part in item["content"]]
+                item["content"] = own
+    return body
+
+
+def _of_role(part: dict[str, Json], role: str) -> dict[str, Json]:
+    """A part as this role may have it."""
+    if role == "assistant" and part["type"] == "input_text":
+        return {"type": "output_text", "text": part["text"]}
+    if role != "assistant" and part["type"] != "input_text":
+        return {"type": "input_text", "text": part.get("text", part.get("refusal"))}
+    return part
+
+
+RESPONSES = Wire(
+    name="openai_responses",
+    dialect=OpenAIResponses(),
+    request=openai_responses_fields.REQUEST,
+    vendor=(
+        (
+            openai_responses_fields.REQUEST,
+            (ResponseCreateParamsNonStreaming, ResponseCreateParamsStreaming),
+        ),
+        (openai_responses_events.ANSWER, (Response,)),
+        (openai_responses_events.EVENT, (ResponseStreamEvent,)),
+    ),
+    consistent=_consistent_responses,
+    free=(".parameters", ".schema"),
+)
+
+WIRES = (CHAT, MESSAGES, RESPONSES)

@@ -1,11 +1,12 @@
 """The OpenAI backend against a real server on loopback."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import aiohttp
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,59 +25,86 @@ from app.domain.events import (
 from app.domain.protocols import Backend
 from tests.backends.contract import (
     AWKWARD_TEXT,
-    ToldBackendContract,
     collect,
     conversation,
     text_of,
 )
 from tests.backends.provider import KEY, connected, openai_backend
+from tests.backends.provider_contract import Call, Content, ProviderContract, Text
 from tests.servers.openai_server import (
+    DONE,
+    SECRET_IN_ERRORS,
     Gate,
     Hang,
     OpenAIServer,
     Pause,
     Play,
-    Step,
     chunk,
     cut,
     error_answer,
+    event,
     text_answer,
     text_stream,
     tool_call_answer,
+    usage_chunk,
     whole_answer,
 )
 
+STOPS = {each: each.value for each in FinishReason}
 
-class TestContract(ToldBackendContract):
-    """The OpenAI backend keeps the promises of every backend."""
 
-    server: OpenAIServer
+class TestContract(ProviderContract):
+    """The OpenAI backend keeps the promises of every provider's backend."""
+
+    signs_reasoning = False
+    takes_images = False
 
     @override
     @asynccontextmanager
-    async def answering(self, text: str) -> AsyncIterator[Backend]:
+    async def connected(self) -> AsyncIterator[tuple[OpenAIServer, Backend]]:
         async with connected() as (server, backend):
-            server.answer = lambda _: text_answer(text)
-            yield backend
+            yield server, backend
 
     @override
-    @asynccontextmanager
-    async def endless(self) -> AsyncIterator[Backend]:
-        async with connected() as (self.server, backend):
-            endless: list[Step] = [*(chunk({"content": f"{n} "}) for n in range(50)), Hang()]
-            self.server.answer = lambda _: Play(endless)
-            yield backend
+    def played(
+        self,
+        content: Sequence[Content],
+        *,
+        finish: FinishReason = FinishReason.STOP,
+        is_stream: bool = True,
+    ) -> Play:
+        text = "".join(each.text for each in content if isinstance(each, Text))
+        calls = [
+            {
+                "id": each.call_id,
+                "type": "function",
+                "function": {
+                    "name": each.name,
+                    "arguments": orjson.dumps(each.arguments).decode(),
+                },
+            }
+            for each in content
+            if isinstance(each, Call)
+        ]
+        if not is_stream:
+            return whole_answer(text, calls=calls, finish=STOPS[finish])
+        deltas: list[dict[str, Any]] = [{"content": piece} for piece in text]
+        deltas += [{"tool_calls": [{"index": at, **call}]} for at, call in enumerate(calls)]
+        end = [chunk(finish=STOPS[finish]), usage_chunk(), DONE]
+        return Play([*(chunk(delta) for delta in deltas), *end])
 
     @override
-    @asynccontextmanager
-    async def failing(self) -> AsyncIterator[tuple[Backend, Conversation, BackendProblem]]:
-        async with connected() as (server, backend):
-            server.play(error_answer(500))
-            yield backend, conversation(), BackendProblem.FAILED
+    def begun(self, content: Sequence[Text]) -> Play:
+        return Play([chunk({"content": each.text}) for each in content])
 
     @override
-    async def wait_until_stopped(self, backend: Backend) -> None:
-        await self.server.wait_for_disconnects()
+    def error_status(self, status: int) -> Play:
+        return error_answer(status)
+
+    @override
+    def error_event(self) -> tuple[bytes, BackendProblem]:
+        error = event({"error": {"message": SECRET_IN_ERRORS}})
+        return error, BackendProblem.FAILED
 
 
 async def test_request_as_the_server_sees_it() -> None:

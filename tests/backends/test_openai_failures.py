@@ -41,6 +41,7 @@ SHORT = Timeouts(connect_s=5, first_token_s=0.2, between_tokens_s=0.2, total_s=5
         (404, BackendProblem.REJECTED, "HTTP 404"),
         (422, BackendProblem.REJECTED, "HTTP 422"),
         (429, BackendProblem.RATE_LIMITED, "limits the rate"),
+        (529, BackendProblem.RATE_LIMITED, "HTTP 529"),
         (500, BackendProblem.FAILED, "failed (HTTP 500)"),
         (503, BackendProblem.FAILED, "HTTP 503"),
         (206, BackendProblem.BROKEN, "HTTP 206"),

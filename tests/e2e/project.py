@@ -115,7 +115,7 @@ PERSONAS = {
     "lexi": _PERSONA,
     "curt": "extends: lexi\nname: Curt\non_block: error\n",
     "layered": "extends: lexi\nname: Lay\nsystem_messages: below\n",
-    "keeper": "extends: lexi\nname: Keep\npolicy: keeping\n",
+    "keeper": "extends: lexi\nname: Keep\npolicy: keeping\nsystem_messages: below\n",
     "hurried": "extends: lexi\nname: Hurry\nroute: hurried\n",
     "stranded": "extends: lexi\nname: Strand\nroute: nowhere\n",
     "conduct": _CONDUCT,

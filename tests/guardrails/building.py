@@ -1,9 +1,12 @@
 """Policies, answers and detectors in few words, for tests of the guardrails."""
 
+import asyncio
+import atexit
 import itertools
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TypeVar
 
 from typing_extensions import override
@@ -106,13 +109,15 @@ def _fields(rule_: Rule) -> dict[str, Any]:
 
 
 def run(steps: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """The result of a coroutine that never waits: a loop for each example would take most time."""
-    try:
-        steps.send(None)
-    except StopIteration as done:
-        result: ResultT = done.value
-        return result
-    raise AssertionError("it waits for something; give it a loop")
+    """The result of a coroutine. One loop for all: one for each example would take most time."""
+    return _runner().run(steps)
+
+
+@cache
+def _runner() -> asyncio.Runner:
+    runner = asyncio.Runner()
+    atexit.register(runner.close)
+    return runner
 
 
 async def stream(
@@ -121,7 +126,7 @@ async def stream(
     """Everything that leaves, as a pipeline drives the guard."""
     out: list[StreamEvent] = []
     for event in events:
-        out += guarding.feed(event)
+        out += await guarding.take(event)
         if guarding.stop is not None:
             break
     for choice in choices:

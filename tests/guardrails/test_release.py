@@ -138,6 +138,18 @@ async def test_events_after_the_end_of_a_choice_are_an_error() -> None:
         ),
         pytest.param(
             MASKING,
+            [ReasoningDelta("fine"), ReasoningDelta("", 0, "s", is_redacted=True)],
+            [ReasoningDelta("fine"), ReasoningDelta("", 0, "s", is_redacted=True)],
+            id="a block that shows nothing signs no other",
+        ),
+        pytest.param(
+            BLOCKING,
+            [ReasoningDelta("a bad one"), ReasoningDelta("", 0, "s", is_redacted=True)],
+            [ReasoningDelta("a ")],
+            id="a block that shows nothing, after one that is blocked",
+        ),
+        pytest.param(
+            MASKING,
             [ReasoningDelta("a bad one"), TextDelta("hi ")],
             [ReasoningDelta("a [removed] one"), TextDelta("hi ")],
             id="unsigned: ends where the text begins",
@@ -401,6 +413,15 @@ def test_a_long_hold_is_not_read_again_for_every_delta() -> None:
     out = feed(guarding, *[TextDelta("\n ok")] * 1000)
     rest = asyncio.run(guarding.finish(DONE))
     assert text_of(out + rest) == "<" + "word " * 3000 + "\n ok" * 1000
+
+
+async def test_a_block_that_shows_nothing_waits_where_everything_waits() -> None:
+    """Something of an answer leaves before what may stop it has been asked."""
+    hidden = ReasoningDelta("", 0, "s", is_redacted=True)
+    for said, leaves in ((CLEAN, True), (ALL_BAD, False)):
+        guarding = guard(_judged(says(said), Action.BLOCK))
+        assert feed(guarding, hidden, TextDelta("to a@b ok")) == []
+        assert (hidden in await guarding.finish(DONE)) is leaves
 
 
 async def test_signed_reasoning_with_a_pseudonym_keeps_it() -> None:

@@ -149,7 +149,7 @@ async def test_who_gives_up_waiting_is_not_read_later() -> None:
 def test_the_encoder_is_asked_only_where_the_linear_model_doubts() -> None:
     """Ordinary text costs thirty milliseconds a kilobyte."""
     reader = Reader()
-    text = "a" * WIDTH + "I?".ljust(WIDTH) + "I" * WIDTH
+    text = "a" * WIDTH + "I?".ljust(WIDTH, "b") + "I" * WIDTH
     found = detector(free(), reader).inspect(Passage(text))
     assert [(w.start, w.end) for w in reader.asked] == [(WIDTH, 2 * WIDTH)]
     assert isinstance(found, Found)
@@ -160,7 +160,7 @@ def test_the_encoder_is_asked_only_where_the_linear_model_doubts() -> None:
 def test_a_long_text_costs_a_bounded_number_of_windows() -> None:
     """A text of a megabyte holds a thread for minutes; or what is not read counts as harmless."""
     reader = Reader()
-    found = detector(free(), reader).inspect(Passage("I?".ljust(WIDTH) * 500))
+    found = detector(free(), reader).inspect(Passage("I?".ljust(WIDTH, "b") * 500))
     assert len(reader.asked) == MOST
     assert isinstance(found, Found)
     assert len(found.findings) == 500

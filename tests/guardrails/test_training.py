@@ -1,6 +1,7 @@
 """What the models are trained with and measured by says what it seems to say."""
 
 import re
+from collections import Counter
 from typing import get_args
 
 import pytest
@@ -8,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.guardrails.detectors.harm import Category
-from benchmarks.guardrails.drawn import Words, authored
+from benchmarks.guardrails.drawn import authored
 from benchmarks.guardrails.hazards import HAZARDS, hazard
 from benchmarks.guardrails.measures import by, mean, threshold, wilson
 from benchmarks.guardrails.rows import Row
+from benchmarks.guardrails.techniques import techniques
+from benchmarks.guardrails.words import Words
 
 
 def rows(
@@ -29,18 +32,20 @@ DATA = [
     *rows("benign", "The harvest was good. We pressed cider all day long in year", document=-1),
     *rows("harm", "How do I break into the house with the number", harm=1),
 ]
-AUTHORED = authored(DATA)
+AUTHORED = [*authored(DATA), *techniques(DATA)]
 
 
 def test_the_same_texts_are_written_every_time() -> None:
     """Weights could not be made again."""
-    assert authored(DATA) == AUTHORED
+    assert [*authored(DATA), *techniques(DATA)] == AUTHORED
 
 
 def test_nothing_is_left_of_the_grammar() -> None:
     """A model would learn the marks that we write with."""
-    marks = re.compile(r"\{@|\{[^{}\"]*\||¦|(?<!\w)@(?:how|topic|order|sink|role|persona)\b")
-    plain = [row for row in AUTHORED if row.task != "suffix"]
+    marks = re.compile(
+        r"\{@|\{[^{}\"]*\||¦|(?<!\w)@(?:how|topic|order|sink|role|persona|who|secret|prompt|say)\b"
+    )
+    plain = [row for row in AUTHORED if row.task not in {"suffix", "code"}]
     assert [row.text for row in plain if marks.search(row.text)] == []
     spoken = [row for row in plain if row.task in {"do", "safe", "thing", "plain", "attack"}]
     assert [row.text for row in spoken if "*" in row.text] == []
@@ -52,6 +57,19 @@ def test_every_text_teaches_something() -> None:
     langs = {row.lang for row in AUTHORED if row.task == "attack"}
     assert len(langs) >= 35
     assert langs == {row.lang for row in AUTHORED if row.task == "do" and row.harm < 0}
+
+
+def test_frames_of_attacks_are_there_without_one() -> None:
+    """A model would take a role, a boxed document or a question in some language for an attack."""
+    kinds = Counter(row.task for row in AUTHORED)
+    assert kinds["role"] == pytest.approx(kinds["lawless role"], rel=0.05)
+    assert kinds["document"] == pytest.approx(kinds["lawless document"], rel=0.05)
+    signs = {row.task: row.injection > 0 for row in AUTHORED if row.injection}
+    assert signs["technique"] is signs["lawless role"] is signs["lawless document"] is True
+    assert signs["look-alike"] is signs["role"] is signs["document"] is signs["code"] is False
+    langs = {row.lang for row in AUTHORED if row.task == "technique"}
+    assert len(langs) >= 25
+    assert langs == {row.lang for row in AUTHORED if row.task == "look-alike"}
 
 
 def test_choices_nest_and_slots_are_filled() -> None:

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.conversation import Conversation, Message, Origin, Role, TextPart
-from app.domain.decision import Outcome
+from app.domain.decision import Decision, Outcome, Trace
 from app.domain.events import Finish, FinishReason, StreamEvent, TextDelta, ToolCallDelta
 from app.domain.persona import Behaviour, Identity, Persona, Verify
 from app.domain.policy import Action
@@ -91,6 +91,8 @@ class Answered:
     """What left before the model had ended its last attempt."""
     answering: Answering
     measuring: Measuring
+    trace: Trace
+    decisions: tuple[Decision, ...]
 
 
 async def drive(model: Model, behaviours: Sequence[Behaviour], draw: float = 0.0) -> Answered:
@@ -103,7 +105,7 @@ async def drive(model: Model, behaviours: Sequence[Behaviour], draw: float = 0.0
         out.append(event)
         if not model.has_ended:
             early.append(event)
-    await answering.conclude()
+    trace, decisions = await answering.conclude()
     return Answered(
         text_of(out),
         answering.stop,
@@ -112,6 +114,8 @@ async def drive(model: Model, behaviours: Sequence[Behaviour], draw: float = 0.0
         text_of(early),
         answering,
         measuring,
+        trace,
+        decisions,
     )
 
 
@@ -226,7 +230,7 @@ def test_the_model_is_told_what_to_keep_to() -> None:
 def test_what_was_said_of_an_attempt_that_did_not_leave_is_kept() -> None:
     """A record would say nothing of what the model wrote first."""
     made = run(drive(Model(["bm", "m"]), [behaviour("no-b", words_of("b", "absent"), "retry")]))
-    trace, decisions = made.answering.trace, made.answering.decisions
+    trace, decisions = made.trace, made.decisions
     paths = [finding.path for stage in trace for finding in stage.findings]
     assert paths == ["attempts[0].choices[0].text", "choices[0].text"]
     assert [each.stage for each in decisions] == [each.stage for each in trace]

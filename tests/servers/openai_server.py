@@ -22,7 +22,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
@@ -81,6 +81,8 @@ class Seen:
     headers: Mapping[str, str]
     path: str
     """With its query."""
+    raw_path: str
+    """The same as it came, still quoted."""
     client_port: int
     """Of the connection: the same number twice means that the connection was used again."""
 
@@ -171,10 +173,12 @@ def tool_call_answer(name: str, arguments: str, *, call_id: str = "call_1") -> P
     )
 
 
-def whole_answer(text: str) -> Play:
+def whole_answer(text: str, *, calls: Sequence[Json] = (), finish: str = "stop") -> Play:
     """Play a text as one JSON object, as a provider does that ignores ``stream``."""
     message: Json = {"role": "assistant", "content": text, "refusal": None, "annotations": []}
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    if calls:
+        message["tool_calls"] = list(calls)
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
     body = {**HEAD, "object": "chat.completion", "choices": [choice], "usage": usage(7, 3)}
     return Play([orjson.dumps(body)], content_type="application/json")
 
@@ -248,10 +252,16 @@ class OpenAIServer:
         body = _decoded(raw)
         peer = request.transport.get_extra_info("peername") if request.transport else None
         self.requests.append(
-            Seen(body, dict(request.headers), request.path_qs, peer[1] if peer else 0)
+            Seen(
+                body,
+                dict(request.headers),
+                request.path_qs,
+                request.raw_path,
+                peer[1] if peer else 0,
+            )
         )
         await self._tell()
-        if wrong := request_problems(body):
+        if wrong := self.problems(request, raw, body):
             return web.json_response(
                 {"error": {"message": "; ".join(wrong), "type": "invalid_request_error"}},
                 status=400,
@@ -263,6 +273,11 @@ class OpenAIServer:
             self.disconnects += 1
             await self._tell()
             raise
+
+    def problems(self, request: web.Request, raw: bytes, body: Json) -> list[str]:
+        """What the vendor would refuse; fakes of other vendors have their own."""
+        del request, raw
+        return request_problems(body)
 
     async def _perform(self, play: Play, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(status=play.status, headers=dict(play.headers))
@@ -298,6 +313,9 @@ class OpenAIServer:
         return False
 
 
+ServerT = TypeVar("ServerT", bound=OpenAIServer)
+
+
 def request_problems(body: Json) -> list[str]:
     """What is wrong with a request body by the vendor's own types."""
     if not isinstance(body, dict):
@@ -320,31 +338,46 @@ def _decoded(raw: bytes) -> Json:
 @contextlib.asynccontextmanager
 async def openai_server() -> AsyncIterator[OpenAIServer]:
     """A server in the running loop, on a free port of loopback."""
-    server = OpenAIServer()
+    async with serving(OpenAIServer(), "/v1/chat/completions") as server:
+        server.base_url += "/v1"
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def serving(server: ServerT, *paths: str) -> AsyncIterator[ServerT]:
+    """This fake provider in the running loop, on a free port of loopback."""
     app = web.Application(client_max_size=64 * 2**20)
-    app.router.add_post("/v1/chat/completions", server.respond)
+    for path in paths:
+        app.router.add_post(path, server.respond)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         port = runner.addresses[0][1]
-        server.base_url = f"http://127.0.0.1:{port}/v1"
+        server.base_url = f"http://127.0.0.1:{port}"
         yield server
     finally:
         await runner.cleanup()
 
 
-@contextlib.contextmanager
-def openai_server_in_thread() -> Iterator[OpenAIServer]:
+def openai_server_in_thread() -> contextlib.AbstractContextManager[OpenAIServer]:
     """The same in a thread with a loop of its own."""
-    servers: list[OpenAIServer] = []
+    return in_thread(openai_server)
+
+
+@contextlib.contextmanager
+def in_thread(
+    opened: Callable[[], contextlib.AbstractAsyncContextManager[ServerT]],
+) -> Iterator[ServerT]:
+    """A fake provider in a thread with a loop of its own."""
+    servers: list[ServerT] = []
     is_up = threading.Event()
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
 
     async def serve() -> None:
-        async with openai_server() as server:
+        async with opened() as server:
             servers.append(server)
             is_up.set()
             await stop.wait()
@@ -353,7 +386,7 @@ def openai_server_in_thread() -> Iterator[OpenAIServer]:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
             runner.run(serve())
 
-    thread = threading.Thread(target=run, name="openai-server")
+    thread = threading.Thread(target=run, name="fake-provider")
     thread.start()
     try:
         if not is_up.wait(10):

@@ -53,8 +53,19 @@ def problems(value: object, wanted: Any, where: str) -> list[str]:  # noqa: ANN4
 
 
 def _union_problems(value: object, options: tuple[Any, ...], where: str) -> list[str]:
-    each = [problems(value, option, where) for option in options]
+    each = [problems(value, option, where) for option in options if not _is_object(option)]
     return [] if any(not found for found in each) else min(each, key=len)
+
+
+def _is_object(option: object) -> bool:
+    """Whether it is a class whose objects packages take beside JSON: files, models of answers."""
+    cls = get_origin(option) or option
+    return (
+        isinstance(cls, type)
+        and not is_typeddict(cls)
+        and cls not in (*SCALARS, object, NoneType)
+        and not issubclass(cls, Iterable | Mapping)
+    )
 
 
 def _fields_problems(value: object, wanted: Any, where: str) -> list[str]:  # noqa: ANN401  # any type form
