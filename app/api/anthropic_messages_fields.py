@@ -182,9 +182,8 @@ _TOOL = Object(
         "cache_control": _CACHE,
         "allowed_callers": Items(Word(("direct",))),
         "defer_loading": Only(value=False, reason="send only the tools that the model may call"),
-        "eager_input_streaming": Only(
-            value=False, reason="arguments leave as policy has looked at them"
-        ),
+        # Clients send it by themselves; arguments leave no sooner than policy has read them.
+        "eager_input_streaming": Flag(),
         "input_examples": Refused("show examples in the description"),
     },
     frozenset({"name", "input_schema"}),
@@ -244,6 +243,10 @@ _SHARED: Mapping[str, Shape] = {
     "banneton": BANNETON,
     "speed": _PLACE,
     "user_profile_id": Refused("name the end user in 'metadata.user_id'"),
+    # Clients of tools try it first, and after this code send the whole conversation themselves.
+    "thread": Refused(
+        "nothing is held between turns; send the whole conversation", "thread_unsupported_request"
+    ),
     "workspace_id": Refused("it is of the provider's account, which the route names"),
 }
 REQUEST = Object(

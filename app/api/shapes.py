@@ -49,10 +49,11 @@ class Row:
 class MisfitError(Exception):
     """A value that its shape does not admit; containers add the way to it as it passes."""
 
-    def __init__(self, what: str, *, is_refused: bool = False) -> None:
+    def __init__(self, what: str, *, is_refused: bool = False, code: str = "") -> None:
         super().__init__(what)
         self.what = what
         self.is_refused = is_refused
+        self._code = code or "field_refused"
         self._way: list[str] = []
 
     def at(self, step: str) -> "MisfitError":
@@ -64,7 +65,7 @@ class MisfitError(Exception):
         """The error that the caller gets."""
         path = "".join(reversed(self._way)).removeprefix(".")
         if self.is_refused:
-            return FieldRefusedError(path, self.what)
+            return FieldRefusedError(path, self.what, code=self._code)
         message = f"{path}: {self.what}" if path else f"The body {self.what}"
         return RequestError(message, param=path or None, code="invalid_value")
 
@@ -343,10 +344,12 @@ class Refused(Shape):
     """What is not let through, with all that is below it."""
 
     reason: str
+    code: str = ""
+    """Of the error, for clients that then go on without the field."""
 
     @override
     def admit(self, value: Json) -> NoReturn:
-        raise MisfitError(self.reason, is_refused=True)
+        raise MisfitError(self.reason, is_refused=True, code=self.code)
 
     @override
     def rows(self, path: str) -> Iterator[Row]:

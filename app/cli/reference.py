@@ -22,6 +22,7 @@ _REQUEST_CODES = {
     "invalid_query": "The query string makes no sense.",
     "previous_response_not_found": "There is nothing kept to go on from: see `param`.",
     "field_refused": "The coverage table does not let the field in; `param` names it.",
+    "thread_unsupported_request": "The field `thread`; Anthropic's clients then go on without it.",
     "overrides": "A system message goes against a behaviour of the persona that stands above it.",
     "out_of_bounds": "The persona does not let this be chosen so.",
     "unknown_audience": "The policy has no such audience.",

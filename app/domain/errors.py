@@ -68,8 +68,8 @@ class RequestError(BannetonError):
 class FieldRefusedError(RequestError):
     """A field of the wire format that the coverage table does not let through."""
 
-    def __init__(self, field: str, reason: str) -> None:
-        super().__init__(f"{field}: {reason}", param=field, code="field_refused")
+    def __init__(self, field: str, reason: str, *, code: str = "field_refused") -> None:
+        super().__init__(f"{field}: {reason}", param=field, code=code)
 
 
 class AccessProblem(StrEnum):

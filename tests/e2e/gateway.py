@@ -19,7 +19,7 @@ from openai import OpenAI
 
 Json = Any
 
-_REPOSITORY = Path(__file__).parent.parent.parent
+REPOSITORY = Path(__file__).parent.parent.parent
 _LISTENS = re.compile(rb"Listening on (http://[0-9.]+:[0-9]+)")
 _PATIENCE_S = 120
 """How long a process may take; only a broken one ever takes so long."""
@@ -36,7 +36,7 @@ def banneton(
         text=True,
         timeout=_PATIENCE_S,
         check=False,
-        cwd=cwd or _REPOSITORY,
+        cwd=cwd or REPOSITORY,
         env=environment(),
     )
 
@@ -44,7 +44,7 @@ def banneton(
 def environment() -> dict[str, str]:
     """What the tests' own process has, without what would change how commands behave."""
     kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}  # noqa: TID251  # passed on, not read
-    return {**kept, "PYTHONPATH": str(_REPOSITORY), "NO_PROXY": "127.0.0.1", "MODEL_KEY": MODEL_KEY}
+    return {**kept, "PYTHONPATH": str(REPOSITORY), "NO_PROXY": "127.0.0.1", "MODEL_KEY": MODEL_KEY}
 
 
 MODEL_KEY = "planted-key-of-the-provider"
@@ -143,7 +143,7 @@ def gateway(root: Path, *options: str, keys: Mapping[str, Json] | None = None) -
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
-            cwd=_REPOSITORY,
+            cwd=REPOSITORY,
             env=environment(),
         )
     running = Gateway(root, process, log, keys=dict(keys or {}))
