@@ -270,6 +270,8 @@ REQUEST = Object(
         "service_tier": _PLACE,
     },
     frozenset({"messages", "model", "max_tokens"}),
-    extensions=frozenset({"banneton", "temperature", "top_p", "top_k"}),
+    extensions=frozenset({"banneton", "temperature", "thread", "top_p", "top_k"}),
 )
-COUNT = Object(_SHARED, frozenset({"messages", "model"}), extensions=frozenset({"banneton"}))
+COUNT = Object(
+    _SHARED, frozenset({"messages", "model"}), extensions=frozenset({"banneton", "thread"})
+)
