@@ -93,21 +93,31 @@ def used_backends(loaded: Loaded, kinds: Kinds) -> set[str]:
 
 
 def unmet_needs(catalog: Catalog, settings: Settings, kinds: Kinds) -> Iterator[Problem]:
-    """Detectors that ask what ``banneton.yaml`` does not name."""
-    types = {name: each.type for name, each in settings.endpoints.items()}
+    """Detectors that ask what ``banneton.yaml`` does not name, or what takes none of theirs."""
     for use in _uses(catalog):
         for need in _needs(use.detect, kinds):
-            if need.place is Place.ROUTE:
-                known, kind = list(catalog.routes), "route"
-            else:
-                known = [name for name, type_ in types.items() if type_ == need.place.value]
-                kind = f"endpoint of type '{need.place}'"
-            if need.name not in known:
+            if what := _unmet(need, catalog, settings):
                 setting = f"{use.detect.detector}.{need.setting}"
                 source = _source(catalog, use.file, f"{use.place}.{setting}")
-                what = unknown(kind, need.name, known)
                 where = f"{use.said_as}.{setting}"
                 yield Problem(source.file, source.line, source.column, where, what)
+
+
+def _unmet(need: Need, catalog: Catalog, settings: Settings) -> str:
+    """Why what a detector needs is not there; empty where it is."""
+    if need.place is not Place.ROUTE:
+        known = [name for name, each in settings.endpoints.items() if each.type == need.place.value]
+        kind = f"endpoint of type '{need.place}'"
+        return "" if need.name in known else unknown(kind, need.name, known)
+    route = catalog.routes.get(need.name)
+    if route is None:
+        return unknown("route", need.name, list(catalog.routes))
+    if any(target.when.takes("", "") for target in route.all_targets):
+        return ""
+    return (
+        f"is '{need.name}', whose targets each want an audience or a persona: a detector asks for "
+        "neither; add one without that"
+    )
 
 
 @dataclass(frozen=True, slots=True)
