@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, assert_never
+from urllib.parse import urlsplit
 
 import aiohttp
 from pydantic import SecretStr
@@ -15,7 +16,7 @@ from app.backends.anthropic_request import Options as AnthropicOptions
 from app.backends.azure import AzureBackend, azure_key
 from app.backends.chat_request import Differences
 from app.backends.gemini import GeminiBackend, gemini_key, vertex_address
-from app.backends.http import Connection
+from app.backends.http import Connection, HttpBackend
 from app.backends.local import LocalBackend
 from app.backends.openai import OpenAIBackend, bearer
 from app.backends.outside import Answers, Endpoint, Reach
@@ -29,6 +30,7 @@ from app.domain.clock import Clock, NewId
 from app.domain.errors import ContentError, Problem
 from app.domain.policy import DetectSpec
 from app.domain.protocols import Backend
+from app.domain.signatures import ANTHROPIC, signer_named
 from app.guardrails.detector import Need, Place
 from app.guardrails.plan import Kinds
 from app.pipeline.loaded import Loaded
@@ -46,6 +48,7 @@ from app.settings.presets import presets
 
 _AT_ONCE = 32
 """Requests to one endpoint's host at a time."""
+_ANTHROPIC_HOST = "api.anthropic.com"
 
 
 async def start_backends(
@@ -58,9 +61,12 @@ async def start_backends(
 ) -> dict[str, Backend]:
     """The backends that personas and detectors use; those that none uses are not loaded."""
     session = await _session(stack, limit_per_host=0)
+    signing = signers(settings)
     backends: dict[str, Backend] = {}
     for name in sorted(used_backends(loaded, kinds)):
         backend = backends[name] = _backend(settings.backends[name], root, session, new_id)
+        if isinstance(backend, HttpBackend):
+            backend.signer = signing[name]
         stack.push_async_callback(backend.close)
     return backends
 
@@ -208,6 +214,26 @@ def _backend(
             return ScriptedBackend(read_script(settings.script, root))
         case _:
             assert_never(settings)
+
+
+def signers(settings: Settings) -> dict[str, str]:
+    """Who signs what each backend gives.
+
+    What clients of a wire format hold unmarked was signed where that format is at home. That is the
+    vendor's own address, or the only one that the file has for it.
+    """
+    homes = {
+        name: urlsplit(each.base_url).hostname
+        for name, each in settings.backends.items()
+        if isinstance(each, AnthropicSettings)
+    }
+    is_only = len(set(homes.values())) == 1
+    return {
+        name: ANTHROPIC
+        if name in homes and (is_only or homes[name] == _ANTHROPIC_HOST)
+        else signer_named(name)
+        for name in settings.backends
+    }
 
 
 def _openai(settings: OpenAISettings | AzureSettings, session: aiohttp.ClientSession) -> Backend:

@@ -38,6 +38,7 @@ from app.domain.conversation import (
 )
 from app.domain.errors import FieldRefusedError
 from app.domain.persona import Persona
+from app.domain.signatures import ANTHROPIC, SignedKind, claimed, signed_calls
 
 DIALECT = "anthropic_messages"
 
@@ -107,7 +108,7 @@ def _messages(known: Body, persona: Persona) -> Iterator[Message]:
         content = item["content"]
         match item["role"]:
             case "assistant":
-                parts = tuple(_assistant_parts(content, f"{path}.content"))
+                parts = tuple(signed_calls(_assistant_parts(content, f"{path}.content")))
                 yield Message(Role.ASSISTANT, Origin.CLIENT, parts, path=path)
             case "user":
                 yield from _user(content, path)
@@ -168,10 +169,11 @@ def _assistant_parts(content: Json, where: str) -> Iterator[Part]:
                 yield TextPart(block["text"], f"{path}.text", _cache(block))
             case "thinking":
                 # Reasoning that nobody signed comes with an empty signature, and goes back so.
-                signed = block["signature"] or None
-                yield ReasoningPart(block["thinking"], f"{path}.thinking", signed)
+                signed = block["signature"] and _signed(block["signature"], SignedKind.REASONING)
+                yield ReasoningPart(block["thinking"], f"{path}.thinking", signed or None)
             case "redacted_thinking":
-                yield ReasoningPart("", f"{path}.data", block["data"], is_redacted=True)
+                data = _signed(block["data"], SignedKind.REDACTED)
+                yield ReasoningPart("", f"{path}.data", data, is_redacted=True)
             case _:
                 yield ToolCallPart(
                     block["id"],
@@ -181,6 +183,11 @@ def _assistant_parts(content: Json, where: str) -> Iterator[Part]:
                     arguments_field="input",
                     cache=_cache(block),
                 )
+
+
+def _signed(signed: str, kind: SignedKind) -> str:
+    """What was signed; where nobody else is named, by Anthropic."""
+    return claimed(signed, ANTHROPIC, kind)
 
 
 def _cache(block: Body) -> CacheFor | None:

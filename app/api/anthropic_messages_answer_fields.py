@@ -10,13 +10,12 @@ from app.api.anthropic_messages_fields import (
     INPUT,
     REDACTED,
     SERVER_BLOCKS,
-    SIGNED,
     THINKING,
     TOOL_NAME,
     all_of,
 )
 from app.api.compound import Items, Kinds, Object
-from app.api.fields import CALL_ID, MODEL, UNASKED, kind, with_fields
+from app.api.fields import CALL_ID, MODEL, SIGNED, UNASKED, kind, with_fields
 from app.api.shapes import Id, Shape, Text, Word
 from app.api.summaries import COUNT, SUMMARY
 

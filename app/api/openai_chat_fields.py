@@ -15,6 +15,7 @@ from app.api.fields import (
     FUNCTION_NAME,
     MAX_INT,
     MODEL,
+    SIGNED,
     UNASKED,
     kind,
     with_fields,
@@ -56,13 +57,19 @@ _USER_PARTS = Kinds(
     },
 )
 _ASSISTANT_PARTS = Kinds("type", {"text": _TEXT_PART, "refusal": kind("refusal", refusal=Text())})
-_TOOL_CALL = with_fields(
-    "type",
-    "id",
-    "function",
-    type=Word(("function",)),
-    id=CALL_ID,
-    function=with_fields("name", "arguments", name=FUNCTION_NAME, arguments=Text()),
+# Where Google's own endpoint for this format puts what a model signed of a call.
+_SIGNED_CALL = with_fields(
+    "google", google=with_fields("thought_signature", thought_signature=SIGNED)
+)
+_TOOL_CALL = Object(
+    {
+        "type": Word(("function",)),
+        "id": CALL_ID,
+        "function": with_fields("name", "arguments", name=FUNCTION_NAME, arguments=Text()),
+        "extra_content": _SIGNED_CALL,
+    },
+    frozenset({"type", "id", "function"}),
+    extensions=frozenset({"extra_content"}),
 )
 
 
@@ -308,8 +315,10 @@ CHUNK = _envelope(
                                 "id": CALL_ID,
                                 "type": Word(("function",)),
                                 "function": Object({"name": FUNCTION_NAME, "arguments": Text()}),
+                                "extra_content": _SIGNED_CALL,
                             },
                             frozenset({"index"}),
+                            extensions=frozenset({"extra_content"}),
                         )
                     ),
                     "audio": UNASKED,

@@ -43,6 +43,7 @@ from app.domain.conversation import (
 )
 from app.domain.errors import FieldRefusedError, RequestError
 from app.domain.persona import Persona
+from app.domain.signatures import OPENAI, SignedKind, claimed, signed_calls
 
 DIALECT = "openai_responses"
 
@@ -123,11 +124,15 @@ def _messages(body: Body, *, takes_system: bool) -> Iterator[Message]:
             said += made.parts
             continue
         if said:
-            yield Message(Role.ASSISTANT, Origin.CLIENT, tuple(said), path=began)
+            yield _turn(said, began)
             said, began = [], ""
         yield made
     if said:
-        yield Message(Role.ASSISTANT, Origin.CLIENT, tuple(said), path=began)
+        yield _turn(said, began)
+
+
+def _turn(said: list[Part], path: str) -> Message:
+    return Message(Role.ASSISTANT, Origin.CLIENT, tuple(signed_calls(said)), path=path)
 
 
 def _message(item: Body, path: str, *, takes_system: bool) -> Message:
@@ -195,6 +200,9 @@ def _output_part(part: Body, path: str) -> TextPart | RefusalPart:
 def _reasoning(item: Body, path: str) -> Iterator[ReasoningPart]:
     """The item's texts; what the provider signed goes with the last, since it covers them all."""
     signed = item.get("encrypted_content")
+    if signed is not None:
+        # Where nobody else is named, it was OpenAI that signed.
+        signed = claimed(signed, OPENAI, SignedKind.REASONING)
     texts = [
         (part["text"], f"{path}.{of}[{index}].text")
         for of in ("summary", "content")

@@ -208,7 +208,8 @@ def _deltas(parts: Iterable[Part]) -> Iterator[Delta]:
             case ReasoningPart():
                 yield ReasoningDelta(part.text, signed=part.signed)
             case ToolCallPart():
-                yield ToolCallDelta(at, part.arguments, part.call_id, part.name)
+                name, signed = part.name, part.signed
+                yield ToolCallDelta(at, part.arguments, part.call_id, name, signed=signed)
             case _:
                 raise RuntimeError("an answer was kept with a part that no answer has")
 

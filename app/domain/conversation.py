@@ -57,7 +57,10 @@ class RefusalPart:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningPart:
-    """Reasoning that the assistant gave earlier; ``signed`` is what its provider signed."""
+    """Reasoning that the assistant gave earlier.
+
+    ``signed`` is what its provider signed, marked with who that is (``app.domain.signatures``).
+    """
 
     text: str
     path: str = ""
@@ -68,7 +71,10 @@ class ReasoningPart:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallPart:
-    """A call that the assistant made earlier. ``arguments`` is JSON text as the model wrote it."""
+    """A call that the assistant made earlier.
+
+    ``arguments`` is JSON text as the model wrote it; ``signed`` is as in ``ReasoningPart``.
+    """
 
     call_id: str
     name: str

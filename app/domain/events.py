@@ -14,7 +14,11 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """More of the model's reasoning. ``signed`` is opaque and covers all reasoning before it."""
+    """More of the model's reasoning.
+
+    ``signed`` is opaque, marked with who signed it (``app.domain.signatures``), and covers all
+    reasoning before it.
+    """
 
     text: str
     choice: int = 0
@@ -33,7 +37,11 @@ class RefusalDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """More of a tool call. ``call_id`` and ``name`` come whole, on the call's first delta only."""
+    """More of a tool call.
+
+    ``call_id``, ``name`` and ``signed``, which is marked with who signed it, come whole, on the
+    call's first delta only.
+    """
 
     index: int
     """Which call of the choice, counted from 0."""

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from app.api.openai_chat_answer import ChatStream, ChatWhole
 from app.api.openai_chat_fields import CHUNK
 from app.api.shapes import admit
+from app.domain.conversation import ToolCallPart
 from app.domain.decision import Outcome
 from app.domain.errors import (
     AccessError,
@@ -123,7 +124,7 @@ def tool_script() -> list[Step]:
         ReasoningDelta("look."),
         ReasoningDelta("", signed="opaque"),
         ToolCallDelta(0, '{"a"', call_id="call_1", name="look"),
-        ToolCallDelta(1, "", call_id="call_2", name="look"),
+        ToolCallDelta(1, "", call_id="call_2", name="look", signed="other.call:Y2FsbA=="),
         ToolCallDelta(0, ":1}"),
         ToolCallDelta(1, "{}"),
         Finish(FinishReason.TOOL_CALLS),
@@ -159,6 +160,30 @@ def test_tool_calls_in_a_stream(served: Served, client: OpenAI) -> None:
     ]
     deltas = [(one.choices[0].delta.model_extra or {}) for one in ask_stream(client)]
     assert "".join(one.get("reasoning_content", "") for one in deltas) == "Let me look."
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_what_is_signed_of_a_call_can_be_sent_back(
+    served: Served,
+    client: OpenAI,
+    is_stream: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    """Gemini refuses the turn after a call: the signature was lost on the way."""
+    served.gateway.script = tool_script()
+    message: Any = ask(client, tools=[TOOL]).choices[0].message
+    if is_stream:
+        with client.chat.completions.stream(model="tutor", messages=HELLO, tools=[TOOL]) as stream:
+            message = stream.get_final_completion().choices[0].message.to_dict()
+        del message["parsed"]  # the helper's own
+        for call in message["tool_calls"]:
+            del call["index"], call["function"]["parsed_arguments"]
+    results: Any = [
+        {"role": "tool", "tool_call_id": one, "content": "1"} for one in ("call_1", "call_2")
+    ]
+    client.chat.completions.create(model="tutor", messages=[*HELLO, message, *results])
+    parts = served.gateway.seen[-1].messages[1].parts
+    calls = [part for part in parts if isinstance(part, ToolCallPart)]
+    assert [call.signed for call in calls] == [None, "other.call:Y2FsbA=="]
 
 
 def test_an_answer_can_be_sent_back(served: Served, client: OpenAI) -> None:

@@ -143,11 +143,11 @@ def tool_script() -> list[Step]:
         opened(),
         ReasoningDelta("Let me "),
         ReasoningDelta("look."),
-        ReasoningDelta("", signed="c2ln"),
-        ReasoningDelta("", signed="ZGF0YQ==", is_redacted=True),
+        ReasoningDelta("", signed="anthropic:c2ln"),
+        ReasoningDelta("", signed="other.redacted:ZGF0YQ==", is_redacted=True),
         TextDelta("I lo"),
         ToolCallDelta(0, " ", call_id="call_1", name="look"),
-        ToolCallDelta(1, "", call_id="call_2", name="look"),
+        ToolCallDelta(1, "", call_id="call_2", name="look", signed="other.call:Y2FsbA=="),
         ToolCallDelta(0, '{"a":1}'),
         TextDelta("ok."),
         Usage(10, 5, reasoning_tokens=2),
@@ -158,9 +158,10 @@ def tool_script() -> list[Step]:
 
 TOOL_BLOCKS: list[Json] = [
     {"type": "thinking", "thinking": "Let me look.", "signature": "c2ln"},
-    {"type": "redacted_thinking", "data": "ZGF0YQ=="},
+    {"type": "redacted_thinking", "data": "other.redacted:ZGF0YQ=="},
     {"type": "text", "text": "I look."},
     {"type": "tool_use", "id": "call_1", "name": "look", "input": {"a": 1}},
+    {"type": "redacted_thinking", "data": "other.call:Y2FsbA=="},
     {"type": "tool_use", "id": "call_2", "name": "look", "input": {}},
 ]
 
@@ -192,7 +193,7 @@ def test_blocks_come_one_after_the_other(served: Served, anthropic: Anthropic) -
                 current = None
             case _:
                 assert current is None
-    assert count == 5
+    assert count == 6
 
 
 def test_what_waits_is_announced(served: Served, anthropic: Anthropic) -> None:
@@ -219,7 +220,13 @@ def test_an_answer_can_be_sent_back(served: Served, anthropic: Anthropic) -> Non
         messages = [*HELLO, answer.to_param(), {"role": "user", "content": results}]
         ask(anthropic, messages=messages, tools=[TOOL])
         said = served.gateway.seen[-1].messages
-        assert [part.signed for part in said[1].parts[:2]] == ["c2ln", "ZGF0YQ=="]  # type: ignore[union-attr]  # reasoning
+        assert [getattr(part, "signed", None) for part in said[1].parts] == [
+            "anthropic:c2ln",
+            "other.redacted:ZGF0YQ==",
+            None,
+            None,
+            "other.call:Y2FsbA==",
+        ]
         assert [message.role for message in said] == ["user", "assistant", "tool", "tool"]
 
 

@@ -150,11 +150,11 @@ def tool_script() -> list[Step]:
         opened(),
         ReasoningDelta("Let me "),
         ReasoningDelta("look."),
-        ReasoningDelta("", signed="b3BhcXVl"),
-        ReasoningDelta("", signed="aGlkZGVu", is_redacted=True),
+        ReasoningDelta("", signed="openai:b3BhcXVl"),
+        ReasoningDelta("", signed="other.redacted:aGlkZGVu", is_redacted=True),
         TextDelta("One mo"),
         ToolCallDelta(0, '{"a"', call_id="call_1", name="look"),
-        ToolCallDelta(1, "", call_id="call_2", name="look"),
+        ToolCallDelta(1, "", call_id="call_2", name="look", signed="other.call:Y2FsbA=="),
         TextDelta("ment."),
         ToolCallDelta(0, ":1}"),
         ToolCallDelta(1, "{}"),
@@ -175,17 +175,19 @@ def test_tool_calls_and_reasoning(served: Served, client: OpenAI) -> None:
             "reasoning",
             "message",
             "function_call",
+            "reasoning",
             "function_call",
         ]
-        first, second, _, *calls = [item.to_dict() for item in answer.output]
+        first, second, _, one, of_call, two = [item.to_dict() for item in answer.output]
         assert first["summary"] == [{"type": "summary_text", "text": "Let me look."}]
         assert (first["encrypted_content"], second["encrypted_content"]) == (
             "b3BhcXVl",
-            "aGlkZGVu",
+            "other.redacted:aGlkZGVu",
         )
-        assert second["summary"] == []
+        assert second["summary"] == of_call["summary"] == []
+        assert of_call["encrypted_content"] == "other.call:Y2FsbA=="
         assert answer.output_text == "One moment."
-        assert [(one["call_id"], one["arguments"]) for one in calls] == [
+        assert [(each["call_id"], each["arguments"]) for each in (one, two)] == [
             ("call_1", '{"a":1}'),
             ("call_2", "{}"),
         ]
@@ -204,11 +206,11 @@ def test_an_answer_can_be_sent_back(served: Served, client: OpenAI) -> None:
         ask(client, input=[{"role": "user", "content": "Hello?"}, *items, *results])
         (_, said, one, two) = served.gateway.seen[-1].messages
         assert said.parts == (
-            ReasoningPart("Let me look.", "input[1].summary[0].text", "b3BhcXVl"),
-            ReasoningPart("", "input[2].summary", "aGlkZGVu", is_redacted=True),
+            ReasoningPart("Let me look.", "input[1].summary[0].text", "openai:b3BhcXVl"),
+            ReasoningPart("", "input[2].summary", "other.redacted:aGlkZGVu", is_redacted=True),
             TextPart("One moment.", "input[3].content[0].text"),
             ToolCallPart("call_1", "look", '{"a":1}', "input[4]"),
-            ToolCallPart("call_2", "look", "{}", "input[5]"),
+            ToolCallPart("call_2", "look", "{}", "input[6]", signed="other.call:Y2FsbA=="),
         )
         assert [len(one.parts), len(two.parts)] == [1, 1]
 
