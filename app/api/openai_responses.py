@@ -6,7 +6,6 @@ and checks what one field says about another.
 
 from collections.abc import Callable, Iterator
 
-import orjson
 from typing_extensions import override
 
 from app.api.delivery import Encoder
@@ -16,10 +15,8 @@ from app.api.openai_responses_answer import (
     PREFIX,
     ResponsesStream,
     ResponsesWhole,
-    kept_response,
 )
 from app.api.openai_responses_fields import REQUEST
-from app.api.transport import Call
 from app.domain.conversation import (
     STANDING,
     Conversation,
@@ -41,7 +38,7 @@ from app.domain.conversation import (
     ToolChoiceMode,
     ToolResultPart,
 )
-from app.domain.errors import FieldRefusedError, RequestError
+from app.domain.errors import FieldRefusedError
 from app.domain.persona import Persona
 from app.domain.signatures import OPENAI, SignedKind, claimed, signed_calls
 
@@ -88,20 +85,6 @@ class OpenAIResponses(Dialect):
     @override
     def encoder(self, asked: Conversation, created: int) -> Encoder:
         return (ResponsesStream if asked.is_stream else ResponsesWhole)(asked, created)
-
-
-async def read_response(call: Call) -> None:
-    """Answer with a response that was kept."""
-    caller = await call.authenticate()
-    if call.query:
-        what = "A response is read as it was kept: there is nothing to choose."
-        raise RequestError(what, code="invalid_query")
-    prefix, wanted = call.path_params["response_id"].partition(PREFIX)[1:]
-    kept = await call.parts.gateway.answered(wanted, caller) if prefix else None
-    if kept is None:
-        what = "There is no such response, it was not kept, or this key may not read it."
-        raise RequestError(what, code="not_found", param="response_id")
-    await call.answer(orjson.dumps(kept_response(kept)))
 
 
 def _messages(body: Body, *, takes_system: bool) -> Iterator[Message]:

@@ -186,16 +186,26 @@ class ResponsesWhole(_Answer):
 
 def kept_response(kept: Answered) -> dict[str, Json]:
     """A response as it was kept: what it repeated of its request was not."""
-    output = Output(kept.request_id)
-    for delta in _deltas(kept.parts):
-        output.take(delta)
     why = _INCOMPLETE.get(kept.finish)
     how: Ended = "completed" if why is None else "incomplete"
-    output.end(how)
+    output = _output(kept.request_id, kept.parts, how)
     made = _response(kept, int(kept.at.timestamp()), how, output)
     made |= _echo(Conversation(kept.persona, (), continues=kept.continues))
     made["usage"] = kept.usage and _usage(kept.usage)
     return made if why is None else made | {"incomplete_details": {"reason": why}}
+
+
+def kept_items(request_id: str, parts: Iterable[Part]) -> list[dict[str, Json]]:
+    """What the assistant said earlier, as items."""
+    return _output(request_id, parts, "completed").json()
+
+
+def _output(request_id: str, parts: Iterable[Part], how: Ended) -> Output:
+    output = Output(request_id)
+    for delta in _deltas(parts):
+        output.take(delta)
+    output.end(how)
+    return output
 
 
 def _deltas(parts: Iterable[Part]) -> Iterator[Delta]:

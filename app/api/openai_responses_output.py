@@ -174,7 +174,7 @@ class Output:
         self._calls: dict[int, Call] = {}
         self._told: list[Event] = []
 
-    def json(self) -> list[Json]:
+    def json(self) -> list[Fields]:
         """The items as they stand."""
         return [item.json() for item in self._items]
 

@@ -147,7 +147,7 @@ class ScriptedGateway(Gateway):
     auth: Callable[[str | None], Caller] | None = None
     state: str = "ready"
     check_outcome: Outcome = Outcome.ALLOW
-    kept: Mapping[str, Answered] = field(default_factory=dict)
+    kept: dict[str, Answered] = field(default_factory=dict)
     surprise: Exception | None = None
     """Raised by everything but exchanges."""
     seen: list[Conversation] = field(default_factory=list)
@@ -215,6 +215,11 @@ class ScriptedGateway(Gateway):
     async def answered(self, request_id: str, caller: Caller) -> Answered | None:
         self._surprise()
         return self.kept.get(request_id)
+
+    @override
+    async def delete_answered(self, request_id: str, caller: Caller) -> bool:
+        self._surprise()
+        return self.kept.pop(request_id, None) is not None
 
     @override
     async def check(self, request: CheckRequest, caller: Caller) -> CheckResult:

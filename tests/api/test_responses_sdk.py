@@ -1,7 +1,6 @@
 """Responses over a real socket with the vendor's own client."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -24,7 +23,6 @@ from app.api.shapes import admit
 from app.domain.conversation import (
     Conversation,
     ReasoningPart,
-    RefusalPart,
     TextPart,
     Tool,
     ToolCallPart,
@@ -46,7 +44,6 @@ from app.domain.events import (
     Usage,
 )
 from app.pipeline.answer import Stopped
-from app.pipeline.gateway import Answered
 from tests.api.scripted import Served, Step, closed, opened, stopped_script
 
 Json = Any
@@ -408,32 +405,6 @@ def test_a_picture_is_no_answer_here(served: Served, client: OpenAI) -> None:
     with pytest.raises(openai.InternalServerError) as failed:
         ask(client)
     assert failed.value.code == "backend_broken"
-
-
-def test_a_kept_response_is_read_again(served: Served, client: OpenAI) -> None:
-    """What was kept cannot be read, looks like something else, or a wrong id says too much."""
-    parts = (
-        ReasoningPart("Hm.", signed="c2ln"),
-        TextPart("Half"),
-        RefusalPart("No."),
-        ToolCallPart("c", "look", "{}"),
-    )
-    at = datetime(2026, 1, 1, tzinfo=UTC)
-    kept = Answered("r1", "tutor", at, FinishReason.STOP, parts, Usage(1, 2), "r0")
-    served.gateway.kept = {"r1": kept}
-    made = client.responses.retrieve("resp_r1")
-    admit(ANSWER, made.model_dump(mode="json", exclude_unset=True))
-    assert (made.id, made.created_at, made.status) == ("resp_r1", 1767225600, "completed")
-    assert [item.type for item in made.output] == ["reasoning", "message", "function_call"]
-    assert made.previous_response_id == "resp_r0"
-    assert made.usage is not None
-    assert made.usage.total_tokens == 3
-    for wrong in ("resp_r2", "r1", "msg_r1"):
-        with pytest.raises(openai.NotFoundError) as missing:
-            client.responses.retrieve(wrong)
-        assert missing.value.code == "not_found"
-    assert httpx2.get(f"{served.url}/v1/responses/resp_r1?stream=true").status_code == 400
-    assert httpx2.delete(f"{served.url}/v1/responses/resp_r1").status_code == 405
 
 
 def test_unknown_persona_and_refused_field(client: OpenAI) -> None:
