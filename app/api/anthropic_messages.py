@@ -61,7 +61,8 @@ class AnthropicMessages(Dialect):
 
     @override
     def encoder(self, asked: Conversation, created: int) -> Encoder:
-        return MessageStream(created) if asked.is_stream else MessageWhole(created)
+        made = MessageStream if asked.is_stream else MessageWhole
+        return made(created, asked.sampling.stop)
 
 
 async def count_tokens(call: Call) -> None:

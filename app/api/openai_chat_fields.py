@@ -233,7 +233,7 @@ _USAGE = Object(
             {
                 "cached_tokens": COUNT,
                 "audio_tokens": UNASKED,
-                "cache_write_tokens": UNASKED,
+                "cache_write_tokens": COUNT,
                 "image_tokens": UNASKED,
                 "text_tokens": UNASKED,
             }

@@ -67,6 +67,7 @@ class ScriptedUsage(FileModel):
     output_tokens: Annotated[int, Field(ge=0)]
     cached_tokens: Annotated[int, Field(ge=0)] = 0
     reasoning_tokens: Annotated[int, Field(ge=0)] = 0
+    cache_write_tokens: Annotated[int, Field(ge=0)] = 0
 
 
 class ScriptedFailure(FileModel):

@@ -80,6 +80,8 @@ class Usage:
     output_tokens: int
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+    """Of the input, kept for later requests; providers charge more for them."""
 
     def __add__(self, other: "Usage") -> "Usage":
         """Of both together."""
@@ -88,6 +90,7 @@ class Usage:
             self.output_tokens + other.output_tokens,
             self.cached_tokens + other.cached_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
         )
 
 
@@ -107,6 +110,9 @@ class Finish:
 
     reason: FinishReason
     choice: int = 0
+    stopped_by: str | None = None
+    """The text to stop at that was met, where the provider says so; empty where it does not say
+    which. These are a provider's words: only what the client asked for may leave."""
 
 
 StreamEvent = (

@@ -105,7 +105,7 @@ def plain_script() -> list["Step"]:
         opened(),
         TextDelta("Hel"),
         TextDelta("lo, “you”\n"),
-        Usage(10, 3, cached_tokens=2),
+        Usage(10, 3, cached_tokens=2, cache_write_tokens=1),
         Finish(FinishReason.STOP),
         closed(),
     ]

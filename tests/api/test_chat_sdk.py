@@ -55,6 +55,7 @@ def test_answer(client: OpenAI) -> None:
     assert answer.usage.total_tokens == 13
     assert answer.usage.prompt_tokens_details is not None
     assert answer.usage.prompt_tokens_details.cached_tokens == 2
+    assert answer.usage.prompt_tokens_details.cache_write_tokens == 1
     extra = answer.model_extra
     assert extra is not None
     assert extra["banneton"]["request_id"] == "req_1"

@@ -78,6 +78,7 @@ def test_answer(client: OpenAI) -> None:
     assert made.output_text == "Hello, “you”\n"
     assert made.usage is not None
     assert (made.usage.total_tokens, made.usage.input_tokens_details.cached_tokens) == (13, 2)
+    assert made.usage.input_tokens_details.cache_write_tokens == 1
     assert (made.tools, made.tool_choice, made.parallel_tool_calls) == ([], "auto", True)
     assert (made.model_extra or {})["banneton"]["request_id"] == "req_1"
 
