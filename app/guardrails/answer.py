@@ -189,6 +189,10 @@ class Choice:
         """What findings and records call a text of this choice."""
         return f"choices[{self.number}].{of}"
 
+    def takes(self, event: ReasoningDelta) -> bool:
+        """Whether a signature without a text fits: it may be of the last block."""
+        return event.is_redacted or self.is_block_intact
+
     def effort(self, event: Delta | Annotation) -> int:
         """About how much work it is to take an event, as ``aside`` counts it."""
         match event:
