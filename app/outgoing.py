@@ -16,7 +16,7 @@ from app.backends.anthropic_request import Options as AnthropicOptions
 from app.backends.azure import AzureBackend, azure_key
 from app.backends.chat_request import Differences
 from app.backends.gemini import GeminiBackend, gemini_key, vertex_address
-from app.backends.http import Connection, HttpBackend
+from app.backends.http import Authorize, Connection, HttpBackend
 from app.backends.local import LocalBackend
 from app.backends.openai import OpenAIBackend, bearer
 from app.backends.outside import Answers, Endpoint, Reach
@@ -244,8 +244,22 @@ def _openai(settings: OpenAISettings | AzureSettings, session: aiohttp.ClientSes
     key = _secret(settings.api_key)
     if isinstance(settings, AzureSettings):
         to = _connection(settings, settings.base_url, session, azure_key(key))
+        to = replace(to, authorize=_azure_tokens(settings))
         return AzureBackend(to, differences, api_version=settings.api_version)
     return OpenAIBackend(_connection(settings, server.base_url, session, bearer(key)), differences)
+
+
+def _azure_tokens(settings: AzureSettings) -> Authorize | None:
+    if settings.token_file is not None:
+        return token_from_file(settings.token_file)
+    if settings.auth == "key":
+        return None
+    try:
+        from app.backends import azure_tokens  # noqa: PLC0415  # an optional extra
+    except ModuleNotFoundError:
+        what = "'auth: entra' needs a token_file instead, or: pip install 'banneton[azure]'"
+        raise _unstartable(what) from None
+    return azure_tokens.token_from_chain(settings.base_url)
 
 
 def _gemini_connection(

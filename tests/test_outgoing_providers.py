@@ -207,10 +207,46 @@ def test_vertex_where_its_extra_is_missing() -> None:
     assert "pip install 'banneton[vertex]'" in ended.stdout
 
 
+async def test_azure_by_a_token(tmp_path: Path) -> None:
+    """The token of a file would not be sent, or the key of a resource with it."""
+    async with azure_server() as server:
+        (tmp_path / "project" / "run").mkdir(parents=True)
+        (tmp_path / "project" / "run" / "token").write_text("fresh", "ascii")
+        wanted = {"type": "azure", "base_url": server.base_url, "token_file": "run/token"}
+        server.token = "fresh"  # noqa: S105  # of this test
+        async with started(tmp_path / "project", wanted) as backend:
+            assert text_of(await collect(backend, conversation("Hi"))) == "Hi"
+    assert server.requests[0].headers["Authorization"] == "Bearer fresh"
+    assert "api-key" not in server.requests[0].headers
+
+
+def test_azure_where_its_extra_is_missing() -> None:
+    """The gateway would not start at all, or not say what to install."""
+    code = (
+        "import sys; sys.modules['azure.identity'] = None\n"
+        "from app import outgoing\n"
+        "from app.domain.errors import ContentError\n"
+        "from app.settings.backends import AzureBackend\n"
+        "settings = AzureBackend.model_construct(\n"
+        "    base_url='https://a.example', auth='entra', token_file=None\n"
+        ")\n"
+        "try:\n"
+        "    outgoing._azure_tokens(settings)\n"
+        "except ContentError as exc:\n"
+        "    print(exc)\n"
+    )
+    ended = subprocess.run(  # noqa: S603  # our own interpreter
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert "pip install 'banneton[azure]'" in ended.stdout
+
+
 def test_others_do_without_the_extras() -> None:
     """Who uses no models of AWS or Google would wait for their packages at each start."""
     code = (
-        "import sys; import app.main; print({'botocore', 'google.auth'} & {*sys.modules} != set())"
+        "import sys; import app.main\n"
+        "extras = {'botocore', 'google.auth', 'azure.identity'}\n"
+        "print(extras & {*sys.modules} != set())\n"
     )
     ended = subprocess.run(  # noqa: S603  # our own interpreter
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
