@@ -239,7 +239,11 @@ def signers(settings: Settings) -> dict[str, str]:
 def _openai(settings: OpenAISettings | AzureSettings, session: aiohttp.ClientSession) -> Backend:
     server = presets()["openai"] if isinstance(settings, AzureSettings) else settings.server
     differences = Differences(
-        server.max_tokens_field, server.seed_field, server.stream_options, server.lacks
+        server.max_tokens_field,
+        server.seed_field,
+        server.stream_options,
+        server.lacks,
+        frozenset(settings.leave_out),
     )
     key = _secret(settings.api_key)
     if isinstance(settings, AzureSettings):

@@ -57,6 +57,8 @@ class OpenAIBackend(FileModel):
     one, OpenAI's."""
     api_key: Secret | None = None
     """``${NAME}`` or ``file:path``; left out where the endpoint wants no key."""
+    leave_out: tuple[SamplingField, ...] = ()
+    """Wishes of personas and clients that are not sent, where models refuse them."""
     timeouts: Timeouts = Timeouts()
     """How long to wait."""
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
@@ -218,6 +220,8 @@ class AzureBackend(FileModel):
     api_version: Annotated[str, AfterValidator(azure_version)] | None = None
     """Such as ``2024-10-21``: the address then names the deployment. Left out, Azure's v1 API is
     used, which has no versions."""
+    leave_out: tuple[SamplingField, ...] = ()
+    """Wishes of personas and clients that are not sent, where models refuse them."""
     timeouts: Timeouts = Timeouts()
     """How long to wait."""
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
