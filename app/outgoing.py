@@ -30,7 +30,7 @@ from app.domain.clock import Clock, NewId
 from app.domain.errors import ContentError, Problem
 from app.domain.policy import DetectSpec
 from app.domain.protocols import Backend
-from app.domain.signatures import ANTHROPIC, signer_named
+from app.domain.signatures import ANTHROPIC, OPENAI, signer_named
 from app.guardrails.detector import Need, Place
 from app.guardrails.plan import Kinds
 from app.pipeline.loaded import Loaded
@@ -48,7 +48,8 @@ from app.settings.presets import presets
 
 _AT_ONCE = 32
 """Requests to one endpoint's host at a time."""
-_ANTHROPIC_HOST = "api.anthropic.com"
+_VENDORS = {ANTHROPIC: "api.anthropic.com", OPENAI: "api.openai.com"}
+"""Where the vendors of wire formats are themselves."""
 
 
 async def start_backends(
@@ -222,18 +223,23 @@ def signers(settings: Settings) -> dict[str, str]:
     What clients of a wire format hold unmarked was signed where that format is at home. That is the
     vendor's own address, or the only one that the file has for it.
     """
-    homes = {
-        name: urlsplit(each.base_url).hostname
-        for name, each in settings.backends.items()
-        if isinstance(each, AnthropicSettings)
-    }
-    is_only = len(set(homes.values())) == 1
-    return {
-        name: ANTHROPIC
-        if name in homes and (is_only or homes[name] == _ANTHROPIC_HOST)
-        else signer_named(name)
-        for name in settings.backends
-    }
+    homes = {name: _home(each) for name, each in settings.backends.items()}
+    made: dict[str, str] = {}
+    for name, home in homes.items():
+        made[name] = signer_named(name)
+        if home is not None:
+            vendor, host = home
+            others = {each[1] for each in homes.values() if each is not None and each[0] == vendor}
+            if host == _VENDORS[vendor] or len(others) == 1:
+                made[name] = vendor
+    return made
+
+
+def _home(settings: BackendSettings) -> tuple[str, str | None] | None:
+    """Whose wire format a backend is asked in that clients speak too, and at which host."""
+    if isinstance(settings, AnthropicSettings):
+        return ANTHROPIC, urlsplit(settings.base_url).hostname
+    return None
 
 
 def _openai(settings: OpenAISettings | AzureSettings, session: aiohttp.ClientSession) -> Backend:
