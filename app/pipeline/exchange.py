@@ -10,11 +10,7 @@ from app.backends.routing import Asker, Way, targets_for
 from app.domain.catalog import Route, Target
 from app.domain.clock import Clock, NewId
 from app.domain.conduct import Measured
-from app.domain.conversation import (
-    Conversation,
-    Sampling,
-    Segment,
-)
+from app.domain.conversation import Conversation, Sampling, Segment
 from app.domain.decision import Decision, Outcome, Trace, severest
 from app.domain.errors import BackendError
 from app.domain.events import Finish, FinishReason, StreamEvent, Usage
@@ -42,6 +38,7 @@ from app.pipeline.answering import Answering
 from app.pipeline.asked import estimate_tokens_of, with_prompt
 from app.pipeline.conduct import Measuring, refuse_overriding
 from app.pipeline.loaded import Served
+from app.pipeline.media import check_media, refuse_moved, seen_of
 from app.pipeline.ready import Ready
 from app.pipeline.replies import reply_to
 from app.pipeline.sampling import bounded
@@ -174,6 +171,7 @@ class Exchange:
         That refuses what is malformed; what is composed of raw variables is only compared with.
         """
         ask, steps = self._ask, self._steps
+        check_media(ask.conversation, ask.served.plan.policy, ask.audience)
         wishes = ask.conversation.wishes
         raw = ask.served.prompt.compose(wishes.scenario, wishes.variables)
         texts = segments(ask.conversation)
@@ -190,6 +188,7 @@ class Exchange:
         self._input_ms = self._elapsed_ms()
         asked = replace(with_prompt(conversation, prompt), sampling=sampling)
         if inspection.stop is None:
+            refuse_moved(self._ask.conversation, conversation)
             self._choose(asked)
         return Ready(inspection, minter, prompt, asked)
 
@@ -329,6 +328,7 @@ class Exchange:
             findings_days=policy.keep.findings_days,
             keeps_content=keeps,
             continues=ask.conversation.continues,
+            media=seen_of(ready.asked),
             turns=() if self._turns is None else to_keep(ready.asked),
         )
 
