@@ -208,6 +208,20 @@ class Restore:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerImages:
+    """Which images of a model's answer the user gets. Nothing looks at what they show."""
+
+    types: frozenset[str]
+    """Media types, such as ``image/png``."""
+    max_bytes: int
+    """Of one image."""
+    max_count: int
+    """Of one answer, over all its choices."""
+    strictest_audience: str
+    """Stricter ones get none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Budget:
     """How often each rule may stop a harmless text, and by which texts that is told."""
 
