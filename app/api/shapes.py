@@ -29,7 +29,7 @@ class Treatment(StrEnum):
     CONSTRAINED = "constrained"
     """It can hold only what is listed: words, numbers, truth values, short ids."""
     OPAQUE = "opaque"
-    """Nobody looks at it, and it never reaches a model or another user."""
+    """Nobody looks at it, and it reaches no model and no user, but for media in policy's bounds."""
     REFUSED = "refused"
     """It is not let through."""
 

@@ -8,15 +8,13 @@ from typing_extensions import override
 from app.backends.gemini_chunks import GenerationReader
 from app.backends.gemini_request import Thinking, gemini_request
 from app.backends.http import Connection, HttpBackend, Reader, Request
+from app.backends.pictures import MAX_EVENT_BYTES
 from app.backends.pieces import PieceReader
 from app.backends.sse import SseParser
 from app.backends.turns import without
 from app.domain.clock import NewId
 from app.domain.conversation import Conversation, SamplingField
 from app.domain.events import StreamEvent
-
-MAX_EVENT_BYTES = 32 * 2**20
-"""A picture comes as one event."""
 
 
 class GeminiBackend(HttpBackend):
