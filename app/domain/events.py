@@ -1,6 +1,6 @@
 """The closed set of things that a model's answer is made of. One not named here is an error."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -65,6 +65,16 @@ class ImageDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Embedding:
+    """The vector of one text."""
+
+    index: int
+    """Of which text, counted from 0."""
+    vector: bytes = field(repr=False)
+    """Finite numbers of four bytes each, the lowest byte first, as IEEE 754 has them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What the provider counted, in tokens."""
 
@@ -108,6 +118,7 @@ StreamEvent = (
     | ToolCallDelta
     | Annotation
     | ImageDelta
+    | Embedding
     | Usage
     | Finish
 )

@@ -20,6 +20,7 @@ from app.domain.decision import Decision, Outcome, StageTrace, Trace
 from app.domain.errors import DetectorError
 from app.domain.events import (
     Annotation,
+    Embedding,
     Finish,
     ImageDelta,
     ReasoningDelta,
@@ -90,7 +91,7 @@ class OutputGuard:
 
     async def take(self, event: StreamEvent) -> list[StreamEvent]:
         """As ``feed``, beside the event loop where that would keep others from it."""
-        if isinstance(event, Usage | Finish | ImageDelta) or self.stop is not None:
+        if isinstance(event, Usage | Finish | ImageDelta | Embedding) or self.stop is not None:
             return self.feed(event)
         choice = self.choices.get(event.choice) or Choice(event.choice)
         return await self._pace.done(partial(self.feed, event), choice.effort(event))
@@ -103,7 +104,7 @@ class OutputGuard:
         Raises:
             DetectorError: An image, which nothing here can look at.
         """
-        if isinstance(event, Usage):
+        if isinstance(event, Usage | Embedding):  # numbers: there is nothing to read
             return [event]
         if isinstance(event, Finish):
             raise TypeError("await finish() at the end of a choice")
