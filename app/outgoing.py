@@ -85,7 +85,7 @@ async def open_reach(
 
 def used_backends(loaded: Loaded, kinds: Kinds) -> set[str]:
     """The backends of every route that a persona or a detector uses."""
-    routes = [served.route for served in loaded.served.values()]
+    routes = [route for served in loaded.served.values() for route in served.routes]
     for use in _uses(loaded.catalog):
         needs = [need for need in _needs(use.detect, kinds) if need.place is Place.ROUTE]
         routes += [loaded.routes[need.name] for need in needs]

@@ -61,6 +61,7 @@ class ChatStream(AnswerEncoder):
 
     @override
     def more(self, event: Delta) -> bytes:
+        fields: bytes
         match event:
             case TextDelta():
                 fields = b'"content":' + orjson.dumps(event.text)

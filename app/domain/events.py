@@ -82,6 +82,16 @@ class ImageDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Embedding:
+    """The vector of one text."""
+
+    index: int
+    """Of which text, counted from 0."""
+    vector: bytes = field(repr=False)
+    """Finite numbers of four bytes each, the lowest byte first, as IEEE 754 has them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What the provider counted, in tokens."""
 
@@ -125,6 +135,7 @@ StreamEvent = (
     | ToolCallDelta
     | Annotation
     | ImageDelta
+    | Embedding
     | Usage
     | Finish
 )

@@ -20,6 +20,7 @@ from app.domain.decision import Decision, Outcome, Trace
 from app.domain.errors import DetectorError
 from app.domain.events import (
     Annotation,
+    Embedding,
     Finish,
     ImageDelta,
     ReasoningDelta,
@@ -93,7 +94,7 @@ class OutputGuard:
 
     async def take(self, event: StreamEvent) -> list[StreamEvent]:
         """As ``feed``, beside the event loop where that would keep others from it."""
-        if isinstance(event, Usage | Finish | ImageDelta) or self.stop is not None:
+        if isinstance(event, Usage | Finish | ImageDelta | Embedding) or self.stop is not None:
             return self.feed(event)
         choice = self.choices.get(event.choice) or Choice(event.choice)
         return await self._pace.done(partial(self.feed, event), choice.effort(event))
@@ -106,7 +107,7 @@ class OutputGuard:
         Raises:
             ImageRefusedError: An image that policy does not let out.
         """
-        if isinstance(event, Usage):
+        if isinstance(event, Usage | Embedding):  # numbers: there is nothing to read
             return [event]
         if isinstance(event, Finish):
             raise TypeError("await finish() at the end of a choice")

@@ -61,18 +61,23 @@ def mixed(text: str, cuts: Iterable[int], places: Iterable[int]) -> list[StreamE
 
 def joined(events: Iterable[StreamEvent]) -> str:
     """The answer, with ``|`` where an image stands."""
-    shown = {ImageDelta: lambda _: "|", TextDelta: lambda event: event.text}
-    return "".join(shown[type(each)](each) for each in events if type(each) in shown)
+    texts = (each.text if isinstance(each, TextDelta) else "|" for each in events if _shows(each))
+    return "".join(texts)
+
+
+def _shows(event: StreamEvent) -> bool:
+    return isinstance(event, TextDelta | ImageDelta)
 
 
 def law(text: str, places: Sequence[int], spans: list[tuple[tuple[int, int], Action]]) -> str:
     """*T(x[:b])* with every image at its place, straight from the law."""
     want = _expected(text, spans)
     hidden = _unions([span for span, act in spans if act is Action.MASK])
-    moved = []
-    for place in (min(each, len(text)) for each in places):
-        if place <= want.end:
-            moved.append(next((stop for start, stop in hidden if start < place < stop), place))
+    moved = [
+        next((stop for start, stop in hidden if start < place < stop), place)
+        for place in (min(each, len(text)) for each in places)
+        if place <= want.end
+    ]
     out = ""
     for at in range(want.end + 1):
         out += "|" * moved.count(at)
