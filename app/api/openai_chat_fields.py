@@ -184,7 +184,7 @@ REQUEST = Object(
         "n": Only(1, "ask again for another answer"),
         "logprobs": Only(value=False, reason="they spell out text before policy has seen it"),
         "store": Only(value=False, reason="what is kept is the policy's to say"),
-        "modalities": Items(Word(("text",))),
+        "modalities": Items(Word(("text", "image"))),
         "audio": Refused("no detector listens to audio yet, so none is made"),
         "function_call": _LEGACY,
         "functions": _LEGACY,

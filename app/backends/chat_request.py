@@ -6,6 +6,7 @@ from typing import assert_never
 
 import orjson
 
+from app.backends.turns import wants_images
 from app.domain.conversation import (
     Conversation,
     Json,
@@ -71,6 +72,8 @@ def chat_request(
         body["parallel_tool_calls"] = conversation.parallel_tool_calls
     if conversation.response_format is not None:
         body["response_format"] = _response_format(conversation.response_format)
+    if wants_images(conversation):
+        body["modalities"] = ["image", "text"]
     _add_sampling(body, conversation.sampling, differences)
     _refuse_lacking(body, differences.lacks)
     # What the client passes through never stands in for what the gateway says itself.

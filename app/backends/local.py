@@ -18,6 +18,7 @@ from typing_extensions import override
 from app.backends.chat_chunks import ChunkReader
 from app.backends.chat_request import chat_request
 from app.backends.timeouts import Patience, Timeouts
+from app.backends.turns import refuse_images
 from app.domain.conversation import Conversation, ToolCallPart, ToolResultPart
 from app.domain.errors import BackendError, BackendProblem, RequestError
 from app.domain.events import StreamEvent
@@ -98,9 +99,10 @@ class LocalBackend(Backend):
 
         Raises:
             BackendError: Also in mid-stream.
-            RequestError: The conversation uses tools.
+            RequestError: The conversation uses tools, or asks for pictures.
         """
         _refuse_tools(conversation)
+        refuse_images(conversation)
         body = _local_request(conversation, model)
         await self._take_turn()
         stop = threading.Event()

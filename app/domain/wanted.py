@@ -10,6 +10,8 @@ class TextAnswer:
 
     is_turn: ClassVar[bool] = True
     """Whether the answer is the persona's next turn."""
+    images: str = ""
+    """Where the client asks for pictures in it, such as ``modalities``; empty where it does not."""
 
 
 @dataclass(frozen=True, slots=True)

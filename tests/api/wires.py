@@ -70,6 +70,8 @@ def _consistent_chat(body: dict[str, Json]) -> dict[str, Json]:
         body["stream"] = True
     if "max_completion_tokens" in body:
         body.pop("max_tokens", None)
+    if "image" in body.get("modalities", ()):
+        body["modalities"].append("text")
     choice, tools = body.get("tool_choice"), body.get("tools")
     if not tools and choice not in ("none", "auto"):
         body.pop("tool_choice", None)
@@ -141,7 +143,8 @@ def _consistent_responses(body: dict[str, Json]) -> dict[str, Json]:
     if "previous_response_id" in body:
         body["previous_response_id"] = f"resp_{body['previous_response_id']}"
     body.pop("safety_identifier", None)
-    choice, tools = body.get("tool_choice"), body.get("tools")
+    choice = body.get("tool_choice")
+    tools = [tool for tool in body.get("tools", ()) if tool["type"] == "function"]
     if not tools and choice not in ("none", "auto"):
         body.pop("tool_choice", None)
     elif isinstance(choice, dict) and tools:
