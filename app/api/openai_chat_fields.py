@@ -20,6 +20,7 @@ from app.api.fields import (
     kind,
     with_fields,
 )
+from app.api.media_fields import DETAIL, FILE_ID, FILE_NAME, DataUrl, LinkOrData
 from app.api.shapes import (
     Flag,
     FreeJson,
@@ -51,9 +52,17 @@ _USER_PARTS = Kinds(
     "type",
     {
         "text": _TEXT_PART,
-        "image_url": Refused("no detector looks at images yet, so none are let through"),
+        "image_url": kind(
+            "image_url",
+            image_url=with_fields("url", url=LinkOrData(), detail=DETAIL),
+            prompt_cache_breakpoint=_CACHE,
+        ),
         "input_audio": Refused("no detector listens to audio yet, so none is let through"),
-        "file": Refused("no detector reads files yet; send their text in a text part"),
+        "file": kind(
+            "file",
+            file=with_fields("file_data", file_data=DataUrl(), filename=FILE_NAME, file_id=FILE_ID),
+            prompt_cache_breakpoint=_CACHE,
+        ),
     },
 )
 _ASSISTANT_PARTS = Kinds("type", {"text": _TEXT_PART, "refusal": kind("refusal", refusal=Text())})

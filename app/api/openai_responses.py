@@ -10,8 +10,17 @@ import orjson
 from typing_extensions import override
 
 from app.api.delivery import Encoder
-from app.api.dialect import Body, Dialect, admitted, contradiction, requested, wishes_of
+from app.api.dialect import (
+    Body,
+    Dialect,
+    admitted,
+    contradiction,
+    requested,
+    results,
+    wishes_of,
+)
 from app.api.errors import openai_error
+from app.api.media_fields import source_of
 from app.api.openai_responses_answer import (
     PREFIX,
     ResponsesStream,
@@ -24,6 +33,8 @@ from app.domain.conversation import (
     STANDING,
     Conversation,
     Effort,
+    FilePart,
+    ImagePart,
     Json,
     JsonFormat,
     Message,
@@ -39,7 +50,6 @@ from app.domain.conversation import (
     ToolCallPart,
     ToolChoice,
     ToolChoiceMode,
-    ToolResultPart,
 )
 from app.domain.errors import FieldRefusedError, RequestError
 from app.domain.persona import Persona
@@ -140,8 +150,8 @@ def _message(item: Body, path: str, *, takes_system: bool) -> Message:
             return Message(Role.ASSISTANT, Origin.CLIENT, (call,), path=path)
         case "function_call_output":
             call_id = item["call_id"]
-            texts = _texts(item["output"], f"{path}.output", _input_part)
-            parts = tuple(ToolResultPart(call_id, part.text, part.path) for part in texts)
+            said = _parts(item["output"], f"{path}.output", _input_part)
+            parts = tuple(results(call_id, said, f"{path}.output"))
             return Message(Role.TOOL, Origin.TOOL, parts, path=path)
         case "reasoning":
             return Message(Role.ASSISTANT, Origin.CLIENT, tuple(_reasoning(item, path)), path=path)
@@ -153,15 +163,14 @@ def _spoken(item: Body, path: str, *, takes_system: bool) -> Message:
     role = item["role"]
     content, where = item["content"], f"{path}.content"
     if role == "assistant":
-        parts = tuple(_texts(content, where, _output_part))
+        parts = tuple(_parts(content, where, _output_part))
         return Message(Role.ASSISTANT, Origin.CLIENT, parts, path=path)
     if role == "user":
-        parts = tuple(_texts(content, where, _input_part))
+        parts = tuple(_parts(content, where, _input_part))
         return Message(Role.USER, Origin.CLIENT, parts, path=path)
     _check_system(path, takes_system=takes_system)
-    return Message(
-        Role.SYSTEM, Origin.CLIENT, tuple(_texts(content, where, _input_part)), path=path
-    )
+    parts = tuple(_parts(content, where, _system_part))
+    return Message(Role.SYSTEM, Origin.CLIENT, parts, path=path)
 
 
 def _check_system(path: str, *, takes_system: bool) -> None:
@@ -170,9 +179,7 @@ def _check_system(path: str, *, takes_system: bool) -> None:
         raise FieldRefusedError(path, what)
 
 
-def _texts(
-    content: Json, path: str, read: Callable[[Body, str], TextPart | RefusalPart]
-) -> Iterator[TextPart | RefusalPart]:
+def _parts(content: Json, path: str, read: Callable[[Body, str], Part]) -> Iterator[Part]:
     if type(content) is str:
         yield TextPart(content, path)
         return
@@ -180,9 +187,32 @@ def _texts(
         yield read(part, f"{path}[{index}]")
 
 
-def _input_part(part: Body, path: str) -> TextPart:
+def _input_part(part: Body, path: str) -> Part:
+    match part["type"]:
+        case "input_text":
+            return TextPart(part["text"], f"{path}.text")
+        case "input_image":
+            source = source_of(part["image_url"])
+            return ImagePart(source, f"{path}.image_url", part.get("detail"))
+        case "input_file":
+            return _file(part, path)
+        case _:
+            what = "what was not the assistant's is input_text, input_image or input_file"
+            contradiction(f"{path}.type", what)
+
+
+def _file(part: Body, path: str) -> FilePart:
+    given = [key for key in ("file_data", "file_url") if part.get(key) is not None]
+    if len(given) != 1:
+        contradiction(path, "needs either file_data or file_url")
+    (key,) = given
+    name_path = f"{path}.filename"
+    return FilePart(source_of(part[key]), f"{path}.{key}", part.get("filename"), name_path)
+
+
+def _system_part(part: Body, path: str) -> Part:
     if part["type"] != "input_text":
-        contradiction(f"{path}.type", "what was not the assistant's is input_text")
+        contradiction(f"{path}.type", "what stands above the conversation is input_text")
     return TextPart(part["text"], f"{path}.text")
 
 

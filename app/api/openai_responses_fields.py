@@ -15,6 +15,7 @@ from app.api.fields import (
     kind,
     with_fields,
 )
+from app.api.media_fields import DETAIL, FILE_ID, FILE_NAME, DataUrl, Link, LinkOrData
 from app.api.shapes import (
     Flag,
     FreeJson,
@@ -29,8 +30,6 @@ from app.api.shapes import (
 )
 from app.domain.conversation import Effort
 
-IMAGES = Refused("no detector looks at images yet, so none are let through")
-FILES = Refused("no detector reads files yet; send their text in an input_text part")
 LOGPROBS = Refused("they spell out text before policy has seen it")
 _CACHE = Refused("how prompts are cached is the route's to say")
 _HOSTED = Refused("only tools of type 'function' are guarded so far")
@@ -52,7 +51,27 @@ def part(word: str, **fields: Shape) -> Object:
 
 
 _INPUT_TEXT = part("input_text", text=Text(), prompt_cache_breakpoint=_CACHE)
-_MEDIA: dict[str, Object | Refused] = {"input_image": IMAGES, "input_file": FILES}
+_MEDIA: dict[str, Object | Refused] = {
+    "input_image": with_fields(
+        "type",
+        "image_url",
+        type=Word(("input_image",)),
+        image_url=LinkOrData(),
+        detail=DETAIL,
+        file_id=FILE_ID,
+        prompt_cache_breakpoint=_CACHE,
+    ),
+    "input_file": with_fields(
+        "type",
+        type=Word(("input_file",)),
+        file_data=DataUrl(),
+        file_url=Link(),
+        filename=FILE_NAME,
+        detail=Refused("how closely a file is read is the provider's to say"),
+        file_id=FILE_ID,
+        prompt_cache_breakpoint=_CACHE,
+    ),
+}
 _MESSAGE = with_fields(
     "role",
     "content",
@@ -331,7 +350,7 @@ REQUEST = Object(
         "conversation": Refused(
             "conversations are not kept as such: use 'previous_response_id', or send the items"
         ),
-        "image": IMAGES,
+        "image": Refused("how pictures are prepared is the provider's to say"),
         "max_tool_calls": Refused("counts hosted tools, and there are none"),
         "metadata": Refused(
             "nothing keeps it: name the end user in 'user' and the conversation in "

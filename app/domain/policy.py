@@ -233,6 +233,41 @@ class Budget:
     """Files of texts that should be stopped: what a threshold catches is told by them."""
 
 
+class MediaKind(StrEnum):
+    """What a request may hold besides text."""
+
+    IMAGES = "images"
+    FILES = "files"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaBounds:
+    """Which pictures or files a request may hold. Nobody looks inside them."""
+
+    types: frozenset[str]
+    """Media types, such as ``image/png``."""
+    max_bytes: int
+    """Of each one."""
+    max_count: int
+    """Of all in a request, those of earlier turns included."""
+    strictest_audience: str
+    """May send them, and so may every looser audience."""
+    hosts: frozenset[str] = frozenset()
+    """Where a provider may fetch them from: hosts, or ``*.`` and a domain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What a request may hold besides text. None of a kind that has no bounds."""
+
+    images: MediaBounds | None = None
+    files: MediaBounds | None = None
+
+    def of(self, kind: MediaKind) -> MediaBounds | None:
+        """The bounds of a kind."""
+        return self.images if kind is MediaKind.IMAGES else self.files
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A set of rules, after inheritance."""
@@ -245,6 +280,7 @@ class Policy:
     waivers: tuple[Waiver, ...] = ()
     keep: Keep = Keep()
     restore: Restore = Restore()
+    media: Media = Media()
     budget: Budget | None = None
     """None where the policy sets no bound on false alarms."""
     extends: str | None = None
@@ -253,6 +289,15 @@ class Policy:
     def is_stricter_or_same(self, audience: str, other: str) -> bool:
         """Whether ``audience`` is as strict as ``other`` or stricter."""
         return self.audiences.index(audience) <= self.audiences.index(other)
+
+    def takes_media(self, kind: MediaKind, audience: str) -> bool:
+        """Whether an audience may send any of a kind."""
+        bounds = self.media.of(kind)
+        return (
+            bounds is not None
+            and bounds.strictest_audience in self.audiences
+            and self.is_stricter_or_same(bounds.strictest_audience, audience)
+        )
 
 
 def rule_by_id(rules: Sequence[Rule], rule_id: str) -> Rule | None:

@@ -6,6 +6,7 @@ import orjson
 from hypothesis import strategies as st
 
 from app.api.compound import Either, Items, Kinds, Object
+from app.api.media_fields import Bytes, DataUrl, Link, LinkOrData
 from app.api.shapes import (
     Flag,
     FreeJson,
@@ -23,6 +24,16 @@ from app.domain.conversation import Json
 
 OPAQUE_MARK = "opaque-"
 
+PICTURE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
+    "rkJggg=="
+)
+DOCUMENT = "JVBERi0xLjcKJeLjz9MK"
+"""The first bytes of a PDF."""
+_DATA = st.sampled_from(
+    [f"data:image/png;base64,{PICTURE}", f"data:application/pdf;base64,{DOCUMENT}"]
+)
+_LINKS = st.sampled_from(["https://images.example.org/a.png", "https://example.com/b.pdf?c=d"])
 _NAMES = st.text("abXY09_", min_size=1, max_size=6)
 _SCALARS = st.one_of(st.text(max_size=8), st.integers(-9, 9), st.booleans(), st.floats(0, 1))
 _FREE = st.recursive(
@@ -79,12 +90,26 @@ def _leaves(shape: Shape) -> st.SearchStrategy[Json]:
             made = st.booleans()
         case Id():
             made = _NAMES
+        case Bytes() | DataUrl() | Link() | LinkOrData():
+            made = _media(shape)
         case Opaque():
             marked = st.text(max_size=6).map(lambda text: OPAQUE_MARK + text)
             made = marked if shape.max_chars else st.lists(marked, max_size=2)
         case _:
             raise AssertionError(f"no values for {type(shape).__name__}")
     return made
+
+
+def _media(shape: Shape) -> st.SearchStrategy[Json]:
+    match shape:
+        case Bytes():
+            return st.sampled_from([PICTURE, DOCUMENT])
+        case DataUrl():
+            return _DATA
+        case Link():
+            return _LINKS
+        case _:
+            return st.one_of(_DATA, _LINKS)
 
 
 def _kind(shape: Kinds, value: Json) -> Shape:
@@ -96,8 +121,9 @@ def _kind(shape: Kinds, value: Json) -> Shape:
 def guarded(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, str]]:
     """Every text of an admitted value that the table calls guarded, with its path."""
     match shape:
-        case Text():
-            yield path, value
+        case Text() | Link() | LinkOrData():
+            if not isinstance(shape, LinkOrData) or value.startswith("https:"):
+                yield path, value
         case FreeJson():
             texts = [orjson.dumps(value).decode()] if shape.is_one_text else strings(value)
             yield from ((path, text) for text in texts)

@@ -153,19 +153,35 @@ def _consistent_responses(body: dict[str, Json]) -> dict[str, Json]:
     if isinstance(items, list):
         items.append({"role": "user", "content": "said"})
         for item in items:
+            for part in item["output"] if isinstance(item.get("output"), list) else ():
+                _consistent_file(part)
             if "role" in item and isinstance(item["content"], list):
                 own = [_of_role(part, item["role"]) for part in item["content"]]
                 item["content"] = own
     return body
 
 
+_OF_USERS = frozenset({"input_text", "input_image", "input_file"})
+
+
+def _consistent_file(part: dict[str, Json]) -> None:
+    """A file stands in the request, or somewhere else."""
+    if part["type"] == "input_file":
+        if "file_data" in part:
+            part.pop("file_url", None)
+        else:
+            part.setdefault("file_url", "https://example.com/a.pdf")
+
+
 def _of_role(part: dict[str, Json], role: str) -> dict[str, Json]:
     """A part as this role may have it."""
-    if role == "assistant" and part["type"] == "input_text":
-        return {"type": "output_text", "text": part["text"]}
-    if role != "assistant" and part["type"] != "input_text":
-        return {"type": "input_text", "text": part.get("text", part.get("refusal"))}
-    return part
+    _consistent_file(part)
+    if role == "user" and part["type"] in _OF_USERS:
+        return part
+    wanted = "output_text" if role == "assistant" else "input_text"
+    if part["type"] == wanted or (wanted, part["type"]) == ("output_text", "refusal"):
+        return part
+    return {"type": wanted, "text": part.get("text", part.get("refusal", "said"))}
 
 
 RESPONSES = Wire(
