@@ -206,7 +206,7 @@ def _wanted(modalities: Json) -> TextAnswer:
         return TEXT_ANSWER
     if "text" not in modalities:
         contradiction("modalities", "a persona may always use words: name 'text', too")
-    return TextAnswer(images="modalities")
+    return TextAnswer(images_path="modalities")
 
 
 def _sampling(body: Body) -> Sampling:

@@ -268,7 +268,7 @@ def _tool_choice(choice: Json, tools: tuple[Tool, ...]) -> ToolChoice:
 def _wanted(body: Body) -> TextAnswer:
     for index, tool in enumerate(body.get("tools") or ()):
         if tool["type"] == "image_generation":
-            return TextAnswer(images=f"tools[{index}]")
+            return TextAnswer(images_path=f"tools[{index}]")
     return TEXT_ANSWER
 
 

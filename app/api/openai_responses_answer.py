@@ -39,7 +39,6 @@ from app.domain.events import (
     ToolCallDelta,
     Usage,
 )
-from app.domain.wanted import TextAnswer
 from app.pipeline.answer import ExchangeEvent, Opened
 from app.pipeline.gateway import Answered
 
@@ -231,11 +230,14 @@ def _response(of: Opened | Answered, created: int, status: str, output: Output) 
 def _echo(asked: Conversation) -> dict[str, Json]:
     """What a response repeats of its request, as typed clients expect it."""
     sampling = asked.sampling
+    tools = [_tool(tool) for tool in asked.tools]
+    if asked.wanted.images_path is not None:
+        tools.append({"type": "image_generation"})
     return {
         "previous_response_id": None if asked.continues is None else PREFIX + asked.continues,
         "parallel_tool_calls": asked.parallel_tool_calls is not False,
         "tool_choice": _choice(asked.tool_choice),
-        "tools": [*map(_tool, asked.tools), *_drawing(asked)],
+        "tools": tools,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "max_output_tokens": sampling.max_tokens,
@@ -270,12 +272,6 @@ def _tool(tool: Tool) -> dict[str, Json]:
         "strict": tool.is_strict,
     }
     return made | ({"description": tool.description} if tool.description else {})
-
-
-def _drawing(asked: Conversation) -> list[Json]:
-    wanted = asked.wanted
-    wants = isinstance(wanted, TextAnswer) and wanted.images
-    return [{"type": "image_generation"}] if wants else []
 
 
 def _usage(usage: Usage) -> dict[str, Json]:

@@ -6,7 +6,7 @@ from typing import assert_never
 
 import orjson
 
-from app.backends.turns import misplaced, wants_images
+from app.backends.turns import misplaced
 from app.domain.conversation import (
     Conversation,
     FilePart,
@@ -75,7 +75,7 @@ def chat_request(
         body["parallel_tool_calls"] = conversation.parallel_tool_calls
     if conversation.response_format is not None:
         body["response_format"] = _response_format(conversation.response_format)
-    if wants_images(conversation):
+    if conversation.wanted.images_path is not None:
         body["modalities"] = ["image", "text"]
     _add_sampling(body, conversation.sampling, differences)
     _refuse_lacking(body, differences.lacks)

@@ -15,7 +15,6 @@ from app.backends.turns import (
     parameters_of,
     refuse_foreign_passthrough,
     wanted_choice,
-    wants_images,
     wire_turns,
 )
 from app.domain.conversation import (
@@ -117,7 +116,7 @@ def gemini_request(conversation: Conversation, *, thinking: Thinking = "level") 
         config["thinkingConfig"] = _thinking(conversation.sampling.reasoning, limit, thinking)
     if conversation.response_format is not None:
         config.update(_format(conversation.response_format))
-    if wants_images(conversation):
+    if conversation.wanted.images_path is not None:
         config["responseModalities"] = ["TEXT", "IMAGE"]
     if config:
         body["generationConfig"] = config

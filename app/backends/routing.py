@@ -17,7 +17,7 @@ from app.domain.errors import BackendError, BackendProblem, RequestError
 from app.domain.events import StreamEvent
 from app.domain.protocols import Backend
 from app.domain.record import Attempt
-from app.domain.wanted import Embeddings, Pictures, TextAnswer, Wanted
+from app.domain.wanted import Embeddings
 
 _MOMENTARY = frozenset(
     {
@@ -76,13 +76,9 @@ def needed(conversation: Conversation) -> frozenset[Feature]:
         Feature.JSON_SCHEMA: wanted is not None and wanted.schema is not None,
         Feature.REASONING: bool(conversation.sampling.reasoning),
         Feature.EMBEDDINGS: isinstance(conversation.wanted, Embeddings),
-        Feature.PICTURES: _wants_pictures(conversation.wanted),
+        Feature.PICTURES: conversation.wanted.images_path is not None,
     }
     return frozenset(feature for feature, is_needed in needs.items() if is_needed)
-
-
-def _wants_pictures(wanted: Wanted) -> bool:
-    return isinstance(wanted, Pictures) or (isinstance(wanted, TextAnswer) and bool(wanted.images))
 
 
 def _drawn(targets: Sequence[Target], draw: float) -> Target:

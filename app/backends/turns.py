@@ -24,7 +24,6 @@ from app.domain.conversation import (
     ToolResultPart,
 )
 from app.domain.errors import RequestError
-from app.domain.wanted import TextAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,21 +221,16 @@ def refuse_sampling(sampling: Sampling, fields: Iterable[SamplingField], why: st
             raise RequestError(f"{name}: {why}", param=name)
 
 
-def wants_images(conversation: Conversation) -> bool:
-    """Whether the client asks for pictures in the answer."""
-    return isinstance(conversation.wanted, TextAnswer) and bool(conversation.wanted.images)
-
-
 def refuse_images(conversation: Conversation) -> None:
     """Refuse to ask for pictures where the protocol has no word for it.
 
     Raises:
         RequestError: The client asks for them.
     """
-    wanted = conversation.wanted
-    if isinstance(wanted, TextAnswer) and wanted.images:
-        what = f"{wanted.images}: the protocol of this persona's provider cannot ask for pictures"
-        raise RequestError(what, param=wanted.images, code="unsupported")
+    where = conversation.wanted.images_path
+    if where is not None:
+        what = f"{where}: the protocol of this persona's provider cannot ask for pictures"
+        raise RequestError(what, param=where, code="unsupported")
 
 
 def without(conversation: Conversation, fields: Iterable[SamplingField]) -> Conversation:

@@ -2,13 +2,13 @@
 
 from app.domain.errors import ImageProblem, ImageRefusedError
 from app.domain.events import ImageDelta
-from app.domain.policy import AnswerImages
+from app.domain.policy import MediaBounds
 
 
 class Images:
     """The images of one answer."""
 
-    def __init__(self, allowed: AnswerImages | None) -> None:
+    def __init__(self, allowed: MediaBounds | None) -> None:
         """Begin an answer.
 
         Args:

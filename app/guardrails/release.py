@@ -30,7 +30,7 @@ from app.domain.events import (
     ToolCallDelta,
     Usage,
 )
-from app.domain.policy import AnswerImages, Stage
+from app.domain.policy import MediaBounds, Stage
 from app.domain.protocols import Outside
 from app.guardrails.answer import Choice, Delta, Text
 from app.guardrails.aside import Pace, done, is_long
@@ -58,7 +58,7 @@ class OutputGuard:
         context: Context = NO_CONTEXT,
         outside: Outside | None = None,
         draw: float = 0.0,
-        images: AnswerImages | None = None,
+        images: MediaBounds | None = None,
     ) -> None:
         """Begin an answer.
 

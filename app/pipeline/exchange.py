@@ -11,7 +11,7 @@ from app.domain.catalog import Target
 from app.domain.conduct import Measured
 from app.domain.conversation import Conversation, Sampling, Segment
 from app.domain.decision import Decision, Outcome, Trace, severest
-from app.domain.errors import BackendError
+from app.domain.errors import BackendError, ImageRefusedError
 from app.domain.events import Finish, FinishReason, StreamEvent, Usage
 from app.domain.policy import KeepContent
 from app.domain.prompt import SystemPrompt
@@ -164,7 +164,7 @@ class Exchange:
 
     def _failed(self, error: Exception) -> str:
         """The kind of a failure, for the record."""
-        if isinstance(error, BackendError):
+        if isinstance(error, BackendError | ImageRefusedError):
             return error.problem.value
         return type(error).__name__
 
@@ -182,6 +182,7 @@ class Exchange:
                 context=context,
                 outside=self._outside,
                 draw=self._draw,
+                images=ask.served.plan.policy.answer_images(ask.audience),
             )
 
         await self._keep(ready.minter)

@@ -22,7 +22,7 @@ from app.domain.events import (
     Usage,
 )
 from app.domain.finding import CLEAN, Detection, Finding, Found, Unchecked
-from app.domain.policy import Action, AnswerImages, Stage
+from app.domain.policy import Action, MediaBounds, Stage
 from app.guardrails.decide import Stop
 from app.guardrails.detector import Scope
 from app.guardrails.plan import PolicyPlan
@@ -96,7 +96,7 @@ def test_a_stop_waits_until_nothing_could_move_it() -> None:
     assert guarding.stop is not None
 
 
-BOUNDS = AnswerImages(frozenset({"image/png", "image/gif"}), 3, 2, "minor")
+BOUNDS = MediaBounds(frozenset({"image/png", "image/gif"}), 3, 2, "minor")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ BOUNDS = AnswerImages(frozenset({"image/png", "image/gif"}), 3, 2, "minor")
     ],
 )
 def test_images_that_policy_does_not_let_out_are_refused(
-    bounds: AnswerImages | None, images: list[tuple[str, str]], problem: ImageProblem
+    bounds: MediaBounds | None, images: list[tuple[str, str]], problem: ImageProblem
 ) -> None:
     """An image reaches the user that policy does not let out, or one that it does is refused."""
     guarding = OutputGuard(

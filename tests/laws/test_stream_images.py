@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.events import ImageDelta, ReasoningDelta, StreamEvent, TextDelta
-from app.domain.policy import Action, AnswerImages
+from app.domain.policy import Action, MediaBounds
 from app.guardrails.detector import Scope
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import Minter
@@ -33,7 +33,7 @@ from tests.guardrails.grammar import One, Row, Tree, matches, regex
 from tests.laws.test_round_trip import FREE, PROSE, VALUES, pseudonymized
 from tests.laws.test_stream import CUTS, MASK, RULES, TEXTS, _expected, _unions, compiled
 
-ANY = AnswerImages(frozenset({"image/png"}), 100, 9, "minor")
+ANY = MediaBounds(frozenset({"image/png"}), 100, 9, "minor")
 PLACES = st.lists(st.integers(0, 14), min_size=1, max_size=3)
 LAW = settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 A = "AAAA"
