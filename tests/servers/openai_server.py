@@ -325,6 +325,9 @@ def request_problems(body: Json) -> list[str]:
         if body.get("stream")
         else CompletionCreateParamsNonStreaming
     )
+    # Providers that draw extend the vendor's words by this one.
+    if body.get("modalities") == ["image", "text"]:
+        body = {**body, "modalities": ["text"]}
     return problems(body, wanted, "body")
 
 
