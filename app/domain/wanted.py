@@ -19,6 +19,8 @@ class Embeddings:
     is_turn: ClassVar[bool] = False
     dimensions: int | None = None
     """How long each vector is to be; ``None`` leaves it to the model."""
+    is_base64: bool = False
+    """Whether the client wants the numbers as bytes in base64."""
 
 
 @dataclass(frozen=True, slots=True)

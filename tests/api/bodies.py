@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import orjson
 from hypothesis import strategies as st
 
-from app.api.compound import Either, Items, Kinds, Object
+from app.api.compound import Either, Items, Kinds, Object, TextOr
 from app.api.shapes import (
     Flag,
     FreeJson,
@@ -52,6 +52,8 @@ def values(shape: Shape) -> st.SearchStrategy[Json]:
         case Kinds():
             kinds = [values(one) for one in shape.kinds.values() if isinstance(one, Object)]
             return st.one_of(kinds)
+        case TextOr():
+            return values(shape.text)
         case Either():
             return st.one_of(values(shape.text), values(shape.other))
         case _:
@@ -96,7 +98,7 @@ def _kind(shape: Kinds, value: Json) -> Shape:
 def guarded(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, str]]:
     """Every text of an admitted value that the table calls guarded, with its path."""
     match shape:
-        case Text():
+        case Text() | TextOr():
             yield path, value
         case FreeJson():
             texts = [orjson.dumps(value).decode()] if shape.is_one_text else strings(value)
