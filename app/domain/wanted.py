@@ -22,6 +22,8 @@ class Embeddings:
     images_path: ClassVar[None] = None
     dimensions: int | None = None
     """How long each vector is to be; ``None`` leaves it to the model."""
+    is_base64: bool = False
+    """Whether the client wants the numbers as bytes in base64."""
 
 
 @dataclass(frozen=True, slots=True)
