@@ -14,7 +14,7 @@ from app.backends.anthropic import AnthropicBackend, anthropic_headers
 from app.backends.anthropic_request import Options as AnthropicOptions
 from app.backends.azure import AzureBackend, azure_key
 from app.backends.chat_request import Differences
-from app.backends.gemini import GeminiBackend, gemini_key, vertex_address
+from app.backends.gemini import GeminiBackend, VertexBackend, gemini_key, vertex_address
 from app.backends.http import Connection
 from app.backends.local import LocalBackend
 from app.backends.openai import OpenAIBackend, bearer
@@ -85,7 +85,7 @@ async def open_reach(
 
 def used_backends(loaded: Loaded, kinds: Kinds) -> set[str]:
     """The backends of every route that a persona or a detector uses."""
-    routes = [served.route for served in loaded.served.values()]
+    routes = [route for served in loaded.served.values() for route in served.routes]
     for use in _uses(loaded.catalog):
         needs = [need for need in _needs(use.detect, kinds) if need.place is Place.ROUTE]
         routes += [loaded.routes[need.name] for need in needs]
@@ -199,7 +199,8 @@ def _backend(
         case GeminiSettings() | VertexSettings():
             to = _gemini_connection(settings, session)
             leaves_out = settings.leave_out
-            return GeminiBackend(to, new_id, thinking=settings.thinking, leaves_out=leaves_out)
+            kind = GeminiBackend if isinstance(settings, GeminiSettings) else VertexBackend
+            return kind(to, new_id, thinking=settings.thinking, leaves_out=leaves_out)
         case LocalSettings():
             return LocalBackend(
                 settings.gguf, context_tokens=settings.context_tokens, threads=settings.threads

@@ -15,6 +15,7 @@ _WORDS = {
     "presence_penalty",
     "frequency_penalty",
     "reasoning_effort",
+    "modalities",
 }
 
 

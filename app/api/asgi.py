@@ -24,6 +24,7 @@ from app.api import (
     guard,
     health,
     openai_chat_fields,
+    openai_embeddings_fields,
     openai_responses_events,
     openai_responses_fields,
     records,
@@ -32,6 +33,7 @@ from app.api.anthropic_messages import AnthropicMessages, count_tokens
 from app.api.dialect import converse
 from app.api.errors import anthropic_error, failure, openai_error
 from app.api.openai_chat import OpenAIChat
+from app.api.openai_embeddings import OpenAIEmbeddings
 from app.api.openai_responses import OpenAIResponses, read_response
 from app.api.openapi import Served, document
 from app.api.transport import Endpoint, Limits, Parts
@@ -43,6 +45,7 @@ from app.pipeline.gateway import Gateway
 OPENAI_CHAT = OpenAIChat()
 ANTHROPIC_MESSAGES = AnthropicMessages()
 OPENAI_RESPONSES = OpenAIResponses()
+OPENAI_EMBEDDINGS = OpenAIEmbeddings()
 
 SERVED = (
     Served(
@@ -94,6 +97,14 @@ SERVED = (
         read_response,
         "A response that was kept, where policy keeps content.",
         answers={"application/json": openai_responses_events.ANSWER},
+    ),
+    Served(
+        "POST",
+        "/v1/embeddings",
+        partial(converse, OPENAI_EMBEDDINGS),
+        "One vector for each text, where the persona names a route for them.",
+        openai_embeddings_fields.REQUEST,
+        {"application/json": openai_embeddings_fields.ANSWER},
     ),
     Served("GET", "/v1/models", health.list_models, "The personas that this key may use."),
     Served("GET", "/v1/models/{model}", health.read_model, "One persona, or one variant of it."),

@@ -152,6 +152,15 @@ class HttpBackend(Backend):
             BackendError: It is no such answer, or it reports an error.
         """
 
+    def answer(self, conversation: Conversation, body: bytes) -> Sequence[StreamEvent]:
+        """The events of what came as one JSON object, whatever is wanted.
+
+        Raises:
+            BackendError: It is no such answer, or it reports an error.
+        """
+        del conversation
+        return self.whole(body)
+
     @override
     async def stream(
         self, conversation: Conversation, model: str
@@ -168,7 +177,7 @@ class HttpBackend(Backend):
         try:
             response = await self._post(request, patience)
             _check_status(response)
-            if response.content_type == self.stream_type:
+            if response.content_type == self.stream_type and conversation.wanted.is_turn:
                 answer = self.reader()
                 read_bytes = 0
                 while not answer.is_done and (data := await _read(response, patience)):
@@ -183,7 +192,7 @@ class HttpBackend(Backend):
                     yield event
                 await _drain(response)
             elif response.content_type == "application/json":
-                for event in self.whole(await _read_whole(response, patience)):
+                for event in self.answer(conversation, await _read_whole(response, patience)):
                     yield event
             else:
                 raise BackendError(

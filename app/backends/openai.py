@@ -6,19 +6,24 @@ from typing_extensions import override
 
 from app.backends.chat_answer import AnswerReader, whole_answer
 from app.backends.chat_request import COMMON, Differences, chat_request
+from app.backends.embeddings import openai_embedding_answer, openai_embedding_request
 from app.backends.http import Connection, HttpBackend, Reader, Request
+from app.domain.catalog import Feature
 from app.domain.conversation import Conversation
 from app.domain.events import StreamEvent
+from app.domain.wanted import Embeddings
 
 
 class OpenAIBackend(HttpBackend):
-    """OpenAI Chat Completions."""
+    """OpenAI Chat Completions, and embeddings."""
+
+    gives = frozenset({Feature.EMBEDDINGS})
 
     def __init__(self, connection: Connection, differences: Differences = COMMON) -> None:
         """Hold what every request needs.
 
         Args:
-            connection: To where ``/chat/completions`` is.
+            connection: To where ``/chat/completions`` and ``/embeddings`` are.
             differences: Of the server from others that speak the protocol.
         """
         super().__init__(connection)
@@ -26,7 +31,15 @@ class OpenAIBackend(HttpBackend):
 
     @override
     def request(self, conversation: Conversation, model: str) -> Request:
+        if isinstance(conversation.wanted, Embeddings):
+            return openai_embedding_request(conversation, conversation.wanted, model)
         return Request("/chat/completions", chat_request(conversation, model, self._differences))
+
+    @override
+    def answer(self, conversation: Conversation, body: bytes) -> Sequence[StreamEvent]:
+        if isinstance(conversation.wanted, Embeddings):
+            return openai_embedding_answer(conversation, conversation.wanted, body)
+        return super().answer(conversation, body)
 
     @override
     def reader(self) -> Reader:

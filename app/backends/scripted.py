@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Self
 import orjson
 import re2
 from pydantic import AfterValidator, Field, model_validator
+from typing_extensions import override
 
 from app.backends.chat_answer import AnswerReader
 from app.domain.conversation import Conversation, Role, TextPart
@@ -22,6 +23,7 @@ from app.domain.events import (
     Usage,
 )
 from app.domain.persona import FileModel
+from app.domain.protocols import Backend
 
 _PLACEHOLDERS: Final = re2.compile(r"\{\{ *(last_user|pseudonym) *\}\}")
 
@@ -118,7 +120,7 @@ class Script(FileModel):
     """What pseudonyms look like, for ``{{pseudonym}}``: a RE2 pattern."""
 
 
-class ScriptedBackend:
+class ScriptedBackend(Backend):
     """Plays a script. The same request always gets the same answer."""
 
     def __init__(
@@ -146,6 +148,7 @@ class ScriptedBackend:
             if rule.recording is not None and rule.recording not in self._recordings:
                 raise ValueError(f"rules[{index}].recording: there is no such recording")
 
+    @override
     async def stream(
         self, conversation: Conversation, model: str
     ) -> AsyncGenerator[StreamEvent, None]:
@@ -170,6 +173,7 @@ class ScriptedBackend:
                 retry_after_s=rule.failure.retry_after_s,
             )
 
+    @override
     async def close(self) -> None:
         """Nothing to give back."""
 

@@ -15,6 +15,7 @@ from app.domain.errors import FieldRefusedError
 from app.domain.links import host_of_link, is_covered
 from app.domain.policy import MediaBounds, MediaKind, Policy
 from app.domain.record import MediaSeen
+from app.domain.wanted import Wanted
 
 _Part = ImagePart | FilePart
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -38,12 +39,26 @@ def check_media(conversation: Conversation, policy: Policy, audience: str) -> No
         FieldRefusedError: There is such; names the field, the policy's key and the remedy, and
             quotes nothing of it.
     """
+    _check_wanted(conversation.wanted, policy, audience)
     parts = [*_media(conversation)]
     if not parts:
         return
     for kind in MediaKind:
         if mine := [part for part in parts if _kind(part) is kind]:
             _check_kind(kind, mine, policy, audience)
+
+
+def _check_wanted(wanted: Wanted, policy: Policy, audience: str) -> None:
+    where = wanted.images_path
+    if where is None:
+        return
+    key = f"media.{MediaKind.ANSWER_IMAGES}"
+    if policy.media.answer_images is None:
+        raise FieldRefusedError(where, f"this persona's policy lets out no images ({key})")
+    bounds = policy.answer_images(audience)
+    if bounds is None:
+        what = f"this persona's policy lets out no images for this audience ({key})"
+        raise FieldRefusedError(where, what)
 
 
 def refuse_moved(before: Conversation, after: Conversation) -> None:

@@ -29,9 +29,10 @@ from app.pipeline.answer import ExchangeEvent
 from app.pipeline.appeals import Feedback, file_appeal, not_found
 from app.pipeline.asked import estimate_tokens_of, with_prompt
 from app.pipeline.check import check_segments
-from app.pipeline.exchange import Ask, Exchange, Steps
+from app.pipeline.exchange import Exchange
 from app.pipeline.gateway import Answered, CheckRequest, CheckResult, Readiness, RenderRequest
 from app.pipeline.loaded import Loaded
+from app.pipeline.steps import Ask, Steps
 from app.pipeline.turns import going_on, kept_answer
 
 _FILTERS = frozenset(

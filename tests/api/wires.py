@@ -14,6 +14,7 @@ from anthropic.types.message_create_params import (
     MessageCreateParamsStreaming,
 )
 from hypothesis import strategies as st
+from openai.types import CreateEmbeddingResponse, EmbeddingCreateParams
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.completion_create_params import (
     CompletionCreateParamsNonStreaming,
@@ -29,6 +30,7 @@ from app.api import (
     anthropic_messages_answer_fields,
     anthropic_messages_fields,
     openai_chat_fields,
+    openai_embeddings_fields,
     openai_responses_events,
     openai_responses_fields,
 )
@@ -36,6 +38,7 @@ from app.api.anthropic_messages import AnthropicMessages
 from app.api.compound import Object
 from app.api.dialect import Dialect
 from app.api.openai_chat import OpenAIChat
+from app.api.openai_embeddings import OpenAIEmbeddings
 from app.api.openai_responses import OpenAIResponses
 from app.api.shapes import Shape
 from app.domain.conversation import Json
@@ -70,6 +73,8 @@ def _consistent_chat(body: dict[str, Json]) -> dict[str, Json]:
         body["stream"] = True
     if "max_completion_tokens" in body:
         body.pop("max_tokens", None)
+    if "image" in body.get("modalities", ()):
+        body["modalities"].append("text")
     choice, tools = body.get("tool_choice"), body.get("tools")
     if not tools and choice not in ("none", "auto"):
         body.pop("tool_choice", None)
@@ -141,7 +146,8 @@ def _consistent_responses(body: dict[str, Json]) -> dict[str, Json]:
     if "previous_response_id" in body:
         body["previous_response_id"] = f"resp_{body['previous_response_id']}"
     body.pop("safety_identifier", None)
-    choice, tools = body.get("tool_choice"), body.get("tools")
+    choice = body.get("tool_choice")
+    tools = [tool for tool in body.get("tools", ()) if tool["type"] == "function"]
     if not tools and choice not in ("none", "auto"):
         body.pop("tool_choice", None)
     elif isinstance(choice, dict) and tools:
@@ -197,4 +203,16 @@ RESPONSES = Wire(
     free=(".parameters", ".schema"),
 )
 
-WIRES = (CHAT, MESSAGES, RESPONSES)
+EMBEDDINGS = Wire(
+    name="openai_embeddings",
+    dialect=OpenAIEmbeddings(),
+    request=openai_embeddings_fields.REQUEST,
+    vendor=(
+        (openai_embeddings_fields.REQUEST, (EmbeddingCreateParams,)),
+        (openai_embeddings_fields.ANSWER, (CreateEmbeddingResponse,)),
+    ),
+    consistent=dict,
+    free=(),
+)
+
+WIRES = (CHAT, MESSAGES, RESPONSES, EMBEDDINGS)

@@ -12,6 +12,7 @@ routes:
   balanced: {{backend: model, model: served-model}}
   hurried: {{backend: impatient, model: served-model}}
   nowhere: {{backend: nowhere, model: served-model}}
+  vectors: {{backend: model, model: served-embedder}}
 """
 
 _POLICY = """
@@ -119,6 +120,7 @@ PERSONAS = {
     "hurried": "extends: lexi\nname: Hurry\nroute: hurried\n",
     "stranded": "extends: lexi\nname: Strand\nroute: nowhere\n",
     "conduct": _CONDUCT,
+    "seeker": "extends: conduct\nname: Seek\nembeddings: {route: vectors}\n",
 }
 
 

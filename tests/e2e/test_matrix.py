@@ -26,6 +26,7 @@ from tests.backends import (
     test_openai,
 )
 from tests.backends.provider_contract import SCHEMA, Call, Content, ProviderContract, Text
+from tests.e2e.drawing import CAN_BE_ASKED, DRAWN_FOR, DRAWS, URL
 from tests.e2e.gateway import Gateway, gateway, make_keys
 from tests.servers.anthropic_server import anthropic_server
 from tests.servers.azure_server import KEY as AZURE_KEY
@@ -52,6 +53,9 @@ _BACKENDS = """
 """
 _POLICY = """
 audiences: {strictest_first: [public], default: public}
+media:
+  answers:
+    images: {types: [image/png], max_bytes: 1000, max_count: 1, strictest_audience: public}
 rules:
   - id: personal-data
     stages: [input, tool_result]
@@ -429,3 +433,39 @@ def test_an_error_before_the_answer(kitchen: Kitchen, way: Way) -> None:
     kitchen.providers[way.protocol].play(PROTOCOLS[way.protocol].error_status(429))
     with pytest.raises((openai.RateLimitError, anthropic.RateLimitError)):
         way.client.ask(kitchen.at, Asked(way.protocol, streams=way.streams))
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("protocol", DRAWS)
+@pytest.mark.parametrize("dialect", DRAWN_FOR)
+def test_a_picture_out(kitchen: Kitchen, dialect: str, protocol: str, *, streams: bool) -> None:
+    """A picture is lost between two formats, or its record does not say that it left."""
+    provider = kitchen.providers[protocol]
+    provider.requests.clear()
+    provider.play(DRAWS[protocol](is_stream=streams))
+    asks = protocol in CAN_BE_ASKED
+    drawn = DRAWN_FOR[dialect](kitchen.at, protocol, streams=streams, asks=asks)
+    assert drawn == ("Here:", [URL])
+    (request,) = provider.requests
+    body = orjson.dumps(request.body).decode().lower()
+    assert ("modalities" in body) == asks
+    assert kitchen.at.newest()["status"] == "completed"
+
+
+@pytest.mark.parametrize("dialect", DRAWN_FOR)
+@pytest.mark.parametrize("protocol", sorted(PROTOCOLS.keys() - CAN_BE_ASKED))
+def test_a_picture_that_no_word_asks_for(kitchen: Kitchen, dialect: str, protocol: str) -> None:
+    """A client that asks for pictures is answered without, and nobody says why."""
+    kitchen.providers[protocol].requests.clear()
+    with pytest.raises(openai.BadRequestError) as refused:
+        DRAWN_FOR[dialect](kitchen.at, protocol, streams=False, asks=True)
+    assert refused.value.code == "unsupported"
+    assert not kitchen.providers[protocol].requests
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+def test_a_picture_for_a_client_that_takes_none(kitchen: Kitchen, *, streams: bool) -> None:
+    """A picture vanishes from an answer as if the model had not drawn one."""
+    kitchen.providers["gemini"].play(DRAWS["gemini"](is_stream=streams))
+    with pytest.raises(anthropic.APIError):
+        CLIENTS["messages"].ask(kitchen.at, Asked("gemini", streams=streams))

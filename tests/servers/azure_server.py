@@ -76,5 +76,7 @@ class AzureServer(OpenAIServer):
 async def azure_server() -> AsyncIterator[AzureServer]:
     """A server in the running loop, on a free port of loopback."""
     deployed = "/openai/deployments/{deployment}/chat/completions"
-    async with serving(AzureServer(), deployed, "/openai/v1/chat/completions") as server:
+    embedded = "/openai/deployments/{deployment}/embeddings"
+    paths = (deployed, embedded, "/openai/v1/chat/completions", "/openai/v1/embeddings")
+    async with serving(AzureServer(), *paths) as server:
         yield server

@@ -1,0 +1,70 @@
+"""What an exchange is made of: the parts of the process, and the request with what is decided."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from app.domain.catalog import Route
+from app.domain.clock import Clock, NewId
+from app.domain.conversation import Conversation
+from app.domain.prompt import NO_PROMPT, SystemPrompt
+from app.domain.protocols import (
+    Backend,
+    Caller,
+    Ledger,
+    Outside,
+    PseudonymScope,
+    PseudonymVault,
+)
+from app.guardrails.evaluate import History
+from app.pipeline.loaded import Served
+from app.telemetry.metrics import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What an exchange needs of the rest; one object for the whole process."""
+
+    backends: Mapping[str, Backend]
+    ledger: Ledger
+    vault: PseudonymVault
+    metrics: Metrics
+    clock: Clock
+    new_id: NewId
+    outside: Callable[[str, Mapping[str, Route]], Outside]
+    """Makes what one exchange's detectors ask outside through, for a tenant, by these routes."""
+    pseudonym_key: bytes
+    history: History
+    max_messages: int
+    max_text_chars: int
+    """Code points of all texts of a request together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request, with all that is decided about it before anything is looked at."""
+
+    conversation: Conversation
+    served: Served
+    catalog: str
+    caller: Caller
+    audience: str
+    routes: Mapping[str, Route]
+    request_id: str
+
+    def prompt(self, conversation: Conversation) -> SystemPrompt:
+        """The system prompt with this conversation's variables; none where no turn is wanted.
+
+        Raises:
+            RequestError: The scenario or a variable is not as the persona declares it.
+        """
+        if not conversation.wanted.is_turn:
+            return NO_PROMPT
+        wishes = conversation.wishes
+        return self.served.prompt.compose(wishes.scenario, wishes.variables)
+
+    @property
+    def scope(self) -> PseudonymScope:
+        """Within which its pseudonyms hold: the session, or this request alone."""
+        session = self.conversation.wishes.session
+        request_id = "" if session is not None else self.request_id
+        return PseudonymScope(self.caller.tenant, self.caller.key_id, session, request_id)
