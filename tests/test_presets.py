@@ -51,7 +51,7 @@ def test_a_name_that_is_misspelt() -> None:
 
 
 def test_presets_of_responses() -> None:
-    """A provider that speaks chat completions alone would be asked for responses, and answer 404."""
+    """A provider that speaks chat completions alone would be asked for responses."""
     assert ResponsesBackend(type="responses").address == "https://api.openai.com/v1"
     there = ResponsesBackend(type="responses", preset="openrouter")
     assert there.address == "https://openrouter.ai/api/v1"

@@ -1,13 +1,23 @@
 """The events of a Responses answer as events of ours: the one reader of that format.
 
-The tables below drive it. An event, item, part or field that they do not name is refused where it
-has a value: what a provider says where nobody reads is said without any guard having looked at it.
+``app.backends.responses_tables`` drives it.
 """
 
-from types import MappingProxyType
-from typing import Final
-
 from app.backends.responses_items import ARGUMENTS, ItemKind, Items
+from app.backends.responses_tables import (
+    ANNOTATIONS,
+    DELTAS,
+    ERRORS,
+    EVENTS,
+    FAILED,
+    FILTERED,
+    INCOMPLETE,
+    ITEMS,
+    PARTS,
+    PARTS_IN,
+    RESPONSE,
+    STATUSES,
+)
 from app.backends.strict import (
     broken,
     count_at,
@@ -20,144 +30,8 @@ from app.backends.strict import (
     wrong,
 )
 from app.domain.conversation import Json
-from app.domain.errors import BackendError, BackendProblem
+from app.domain.errors import BackendError
 from app.domain.events import Annotation, FinishReason, StreamEvent, Usage
-
-# Of every event; `obfuscation` pads it, so that nobody can tell its text by its length.
-_ANY: Final = frozenset({"type", "sequence_number", "obfuscation"})
-_ITEM: Final = _ANY | {"item", "output_index"}
-_PLACE: Final = _ANY | {"item_id", "output_index"}
-_IN_PART: Final = _PLACE | {"content_index"}
-_IN_SUMMARY: Final = _PLACE | {"summary_index"}
-
-_EVENTS: Final = {
-    "response.created": _ANY | {"response"},
-    "response.queued": _ANY | {"response"},
-    "response.in_progress": _ANY | {"response"},
-    "response.completed": _ANY | {"response"},
-    "response.incomplete": _ANY | {"response"},
-    "response.failed": _ANY | {"response"},
-    "response.output_item.added": _ITEM,
-    "response.output_item.done": _ITEM,
-    "response.content_part.added": _IN_PART | {"part"},
-    "response.content_part.done": _IN_PART | {"part"},
-    "response.output_text.delta": _IN_PART | {"delta"},
-    "response.output_text.done": _IN_PART | {"text"},
-    "response.output_text.annotation.added": _IN_PART | {"annotation", "annotation_index"},
-    "response.refusal.delta": _IN_PART | {"delta"},
-    "response.refusal.done": _IN_PART | {"refusal"},
-    "response.function_call_arguments.delta": _PLACE | {"delta"},
-    "response.function_call_arguments.done": _PLACE | {"arguments", "name"},
-    "response.reasoning_summary_part.added": _IN_SUMMARY | {"part"},
-    "response.reasoning_summary_part.done": _IN_SUMMARY | {"part", "status"},
-    "response.reasoning_summary_text.delta": _IN_SUMMARY | {"delta"},
-    "response.reasoning_summary_text.done": _IN_SUMMARY | {"text"},
-    "response.reasoning_text.delta": _IN_PART | {"delta"},
-    "response.reasoning_text.done": _IN_PART | {"text"},
-    "keepalive": _ANY,  # OpenAI, in no schema: so that nothing in between takes it for dead
-}
-# Which text of its item more comes of, and where the event says which of these. All other events
-# but those of items and the last one are not read: what they say, an item's end says again.
-_DELTAS: Final = {
-    "response.output_text.delta": ("output_text", "content_index"),
-    "response.refusal.delta": ("refusal", "content_index"),
-    "response.reasoning_summary_text.delta": ("summary_text", "summary_index"),
-    "response.reasoning_text.delta": ("reasoning_text", "content_index"),
-}
-_ITEMS: Final = {
-    # `phase` tells commentary from the answer, which nobody else's answers do.
-    "message": frozenset({"id", "type", "status", "role", "content", "phase"}),
-    "function_call": frozenset({"id", "type", "status", "call_id", "name", "arguments", "caller"}),
-    "reasoning": frozenset({"id", "type", "status", "summary", "content", "encrypted_content"}),
-}
-_PARTS: Final = {
-    "output_text": ("text", frozenset({"type", "text", "annotations"})),
-    "refusal": ("refusal", frozenset({"type", "refusal"})),
-    "summary_text": ("text", frozenset({"type", "text"})),
-    "reasoning_text": ("text", frozenset({"type", "text"})),
-}
-_PARTS_IN: Final = {
-    ("message", "content"): frozenset({"output_text", "refusal"}),
-    ("reasoning", "summary"): frozenset({"summary_text"}),
-    ("reasoning", "content"): frozenset({"reasoning_text"}),
-}
-_ANNOTATIONS: Final = {
-    "url_citation": frozenset({"type", "url", "title", "start_index", "end_index"}),
-    # Of files: without an address there is no place for them inside, so they are left out.
-    "file_citation": frozenset({"type", "file_id", "filename", "index"}),
-    "container_file_citation": frozenset(
-        {"type", "container_id", "file_id", "filename", "start_index", "end_index"}
-    ),
-    "file_path": frozenset({"type", "file_id", "index"}),
-}
-# Of the answer as a whole. What is named here and not read repeats the request, counts, or is the
-# provider's own word on how it went, but for `output_text`, which repeats the output.
-_RESPONSE: Final = frozenset(
-    {"id", "object", "status", "output", "usage", "error", "incomplete_details", "output_text"}
-    | {"created_at", "completed_at", "model", "service_tier", "tool_usage", "access_programs"}
-    | {"instructions", "tools", "tool_choice", "parallel_tool_calls", "max_tool_calls", "text"}
-    | {"temperature", "top_p", "top_logprobs", "max_output_tokens", "truncation", "reasoning"}
-    | {"metadata", "previous_response_id", "conversation", "prompt", "background", "image", "user"}
-    | {"prompt_cache_key", "prompt_cache_options", "prompt_cache_retention", "safety_identifier"}
-    | {"prompt_cache_diagnostics", "input_transformations", "moderation"}
-    | {"store", "billing", "presence_penalty", "frequency_penalty"}  # OpenAI, in no schema
-    | {"content_filters"}  # Azure
-)
-_STATUSES: Final = frozenset({"completed", "incomplete", "failed"})
-_INCOMPLETE: Final = {
-    "max_output_tokens": FinishReason.LENGTH,
-    "content_filter": FinishReason.CONTENT_FILTER,
-}
-# The provider's own policy stopped the answer, or would not have it begin.
-_FILTERED: Final = frozenset(
-    {"content_filter", "bio_policy", "cyber_policy", "misalignment_policy_violation"}
-    | {"content_policy_violation", "image_content_policy_violation"}
-)
-_LIMITED: Final = (BackendProblem.RATE_LIMITED, "limits the rate of requests")
-_KEY: Final = (BackendProblem.UNAUTHORIZED, "refuses the gateway's key")
-_ACCOUNT: Final = (BackendProblem.UNAUTHORIZED, "refuses the gateway's account")
-_REQUEST: Final = (BackendProblem.REJECTED, "refuses the request")
-_PICTURE: Final = (BackendProblem.REJECTED, "cannot use a picture of the request")
-_FAILED: Final = (BackendProblem.FAILED, "reported an error inside its answer")
-_ERRORS: Final = MappingProxyType(
-    {
-        "rate_limit_exceeded": _LIMITED,
-        "rate_limit_error": _LIMITED,
-        "too_many_requests": _LIMITED,
-        "slow_down": _LIMITED,
-        "server_is_overloaded": (BackendProblem.RATE_LIMITED, "is overloaded"),
-        "invalid_api_key": _KEY,
-        "authentication_error": _KEY,
-        "permission_error": _KEY,
-        "insufficient_quota": _ACCOUNT,
-        "billing_hard_limit_reached": _ACCOUNT,
-        "context_length_exceeded": (
-            BackendProblem.REJECTED,
-            "finds the conversation longer than its model can see",
-        ),
-        "model_not_found": (BackendProblem.REJECTED, "does not know the model"),
-        "invalid_prompt": _REQUEST,
-        "invalid_encrypted_content": (
-            BackendProblem.REJECTED,
-            "did not write the reasoning that it was given back",
-        ),
-        "data_residency_mismatch": _REQUEST,
-        "invalid_request_error": _REQUEST,
-        "invalid_image": _PICTURE,
-        "invalid_image_format": _PICTURE,
-        "invalid_base64_image": _PICTURE,
-        "invalid_image_url": _PICTURE,
-        "image_too_large": _PICTURE,
-        "image_too_small": _PICTURE,
-        "image_parse_error": _PICTURE,
-        "invalid_image_mode": _PICTURE,
-        "image_file_too_large": _PICTURE,
-        "unsupported_image_media_type": _PICTURE,
-        "empty_image_file": _PICTURE,
-        "failed_to_download_image": _PICTURE,
-        "image_file_not_found": _PICTURE,
-    }
-)
 
 
 class ResponseReader:
@@ -184,13 +58,13 @@ class ResponseReader:
             # Under the key `error` as the vendor's servers send it, without as it is documented.
             self._fail(event["error"] if type(event.get("error")) is dict else event)
             return
-        known = _EVENTS.get(kind) if isinstance(kind, str) else None
+        known = EVENTS.get(kind) if isinstance(kind, str) else None
         if known is None or not isinstance(kind, str):
             raise broken("the provider sent an event that this gateway does not know")
         refuse_unknown(event, known, "")
         self._count_event(event)
-        if kind in _DELTAS:
-            part, which = _DELTAS[kind]
+        if kind in DELTAS:
+            part, which = DELTAS[kind]
             place = (part, _index(event, which))
             self._items.more(_index(event, "output_index"), place, text_at(event, "delta", ""))
         elif kind == "response.function_call_arguments.delta":
@@ -203,7 +77,7 @@ class ResponseReader:
         elif kind == "response.output_text.annotation.added":
             at, part_at = _index(event, "output_index"), _index(event, "content_index")
             self._cite(at, part_at, event.get("annotation"), _index(event, "annotation_index"))
-        elif kind.removeprefix("response.") in _STATUSES:
+        elif kind.removeprefix("response.") in STATUSES:
             self._end(object_at(event, "response", ""), kind.removeprefix("response."))
 
     def read_whole(self, payload: bytes) -> None:
@@ -217,8 +91,8 @@ class ResponseReader:
             self._fail(response["error"])
             return
         status = response.get("status")
-        if type(status) is not str or status not in _STATUSES:
-            raise wrong("", "status", f"one of {', '.join(sorted(_STATUSES))}")
+        if type(status) is not str or status not in STATUSES:
+            raise wrong("", "status", f"one of {', '.join(sorted(STATUSES))}")
         self._end(response, status)
 
     def take(self) -> list[StreamEvent]:
@@ -245,10 +119,10 @@ class ResponseReader:
 
     def _begin(self, at: int, item: dict[str, Json]) -> None:
         kind = item.get("type")
-        known = _ITEMS.get(kind) if isinstance(kind, str) else None
+        known = ITEMS.get(kind) if isinstance(kind, str) else None
         if known is None:
             # Among them all of the tools that a provider runs: nothing here asks for one.
-            raise wrong("item", "type", f"one of {', '.join(_ITEMS)}")
+            raise wrong("item", "type", f"one of {', '.join(ITEMS)}")
         refuse_unknown(item, known, "item")
         if kind == "function_call":
             if item.get("caller") not in (None, {"type": "direct"}):
@@ -264,10 +138,10 @@ class ResponseReader:
     def _read_item(self, at: int, item: dict[str, Json]) -> None:
         """Read an item as it is at its end, of which pieces may have come."""
         self._begin(at, item)
-        for holder, group in _PARTS_IN:
+        for holder, group in PARTS_IN:
             if item["type"] == holder and item.get(group) is not None:
                 for index, part in enumerate(list_at(item, group, "item")):
-                    self._read_part(at, index, part, _PARTS_IN[holder, group])
+                    self._read_part(at, index, part, PARTS_IN[holder, group])
         if item["type"] == "function_call":
             self._items.rest(at, ARGUMENTS, text_at(item, "arguments", "item"))
         self._items.end(at, text_at(item, "encrypted_content", "item"))
@@ -276,7 +150,7 @@ class ResponseReader:
         kind = part.get("type") if type(part) is dict else None
         if type(kind) is not str or kind not in wanted:
             raise wrong("part", "type", f"one of {', '.join(sorted(wanted))}")
-        name, known = _PARTS[kind]
+        name, known = PARTS[kind]
         refuse_unknown(part, known, "part")
         self._items.rest(at, (kind, index), text_at(part, name, "part"))
         if part.get("annotations"):
@@ -285,10 +159,10 @@ class ResponseReader:
 
     def _cite(self, at: int, part_at: int, annotation: Json, number: int) -> None:
         kind = annotation.get("type") if type(annotation) is dict else None
-        if type(kind) is not str or kind not in _ANNOTATIONS:
-            raise wrong("", "annotation", f"one of {', '.join(_ANNOTATIONS)}")
+        if type(kind) is not str or kind not in ANNOTATIONS:
+            raise wrong("", "annotation", f"one of {', '.join(ANNOTATIONS)}")
         where = "annotation"
-        refuse_unknown(annotation, _ANNOTATIONS[kind], where)
+        refuse_unknown(annotation, ANNOTATIONS[kind], where)
         if kind == "url_citation":
             source = Annotation(
                 text_at(annotation, "url", where),
@@ -299,7 +173,7 @@ class ResponseReader:
             self._items.cite(at, ("output_text", part_at), source, number)
 
     def _end(self, response: dict[str, Json], status: str) -> None:
-        refuse_unknown(response, _RESPONSE, "response")
+        refuse_unknown(response, RESPONSE, "response")
         self._count(response)
         if status == "failed":
             error = response.get("error")
@@ -320,13 +194,13 @@ class ResponseReader:
         self.is_done = True
 
     def _fail(self, error: dict[str, Json]) -> None:
-        problem, what = _FAILED
+        problem, what = FAILED
         for word in (error.get("code"), error.get("type")):
-            if type(word) is str and word in _FILTERED:
+            if type(word) is str and word in FILTERED:
                 self._finish(FinishReason.CONTENT_FILTER)
                 return
-            if type(word) is str and word in _ERRORS:
-                problem, what = _ERRORS[word]
+            if type(word) is str and word in ERRORS:
+                problem, what = ERRORS[word]
                 break
         raise BackendError(problem, f"the provider {what}")
 
@@ -353,9 +227,9 @@ def _detail(usage: dict[str, Json], group: str, name: str) -> int:
 def _why_incomplete(response: dict[str, Json]) -> FinishReason:
     details = object_at(response, "incomplete_details", "response")
     reason = details.get("reason")
-    known = _INCOMPLETE.get(reason) if isinstance(reason, str) else None
+    known = INCOMPLETE.get(reason) if isinstance(reason, str) else None
     if known is None:
-        raise wrong("incomplete_details", "reason", f"one of {', '.join(_INCOMPLETE)}")
+        raise wrong("incomplete_details", "reason", f"one of {', '.join(INCOMPLETE)}")
     return known
 
 

@@ -115,8 +115,7 @@ class Items:
         if self._calls >= _MAX_CALLS:
             raise broken(f"the provider's answer holds more than {_MAX_CALLS} tool calls")
         self._add(at, _Item(ItemKind.CALL, (self._calls, call_id, name)))
-        self._end_run()
-        self._events.append(ToolCallDelta(self._calls, "", call_id, name))
+        self._emit(ToolCallDelta(self._calls, "", call_id, name))
         self._calls += 1
 
     def more(self, at: int, place: Place, text: str) -> None:
@@ -165,12 +164,8 @@ class Items:
         if number < grown.cited:
             return
         grown.cited = number + 1
-        self._end_run()
-        if not grown.said:
-            grown.starts_at = self._text_chars
-        begin = grown.starts_at
-        cited = Annotation(source.url, source.title, begin + source.start, begin + source.end)
-        self._events.append(cited)
+        begin = grown.starts_at if grown.said else self._text_chars
+        self._emit(Annotation(source.url, source.title, begin + source.start, begin + source.end))
 
     def end(self, at: int, signed: str = "") -> None:
         """End an item; ``signed`` is what covers its reasoning.
@@ -180,14 +175,12 @@ class Items:
         """
         item = self._open(at)
         item.is_over = True
-        self._end_run()
         has_texts = any(each.said for each in item.texts.values())
         if item.kind is ItemKind.CALL and not has_texts:
             # A call without parameters; inside, arguments are always JSON.
-            self._events.append(ToolCallDelta(item.call[0], "{}"))
+            self._emit(ToolCallDelta(item.call[0], "{}"))
         if item.kind is ItemKind.REASONING and signed:
-            made = ReasoningDelta("", signed=signed, is_redacted=not has_texts)
-            self._events.append(made)
+            self._emit(ReasoningDelta("", signed=signed, is_redacted=not has_texts))
 
     def finish(self, reason: FinishReason) -> None:
         """End the answer; what came to its end may have ended in calls.
@@ -200,8 +193,7 @@ class Items:
                 raise broken("the provider ended its answer in the middle of an item")
             if self._calls:
                 reason = FinishReason.TOOL_CALLS
-        self._end_run()
-        self._events.append(Finish(reason))
+        self._emit(Finish(reason))
 
     def take(self) -> list[StreamEvent]:
         """The events of what was read since the last call."""
@@ -235,6 +227,10 @@ class Items:
         if grown is None:
             grown = item.texts[place] = _Text(self._text_chars)
         return grown, said, item
+
+    def _emit(self, event: StreamEvent) -> None:
+        self._end_run()
+        self._events.append(event)
 
     def _end_run(self) -> None:
         if not self._run:
