@@ -96,8 +96,8 @@ class ResponsesBackend(FileModel):
     """Asks for what a model thought, encrypted, so that it gets it back in the next turn. Set it to
     ``false`` for models that do not reason and for servers that do not know it: they refuse it."""
     summary: Literal["auto", "concise", "detailed"] | None = None
-    """Asks for a summary of what a model thought, for people to read; left out, for none. OpenAI
-    gives it to verified organizations alone."""
+    """Asks for a summary of what a model thought, for people to read; left out, for none. For some
+    models OpenAI wants the organization to be verified."""
     leave_out: tuple[SamplingField, ...] = ()
     """Wishes of personas and clients that are not sent. Without this, a wish that the protocol
     cannot carry is an error."""
