@@ -24,6 +24,7 @@ from tests.backends import (
     test_bedrock,
     test_gemini,
     test_openai,
+    test_responses,
 )
 from tests.backends.provider_contract import SCHEMA, Call, Content, ProviderContract, Text
 from tests.e2e.drawing import CAN_BE_ASKED, DRAWN_FOR, DRAWS, URL
@@ -34,6 +35,7 @@ from tests.servers.azure_server import azure_server
 from tests.servers.bedrock_server import API_KEY, REGION, bedrock_server
 from tests.servers.gemini_server import gemini_server
 from tests.servers.openai_server import OpenAIServer, Play, in_thread, openai_server
+from tests.servers.responses_server import responses_server
 
 Json = Any
 
@@ -43,6 +45,7 @@ PROTOCOLS: dict[str, ProviderContract] = {
     "bedrock": test_bedrock.TestContract(),
     "gemini": test_gemini.TestContract(),
     "azure": test_azure.TestContract(),
+    "responses": test_responses.TestContract(),
 }
 _BACKENDS = """
   openai: {type: openai, base_url: "%(openai)s", api_key: "${MODEL_KEY}"}
@@ -50,6 +53,7 @@ _BACKENDS = """
   bedrock: {type: bedrock, region: %(region)s, base_url: "%(bedrock)s", api_key: "file:key"}
   gemini: {type: gemini, base_url: "%(gemini)s", api_key: "${MODEL_KEY}"}
   azure: {type: azure, base_url: "%(azure)s", api_key: "file:azure-key"}
+  responses: {type: responses, base_url: "%(responses)s", api_key: "${MODEL_KEY}"}
 """
 _POLICY = """
 audiences: {strictest_first: [public], default: public}
@@ -300,6 +304,7 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
         "bedrock": bedrock_server,
         "gemini": gemini_server,
         "azure": azure_server,
+        "responses": responses_server,
     }
     with ExitStack() as stack:
         providers: dict[str, OpenAIServer] = {
