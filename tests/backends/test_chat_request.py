@@ -155,7 +155,7 @@ def test_pictures_and_files_stand_among_the_words() -> None:
         FilePart(Inline("application/pdf", "JVBERi0="), name="lease.pdf"),
         FilePart(Inline("application/pdf", "JVBERi0=")),
     )
-    (_, sent) = wire(said(message(Role.USER, *parts)))["messages"]
+    (sent,) = wire(said(message(Role.USER, *parts)))["messages"]
     data = "data:application/pdf;base64,JVBERi0="
     assert sent["content"] == [
         {"type": "text", "text": "See"},
