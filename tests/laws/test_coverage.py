@@ -20,7 +20,7 @@ from app.domain.errors import FieldRefusedError
 from app.pipeline.segments import SCHEMA_WORDS, segments
 from tests.api.bodies import JSON, OPAQUE_MARK, guarded, objects, strings
 from tests.api.scripted import persona
-from tests.api.wires import CHAT, WIRES, Wire
+from tests.api.wires import CHAT, VENDOR_TABLES, WIRES, Wire
 
 OPEN = persona(system_messages="below")
 LOOSE = persona(system_messages="below", passthrough="allow")
@@ -116,9 +116,8 @@ def _undeclared_and_stale(
 @pytest.mark.parametrize(
     ("shape", "free", "vendor"),
     [
-        pytest.param(shape, wire.free, vendor, id=f"{wire.name}-{at}")
-        for wire in WIRES
-        for at, (shape, vendor) in enumerate(wire.vendor)
+        pytest.param(shape, free, vendor, id=f"{name}-{at}")
+        for at, (name, shape, free, vendor) in enumerate(VENDOR_TABLES)
     ],
 )
 def test_table_declares_what_the_vendor_has(
