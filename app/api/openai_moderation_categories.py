@@ -1,6 +1,6 @@
 """OpenAI's categories of harm, and which of them the categories of our detectors are.
 
-Why each is what it is: docs/reference/moderations.md.
+Why each is what it is: docs/how-to/moderations.md.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,5 +1,7 @@
 """Which of OpenAI's categories ours are: decided for each, and for none that is not there."""
 
+import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -8,6 +10,8 @@ from openai.types.moderation import Categories
 from app.api.openai_moderation_categories import CATEGORIES, MEANT, looked_for, meant_by
 from app.guardrails.detectors import harm, llama_guard
 from app.guardrails.kinds import KINDS
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/moderations.md"
 
 
 def test_they_are_the_vendors() -> None:
@@ -28,6 +32,21 @@ def test_every_hazard_is_decided(detector: str, categories: tuple[str, ...]) -> 
     assert set(MEANT[detector]) == set(categories)
     for names in MEANT[detector].values():
         assert set(names) <= set(CATEGORIES)
+
+
+def test_the_page_says_what_the_table_does() -> None:
+    """A reader is told another category than the one that clients get."""
+    rows = re.findall(r"^\| (`.+?) \| (.+?) \| .+\|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    listed = [
+        (re.findall(r"`(\w+)`", ours), re.findall(r"`(.+?)`", theirs)) for ours, theirs in rows
+    ]
+    told = {ours[0]: tuple(theirs) for ours, theirs in listed if ours and ours[0] in MEANT["harm"]}
+    guard = {
+        ours[-1]: tuple(theirs)
+        for ours, theirs in listed
+        if ours and ours[-1] in MEANT["llama_guard"]
+    }
+    assert (told, guard) == (MEANT["harm"], MEANT["llama_guard"])
 
 
 def test_detectors_are_named_as_they_are() -> None:
