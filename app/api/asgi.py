@@ -25,6 +25,7 @@ from app.api import (
     health,
     openai_chat_fields,
     openai_embeddings_fields,
+    openai_moderations_fields,
     openai_responses_events,
     openai_responses_fields,
     records,
@@ -34,6 +35,7 @@ from app.api.dialect import converse
 from app.api.errors import anthropic_error, failure, openai_error
 from app.api.openai_chat import OpenAIChat
 from app.api.openai_embeddings import OpenAIEmbeddings
+from app.api.openai_moderations import moderate
 from app.api.openai_responses import OpenAIResponses, read_response
 from app.api.openapi import Served, document
 from app.api.transport import Endpoint, Limits, Parts
@@ -105,6 +107,14 @@ SERVED = (
         "One vector for each text, where the persona names a route for them.",
         openai_embeddings_fields.REQUEST,
         {"application/json": openai_embeddings_fields.ANSWER},
+    ),
+    Served(
+        "POST",
+        "/v1/moderations",
+        moderate,
+        "What a persona's policy says of texts, by OpenAI's categories; no model is called.",
+        openai_moderations_fields.REQUEST,
+        {"application/json": openai_moderations_fields.ANSWER},
     ),
     Served("GET", "/v1/models", health.list_models, "The personas that this key may use."),
     Served("GET", "/v1/models/{model}", health.read_model, "One persona, or one variant of it."),

@@ -14,7 +14,12 @@ from anthropic.types.message_create_params import (
     MessageCreateParamsStreaming,
 )
 from hypothesis import strategies as st
-from openai.types import CreateEmbeddingResponse, EmbeddingCreateParams
+from openai.types import (
+    CreateEmbeddingResponse,
+    EmbeddingCreateParams,
+    ModerationCreateParams,
+    ModerationCreateResponse,
+)
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.completion_create_params import (
     CompletionCreateParamsNonStreaming,
@@ -31,6 +36,7 @@ from app.api import (
     anthropic_messages_fields,
     openai_chat_fields,
     openai_embeddings_fields,
+    openai_moderations_fields,
     openai_responses_events,
     openai_responses_fields,
 )
@@ -216,3 +222,10 @@ EMBEDDINGS = Wire(
 )
 
 WIRES = (CHAT, MESSAGES, RESPONSES, EMBEDDINGS)
+
+VENDOR_TABLES: tuple[tuple[str, Shape, tuple[str, ...], tuple[object, ...]], ...] = (
+    *((wire.name, shape, wire.free, of) for wire in WIRES for shape, of in wire.vendor),
+    ("openai_moderations", openai_moderations_fields.REQUEST, (), (ModerationCreateParams,)),
+    ("openai_moderations", openai_moderations_fields.ANSWER, (), (ModerationCreateResponse,)),
+)
+"""Every table, with the vendor's types for it; also of what is no conversation."""
