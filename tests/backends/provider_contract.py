@@ -44,6 +44,7 @@ from tests.backends.contract import (
     text_of,
 )
 from tests.backends.provider import failure_of
+from tests.servers.images import PIXEL
 from tests.servers.openai_server import Drop, Hang, OpenAIServer, Play, Step
 
 Json = Any
@@ -54,10 +55,6 @@ SCHEMA = {
     "required": ["city"],
     "additionalProperties": False,
 }
-PIXEL = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
-    "rkJggg=="
-)
 SIGNED = "c2lnbmVkIGJ5IHRoZSBwcm92aWRlcg=="
 
 

@@ -13,10 +13,16 @@ routes:
   hurried: {{backend: impatient, model: served-model}}
   nowhere: {{backend: nowhere, model: served-model}}
   vectors: {{backend: model, model: served-embedder}}
+  pictures: {{backend: model, model: served-painter}}
 """
 
 _POLICY = """
 audiences: {strictest_first: [minor, public, professional], default: public}
+media:
+  images:
+    {types: [image/png, image/jpeg], max_bytes: 2000, max_count: 3, strictest_audience: public}
+  answers:
+    images: {types: [image/png], max_bytes: 2000, max_count: 4, strictest_audience: public}
 rules:
   - id: personal-data
     stages: [input, tool_result]
@@ -120,6 +126,8 @@ PERSONAS = {
     "hurried": "extends: lexi\nname: Hurry\nroute: hurried\n",
     "stranded": "extends: lexi\nname: Strand\nroute: nowhere\n",
     "conduct": _CONDUCT,
+    "painter": "extends: conduct\nname: Paint\nimages: {route: pictures}\n",
+    "styled": 'extends: painter\nimages: {instruct: "Watercolour, soft light."}\n',
     "seeker": "extends: conduct\nname: Seek\nembeddings: {route: vectors}\n",
 }
 
