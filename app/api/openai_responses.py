@@ -4,7 +4,7 @@
 and checks what one field says about another.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import orjson
 from typing_extensions import override
@@ -188,17 +188,19 @@ def _parts(content: Json, path: str, read: Callable[[Body, str], Part]) -> Itera
 
 
 def _input_part(part: Body, path: str) -> Part:
-    match part["type"]:
-        case "input_text":
-            return TextPart(part["text"], f"{path}.text")
-        case "input_image":
-            source = source_of(part["image_url"])
-            return ImagePart(source, f"{path}.image_url", part.get("detail"))
-        case "input_file":
-            return _file(part, path)
-        case _:
-            what = "what was not the assistant's is input_text, input_image or input_file"
-            contradiction(f"{path}.type", what)
+    read = _INPUT_PARTS.get(part["type"])
+    if read is None:
+        what = f"what was not the assistant's is one of: {', '.join(_INPUT_PARTS)}"
+        contradiction(f"{path}.type", what)
+    return read(part, path)
+
+
+def _text(part: Body, path: str) -> TextPart:
+    return TextPart(part["text"], f"{path}.text")
+
+
+def _image(part: Body, path: str) -> ImagePart:
+    return ImagePart(source_of(part["image_url"]), f"{path}.image_url", part.get("detail"))
 
 
 def _file(part: Body, path: str) -> FilePart:
@@ -210,10 +212,17 @@ def _file(part: Body, path: str) -> FilePart:
     return FilePart(source_of(part[key]), f"{path}.{key}", part.get("filename"), name_path)
 
 
+_INPUT_PARTS: Mapping[str, Callable[[Body, str], Part]] = {
+    "input_text": _text,
+    "input_image": _image,
+    "input_file": _file,
+}
+
+
 def _system_part(part: Body, path: str) -> Part:
     if part["type"] != "input_text":
         contradiction(f"{path}.type", "what stands above the conversation is input_text")
-    return TextPart(part["text"], f"{path}.text")
+    return _text(part, path)
 
 
 def _output_part(part: Body, path: str) -> TextPart | RefusalPart:
@@ -221,7 +230,7 @@ def _output_part(part: Body, path: str) -> TextPart | RefusalPart:
         return RefusalPart(part["refusal"], f"{path}.refusal")
     if part["type"] != "output_text":
         contradiction(f"{path}.type", "what the assistant said is output_text or refusal")
-    return TextPart(part["text"], f"{path}.text")
+    return _text(part, path)
 
 
 def _reasoning(item: Body, path: str) -> Iterator[ReasoningPart]:

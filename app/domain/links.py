@@ -30,8 +30,8 @@ _NOT_PUBLIC = (
     "test",
 )
 """Endings that lead nowhere, or to a network of one's own: the special names of RFC 6761, 6762,
-7686, 8375, 8244 and 9476, ``internal`` (ICANN, 2024), and what ICANN and RFC 6762 (appendix G) found
-in use inside networks."""
+7686, 8375, 8244 and 9476, ``internal`` (ICANN, 2024), and what ICANN and RFC 6762 (appendix G)
+found in use inside networks."""
 _ANY_BELOW = "*."
 
 

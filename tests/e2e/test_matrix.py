@@ -3,6 +3,7 @@
 The official clients on one side, fakes that refuse what the provider would refuse on the other.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack
@@ -25,7 +26,15 @@ from tests.backends import (
     test_gemini,
     test_openai,
 )
-from tests.backends.provider_contract import SCHEMA, Call, Content, ProviderContract, Text
+from tests.backends.provider_contract import (
+    DOCUMENT,
+    PIXEL,
+    SCHEMA,
+    Call,
+    Content,
+    ProviderContract,
+    Text,
+)
 from tests.e2e.drawing import CAN_BE_ASKED, DRAWN_FOR, DRAWS, URL
 from tests.e2e.gateway import Gateway, gateway, make_keys
 from tests.servers.anthropic_server import anthropic_server
@@ -53,9 +62,6 @@ _BACKENDS = """
 """
 _POLICY = """
 audiences: {strictest_first: [public], default: public}
-media:
-  answers:
-    images: {types: [image/png], max_bytes: 1000, max_count: 1, strictest_audience: public}
 rules:
   - id: personal-data
     stages: [input, tool_result]
@@ -66,10 +72,17 @@ rules:
     detect: {words: {words: [say-banned]}}
     then: block
 """
+_MEDIA = """
+media:
+  images: {types: [image/png], max_bytes: 500, max_count: 2, strictest_audience: public}
+  files: {types: [application/pdf], max_bytes: 500, max_count: 2, strictest_audience: public}
+  answers:
+    images: {types: [image/png], max_bytes: 1000, max_count: 1, strictest_audience: public}
+"""
 _PERSONA = """
 name: %s
 prompt: plain
-policy: plain
+policy: %s
 route: %s
 identity: {role: helper}
 replies:
@@ -103,8 +116,15 @@ class Asked:
     streams: bool = False
     tools: bool = False
     schema: bool = False
+    media: bool = False
+    """With a picture and a file."""
     results: Sequence[tuple[Call, str]] = ()
     """Calls that the model made before, with what the tools said."""
+
+
+_PICTURE_URL = f"data:image/png;base64,{PIXEL}"
+_FILE_URL = f"data:application/pdf;base64,{DOCUMENT}"
+FILE_NAME = "lease.pdf"
 
 
 class Client(ABC):
@@ -124,7 +144,7 @@ class ChatClient(Client):
 
     @override
     def ask(self, at: Gateway, asked: Asked) -> Got:
-        messages: list[Json] = [{"role": "user", "content": asked.text}]
+        messages: list[Json] = [{"role": "user", "content": self._content(asked)}]
         if asked.results:
             calls = [
                 {
@@ -177,6 +197,15 @@ class ChatClient(Client):
             (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0),
         )
 
+    def _content(self, asked: Asked) -> Json:
+        if not asked.media:
+            return asked.text
+        return [
+            {"type": "text", "text": asked.text},
+            {"type": "image_url", "image_url": {"url": _PICTURE_URL}},
+            {"type": "file", "file": {"filename": FILE_NAME, "file_data": _FILE_URL}},
+        ]
+
 
 class ResponsesClient(Client):
     """Responses."""
@@ -185,7 +214,7 @@ class ResponsesClient(Client):
 
     @override
     def ask(self, at: Gateway, asked: Asked) -> Got:
-        items: list[Json] = [{"role": "user", "content": asked.text}]
+        items: list[Json] = [{"role": "user", "content": self._content(asked)}]
         for call, _ in asked.results:
             items.append(
                 {
@@ -226,6 +255,15 @@ class ResponsesClient(Client):
         counted = (usage.input_tokens, usage.output_tokens) if usage else (0, 0)
         return Got(answer.output_text, calls, finish, counted)
 
+    def _content(self, asked: Asked) -> Json:
+        if not asked.media:
+            return asked.text
+        return [
+            {"type": "input_text", "text": asked.text},
+            {"type": "input_image", "image_url": _PICTURE_URL, "detail": "auto"},
+            {"type": "input_file", "filename": FILE_NAME, "file_data": _FILE_URL},
+        ]
+
 
 _STOPS = {
     "end_turn": FinishReason.STOP,
@@ -241,7 +279,7 @@ class MessagesClient(Client):
 
     @override
     def ask(self, at: Gateway, asked: Asked) -> Got:
-        messages: list[Json] = [{"role": "user", "content": asked.text}]
+        messages: list[Json] = [{"role": "user", "content": self._content(asked)}]
         if asked.results:
             calls = [
                 {"type": "tool_use", "id": call.call_id, "name": call.name, "input": call.arguments}
@@ -273,6 +311,17 @@ class MessagesClient(Client):
             _STOPS[answer.stop_reason or ""],
             (answer.usage.input_tokens, answer.usage.output_tokens),
         )
+
+    def _content(self, asked: Asked) -> Json:
+        if not asked.media:
+            return asked.text
+        picture = {"type": "base64", "media_type": "image/png", "data": PIXEL}
+        file = {"type": "base64", "media_type": "application/pdf", "data": DOCUMENT}
+        return [
+            {"type": "text", "text": asked.text},
+            {"type": "image", "source": picture},
+            {"type": "document", "title": FILE_NAME, "source": file},
+        ]
 
 
 CLIENTS: dict[str, Client] = {
@@ -310,11 +359,13 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
         backends = _BACKENDS % {**urls, "region": REGION}
         files = {
             "banneton.yaml": f"backends:{backends}routes:\n{routes}",
-            "policies/plain.yaml": _POLICY,
+            "policies/plain.yaml": _POLICY + _MEDIA,
+            "policies/closed.yaml": "extends: plain\nmedia: {images: null, files: null}\n",
             "prompts/plain.md.j2": "You are {{ persona.name }}.",
             "key": API_KEY,
             "azure-key": AZURE_KEY,
-            **{f"personas/{name}.yaml": _PERSONA % (name, name) for name in opened},
+            "personas/closed.yaml": _PERSONA % ("closed", "closed", "openai"),
+            **{f"personas/{name}.yaml": _PERSONA % (name, "plain", name) for name in opened},
         }
         for name, text in files.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -393,6 +444,33 @@ def test_json_of_a_schema(kitchen: Kitchen, way: Way) -> None:
         "additionalProperties"
         in orjson.dumps(kitchen.providers[way.protocol].requests[0].body).decode()
     )
+
+
+@every_way
+def test_a_picture_and_a_file(kitchen: Kitchen, way: Way) -> None:
+    """A model answers about something that it never saw, or the record does not say what it saw."""
+    play(kitchen, way, [Text("A dot, and a lease.")])
+    asked = Asked(way.protocol, "What are these?", streams=way.streams, media=True)
+    assert way.client.ask(kitchen.at, asked).text == "A dot, and a lease."
+    wire = sent(kitchen, way)
+    assert wire.index("What are these?") < wire.index(PIXEL) < wire.index(DOCUMENT)
+    seen = kitchen.at.newest()["opening"]["media"]
+    assert [(each["type"], each["count"], each["bytes"]) for each in seen] == [
+        ("image/png", 1, 70),
+        ("application/pdf", 1, 15),
+    ]
+
+
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=list(CLIENTS))
+def test_media_that_policy_keeps_out(kitchen: Kitchen, client: Client) -> None:
+    """A client cannot tell which of its fields was refused, by what, and what to do."""
+    provider = kitchen.providers["openai"]
+    provider.requests.clear()
+    with pytest.raises((openai.BadRequestError, anthropic.BadRequestError)) as refused:
+        client.ask(kitchen.at, Asked("closed", media=True))
+    assert re.search(r"content\[1\].*media\.images.*say it in text", str(refused.value))
+    assert PIXEL not in str(refused.value)
+    assert provider.requests == []
 
 
 @every_way
