@@ -26,6 +26,7 @@ from app.api import (
     openai_chat_fields,
     openai_embeddings_fields,
     openai_images_fields,
+    openai_moderations_fields,
     openai_responses_events,
     openai_responses_fields,
     records,
@@ -37,6 +38,7 @@ from app.api.forms import form_or_json
 from app.api.openai_chat import OpenAIChat
 from app.api.openai_embeddings import OpenAIEmbeddings
 from app.api.openai_images import OpenAIImageEdits, OpenAIImages
+from app.api.openai_moderations import moderate
 from app.api.openai_responses import OpenAIResponses, read_response
 from app.api.openapi import Served, document
 from app.api.transport import Endpoint, Limits, Parts
@@ -130,6 +132,14 @@ SERVED = (
         "Pictures changed as a text says; as JSON, or as a form whose pictures are files.",
         openai_images_fields.EDIT,
         {"application/json": openai_images_fields.ANSWER},
+    ),
+    Served(
+        "POST",
+        "/v1/moderations",
+        moderate,
+        "What a persona's policy says of texts, by OpenAI's categories; no model is called.",
+        openai_moderations_fields.REQUEST,
+        {"application/json": openai_moderations_fields.ANSWER},
     ),
     Served("GET", "/v1/models", health.list_models, "The personas that this key may use."),
     Served("GET", "/v1/models/{model}", health.read_model, "One persona, or one variant of it."),

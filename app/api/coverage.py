@@ -12,6 +12,7 @@ from app.api import (
     openai_chat_fields,
     openai_embeddings_fields,
     openai_images_fields,
+    openai_moderations_fields,
     openai_responses_events,
     openai_responses_fields,
 )
@@ -41,6 +42,10 @@ TABLES: Mapping[str, Mapping[str, Shape]] = {
     "openai_image_edits": {
         "request": openai_images_fields.EDIT,
         "answer": openai_images_fields.ANSWER,
+    },
+    "openai_moderations": {
+        "request": openai_moderations_fields.REQUEST,
+        "answer": openai_moderations_fields.ANSWER,
     },
     "openai_responses": {
         "request": openai_responses_fields.REQUEST,

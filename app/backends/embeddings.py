@@ -30,7 +30,7 @@ def openai_embedding_request(conversation: Conversation, wanted: Embeddings, mod
         RequestError: The conversation holds what this protocol cannot carry.
     """
     refuse_foreign_passthrough(conversation, "openai_embeddings")
-    body: dict[str, Json] = {"model": model, "input": _texts(conversation)}
+    body: dict[str, Json] = {"model": model, "input": texts_of(conversation)}
     if wanted.dimensions is not None:
         body["dimensions"] = wanted.dimensions
     return Request("/embeddings", encoded({**conversation.passthrough, **body}))
@@ -68,7 +68,7 @@ def gemini_embedding_request(conversation: Conversation, wanted: Embeddings, mod
         RequestError: The conversation holds what this protocol cannot carry.
     """
     refuse_foreign_passthrough(conversation, "gemini")
-    texts = _texts(conversation)
+    texts = texts_of(conversation)
     if len(texts) > _MOST_OF_GEMINI:
         what = f"this persona's provider takes at most {_MOST_OF_GEMINI} texts at once"
         raise RequestError(f"input: {what}", param="input")
@@ -97,7 +97,7 @@ def gemini_embedding_answer(
     return events
 
 
-def _texts(conversation: Conversation) -> list[str]:
+def texts_of(conversation: Conversation) -> list[str]:
     """The texts of which vectors are wanted."""
     *earlier, said = conversation.messages
     texts = [part.text for part in said.parts if isinstance(part, TextPart)]
@@ -140,7 +140,7 @@ def _events(
     conversation: Conversation, wanted: Embeddings, vectors: Iterable[bytes]
 ) -> Iterator[StreamEvent]:
     made = [Embedding(index, vector) for index, vector in enumerate(vectors)]
-    count = len(_texts(conversation))
+    count = len(texts_of(conversation))
     if len(made) != count:
         raise broken(f"the provider gave {len(made)} vectors for {count} texts")
     lengths = {length(each.vector) for each in made}

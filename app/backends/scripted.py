@@ -10,9 +10,13 @@ from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import override
 
 from app.backends.chat_answer import AnswerReader
+from app.backends.embeddings import texts_of
+from app.backends.hashed import DIMENSIONS, hashed
+from app.domain.catalog import Feature
 from app.domain.conversation import Conversation, Role, TextPart
 from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import (
+    Embedding,
     Finish,
     FinishReason,
     ReasoningDelta,
@@ -24,6 +28,7 @@ from app.domain.events import (
 )
 from app.domain.persona import FileModel
 from app.domain.protocols import Backend
+from app.domain.wanted import Embeddings
 
 _PLACEHOLDERS: Final = re2.compile(r"\{\{ *(last_user|pseudonym) *\}\}")
 
@@ -121,7 +126,12 @@ class Script(FileModel):
 
 
 class ScriptedBackend(Backend):
-    """Plays a script. The same request always gets the same answer."""
+    """Plays a script. The same request always gets the same answer.
+
+    Vectors stand in no script: they are made of the words of each text.
+    """
+
+    gives = frozenset({Feature.EMBEDDINGS})
 
     def __init__(
         self,
@@ -159,6 +169,11 @@ class ScriptedBackend(Backend):
         """
         if self._on_call is not None:
             self._on_call(conversation, model)
+        if isinstance(conversation.wanted, Embeddings):
+            for index, text in enumerate(texts_of(conversation)):
+                yield Embedding(index, hashed(text, conversation.wanted.dimensions or DIMENSIONS))
+            yield Finish(FinishReason.STOP)
+            return
         rule = self._rule_for(conversation)
         events = self._recorded(rule) if rule.recording else self._scripted(rule, conversation)
         for given, event in enumerate(events):

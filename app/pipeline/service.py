@@ -138,7 +138,7 @@ class Pipeline:
         loaded = self._loaded()
         if request.persona is not None:
             check_persona(caller, request.persona)
-            plan = loaded.find(request.persona, None).plan
+            plan = loaded.find(request.persona, request.variant).plan
         else:
             plan = loaded.plan(request.policy or "")
         self._admission.require_claim(caller)
@@ -153,6 +153,7 @@ class Pipeline:
             scope=PseudonymScope(caller.tenant, caller.key_id, None, self._steps.new_id()),
             context=Context(system=request.system or ""),
             outside=self._steps.outside(caller.tenant, loaded.routes),
+            asks_anyway=request.asks_anyway,
         )
 
     async def render(self, request: RenderRequest, caller: Caller) -> SystemPrompt:

@@ -32,6 +32,9 @@ KEYS = st.sampled_from(
     [
         "model",
         "messages",
+        "input",
+        "dimensions",
+        "encoding_format",
         "tools",
         "system",
         "max_tokens",

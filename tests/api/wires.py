@@ -14,7 +14,13 @@ from anthropic.types.message_create_params import (
     MessageCreateParamsStreaming,
 )
 from hypothesis import strategies as st
-from openai.types import CreateEmbeddingResponse, EmbeddingCreateParams, ImagesResponse
+from openai.types import (
+    CreateEmbeddingResponse,
+    EmbeddingCreateParams,
+    ImagesResponse,
+    ModerationCreateParams,
+    ModerationCreateResponse,
+)
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.completion_create_params import (
     CompletionCreateParamsNonStreaming,
@@ -40,6 +46,7 @@ from app.api import (
     openai_chat_fields,
     openai_embeddings_fields,
     openai_images_fields,
+    openai_moderations_fields,
     openai_responses_events,
     openai_responses_fields,
 )
@@ -267,3 +274,10 @@ IMAGE_EDITS = Wire(
 )
 
 WIRES = (CHAT, MESSAGES, RESPONSES, EMBEDDINGS, IMAGES, IMAGE_EDITS)
+
+VENDOR_TABLES: tuple[tuple[str, Shape, tuple[str, ...], tuple[object, ...]], ...] = (
+    *((wire.name, shape, wire.free, of) for wire in WIRES for shape, of in wire.vendor),
+    ("openai_moderations", openai_moderations_fields.REQUEST, (), (ModerationCreateParams,)),
+    ("openai_moderations", openai_moderations_fields.ANSWER, (), (ModerationCreateResponse,)),
+)
+"""Every table, with the vendor's types for it; also of what is no conversation."""

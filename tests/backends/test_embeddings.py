@@ -18,7 +18,7 @@ from app.backends.gemini import GeminiBackend, VertexBackend, gemini_key
 from app.backends.http import Connection
 from app.backends.local import LocalBackend
 from app.backends.openai import OpenAIBackend
-from app.backends.scripted import ScriptedBackend
+from app.backends.scripted import Script, ScriptedBackend, ScriptRule
 from app.backends.timeouts import Timeouts
 from app.domain.catalog import Feature
 from app.domain.conversation import Conversation, Message, Origin, Role, TextPart
@@ -234,10 +234,25 @@ async def test_gemini_gives_them_in_one_batch() -> None:
 
 def test_who_gives_vectors_and_who_does_not() -> None:
     """A model that only talks is asked for vectors, or one that gives them is never asked."""
-    for kind in (OpenAIBackend, AzureBackend, GeminiBackend):
+    for kind in (OpenAIBackend, AzureBackend, GeminiBackend, ScriptedBackend):
         assert Feature.EMBEDDINGS in kind.gives
-    for none in (AnthropicBackend, BedrockBackend, VertexBackend, LocalBackend, ScriptedBackend):
+    for none in (AnthropicBackend, BedrockBackend, VertexBackend, LocalBackend):
         assert Feature.EMBEDDINGS not in none.gives
+
+
+async def test_a_script_gives_vectors_by_the_words_of_a_text() -> None:
+    """A search cannot be tried, or tested in CI, without a provider."""
+    backend = ScriptedBackend(Script(rules=(ScriptRule(text="no"),)))
+    bread = asking(
+        "Rye bread rises slowly", "rye BREAD, rises slowly!", "Bread of rye", "Tides", "…"
+    )
+    made = vectors_in(await embedded(backend, bread))
+    assert made == vectors_in(await embedded(backend, bread))
+    near = [sum(a * b for a, b in zip(made[0], each, strict=True)) for each in made]
+    assert near[0] == near[1] == pytest.approx(1, abs=1e-5)
+    assert 1 > near[2] > near[3]
+    short = vectors_in(await embedded(backend, asking("one", dimensions=1)))
+    assert [abs(each) for (each,) in short] == [1.0]
 
 
 async def test_unknown_fields_pass_only_to_their_own_protocol() -> None:
