@@ -132,9 +132,7 @@ def _user_part(part: Part) -> dict[str, Json]:
             return {"type": "image_url", "image_url": image}
         case FilePart():
             if not isinstance(part.source, Inline):
-                what = "this backend's protocol takes files in the request alone, not by address"
-                where = part.path or None
-                raise RequestError(f"{where}: {what}" if where else what, param=where)
+                raise _refused(part, "takes files in the request alone, not by address")
             file = {"filename": part.name or "document", "file_data": _data_url(part.source)}
             return {"type": "file", "file": file}
         case RefusalPart() | ReasoningPart() | ToolCallPart() | ToolResultPart():
@@ -185,9 +183,13 @@ def _refuse_other_parts(message: Message, allowed: Sequence[Part]) -> None:
         return
     other = next(part for part in message.parts if part not in allowed)
     if isinstance(other, ImagePart | FilePart):
-        what = "this backend's protocol takes pictures and files in messages of the user alone"
-        raise RequestError(f"{other.path}: {what}", param=other.path or None)
+        raise _refused(other, "takes pictures and files in messages of the user alone")
     raise misplaced(other, message.role)
+
+
+def _refused(part: ImagePart | FilePart, why: str) -> RequestError:
+    said = f"this backend's protocol {why}"
+    return RequestError(f"{part.path}: {said}" if part.path else said, param=part.path or None)
 
 
 def _named(wire: dict[str, Json], name: str | None) -> dict[str, Json]:

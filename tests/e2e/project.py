@@ -61,6 +61,14 @@ rules:
     stages: [output]
     detect: {words: {words: [darn]}}
     then: mask
+media:
+  images:
+    types: [image/png]
+    max_bytes: 99
+    max_count: 3
+    hosts: [example.com]
+    strictest_audience: public
+  files: {types: [application/pdf], max_bytes: 99, max_count: 3, strictest_audience: public}
 """
 
 PII = "{pii: {entities: [EMAIL_ADDRESS, PHONE_NUMBER, CREDIT_CARD]}}"

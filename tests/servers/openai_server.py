@@ -245,7 +245,8 @@ def last_user_text(body: Json) -> str:
     for message in reversed(body["messages"]):
         if message["role"] == "user":
             content = message["content"]
-            return content if isinstance(content, str) else "".join(p["text"] for p in content)
+            texts = [content] if isinstance(content, str) else [p.get("text", "") for p in content]
+            return "".join(texts)
     return ""
 
 
