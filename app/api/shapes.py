@@ -221,7 +221,7 @@ class Word(Shape):
 class Only(Shape):
     """A field that may say one thing."""
 
-    value: int | bool
+    value: int | bool | str
     reason: str
 
     @override

@@ -6,19 +6,13 @@ from typing import Final
 from app.backends.strict import broken, object_at, refuse_unknown, word_at
 from app.domain.conversation import Json
 from app.domain.events import ImageDelta
+from app.domain.media_types import picture_type
 
 MAX_EVENT_BYTES: Final = 32 * 2**20
 """Of an event of a stream that may hold a picture, which comes as one."""
 
 _IMAGE: Final = frozenset({"type", "image_url", "index"})
 _IMAGE_URL: Final = frozenset({"url", "detail"})
-_WEBP_AT: Final = slice(8, 12)
-_BEGINNINGS: Final = {
-    b"\x89PNG\r\n\x1a\n": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"GIF87a": "image/gif",
-    b"GIF89a": "image/gif",
-}
 
 
 def picture(data: str, media_type: str | None, where: str, choice: int = 0) -> ImageDelta:
@@ -38,7 +32,7 @@ def picture(data: str, media_type: str | None, where: str, choice: int = 0) -> I
         content = binascii.a2b_base64(data, strict_mode=True)
     except (binascii.Error, ValueError):
         raise broken(f"{where}: the provider sent a picture that is not base64") from None
-    kind = _kind(content)
+    kind = picture_type(content)
     if kind is None:
         raise broken(f"{where}: the provider sent what is no PNG, JPEG, WebP or GIF")
     if media_type is not None and media_type.lower().replace("image/jpg", "image/jpeg") != kind:
@@ -61,10 +55,3 @@ def from_image_url(image: Json, where: str, choice: int) -> ImageDelta:
     if not comma or not head.startswith("data:") or not head.endswith(";base64"):
         raise broken(f"{where}: the provider sent a picture that does not stand in its answer")
     return picture(data, head.removeprefix("data:").removesuffix(";base64"), where, choice)
-
-
-def _kind(content: bytes) -> str | None:
-    if content.startswith(b"RIFF") and content[_WEBP_AT] == b"WEBP":
-        return "image/webp"
-    found = (kind for begin, kind in _BEGINNINGS.items() if content.startswith(begin))
-    return next(found, None)

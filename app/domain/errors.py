@@ -136,8 +136,11 @@ class ImageProblem(StrEnum):
     NOT_ALLOWED = "image_not_allowed"
     """Policy lets none out, or none for this audience."""
     TYPE = "image_type"
+    """Not of the media types that policy lets out."""
     TOO_LARGE = "image_too_large"
+    """Larger than policy lets out."""
     TOO_MANY = "too_many_images"
+    """More in one answer than policy lets out."""
 
 
 class ImageRefusedError(BannetonError):

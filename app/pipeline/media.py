@@ -5,7 +5,6 @@ The gateway fetches nothing (``docs/decisions/0180-media-in-requests.md``).
 """
 
 import binascii
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
@@ -13,23 +12,16 @@ from typing import NoReturn
 from app.domain.conversation import Conversation, FilePart, ImagePart, Inline, Linked
 from app.domain.errors import FieldRefusedError
 from app.domain.links import host_of_link, is_covered
+from app.domain.media_types import SIGNATURES
 from app.domain.policy import MediaBounds, MediaKind, Policy
 from app.domain.record import MediaSeen
-from app.domain.wanted import Wanted
+from app.domain.wanted import Pictures, Wanted
 
 _Part = ImagePart | FilePart
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _QUANTUM = 4
 _HEAD_CHARS = 64
 """Of base64: more bytes than any signature has."""
-_SIGNATURES = {
-    "application/pdf": re.compile(rb"%PDF-"),
-    "image/gif": re.compile(rb"GIF8[79]a"),
-    "image/jpeg": re.compile(rb"\xff\xd8\xff"),
-    "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
-    "image/webp": re.compile(rb"(?s)RIFF.{4}WEBP"),
-}
-"""How files of a type begin. Source: WHATWG MIME Sniffing, section 6, and ISO 32000-2 for PDF."""
 
 
 def check_media(conversation: Conversation, policy: Policy, audience: str) -> None:
@@ -59,6 +51,9 @@ def _check_wanted(wanted: Wanted, policy: Policy, audience: str) -> None:
     if bounds is None:
         what = f"this persona's policy lets out no images for this audience ({key})"
         raise FieldRefusedError(where, what)
+    if isinstance(wanted, Pictures) and wanted.count > bounds.max_count:
+        what = f"this persona's policy lets out at most {bounds.max_count} ({key}.max_count)"
+        raise FieldRefusedError("n", what)
 
 
 def refuse_moved(before: Conversation, after: Conversation) -> None:
@@ -130,7 +125,7 @@ def _check_bytes(part: _Part, source: Inline, kind: MediaKind, bounds: MediaBoun
         what = "must be base64 with its padding, without line breaks"
         raise FieldRefusedError(part.path, what, code="invalid_value")
     head = binascii.a2b_base64(source.data[:_HEAD_CHARS])
-    if _SIGNATURES[source.media_type].match(head) is None:
+    if SIGNATURES[source.media_type].match(head) is None:
         _refuse(part, kind, "types", "its first bytes are of another type than it is said to be of")
 
 

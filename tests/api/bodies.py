@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from app.api.compound import Either, Items, Kinds, Object, TextOr
 from app.api.media_fields import Bytes, DataUrl, Link, LinkOrData
+from app.api.openai_images_fields import Shown
 from app.api.shapes import (
     Flag,
     FreeJson,
@@ -104,8 +105,11 @@ def _media(shape: Shape) -> st.SearchStrategy[Json]:
     match shape:
         case Bytes():
             return st.sampled_from([PICTURE, DOCUMENT])
-        case DataUrl():
+        case DataUrl() | Shown(most=1):
             return _DATA
+        case Shown():
+            wrapped = _DATA.map(lambda url: {"image_url": url})
+            return st.one_of(_DATA, st.lists(st.one_of(_DATA, wrapped), min_size=1, max_size=2))
         case Link():
             return _LINKS
         case LinkOrData():

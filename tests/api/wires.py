@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from openai.types import (
     CreateEmbeddingResponse,
     EmbeddingCreateParams,
+    ImagesResponse,
     ModerationCreateParams,
     ModerationCreateResponse,
 )
@@ -24,6 +25,14 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.completion_create_params import (
     CompletionCreateParamsNonStreaming,
     CompletionCreateParamsStreaming,
+)
+from openai.types.image_edit_params import (
+    ImageEditParamsNonStreaming,
+    ImageEditParamsStreaming,
+)
+from openai.types.image_generate_params import (
+    ImageGenerateParamsNonStreaming,
+    ImageGenerateParamsStreaming,
 )
 from openai.types.responses import Response, ResponseStreamEvent
 from openai.types.responses.response_create_params import (
@@ -36,6 +45,7 @@ from app.api import (
     anthropic_messages_fields,
     openai_chat_fields,
     openai_embeddings_fields,
+    openai_images_fields,
     openai_moderations_fields,
     openai_responses_events,
     openai_responses_fields,
@@ -45,6 +55,7 @@ from app.api.compound import Object
 from app.api.dialect import Dialect
 from app.api.openai_chat import OpenAIChat
 from app.api.openai_embeddings import OpenAIEmbeddings
+from app.api.openai_images import OpenAIImageEdits, OpenAIImages
 from app.api.openai_responses import OpenAIResponses
 from app.api.shapes import Shape
 from app.domain.conversation import Json
@@ -221,7 +232,48 @@ EMBEDDINGS = Wire(
     free=(),
 )
 
-WIRES = (CHAT, MESSAGES, RESPONSES, EMBEDDINGS)
+
+def _consistent_images(body: dict[str, Json]) -> dict[str, Json]:
+    return body | {"size": "640x480"} if "size" in body else body
+
+
+IMAGES = Wire(
+    name="openai_images",
+    dialect=OpenAIImages(),
+    request=openai_images_fields.GENERATE,
+    vendor=(
+        (
+            openai_images_fields.GENERATE,
+            (ImageGenerateParamsNonStreaming, ImageGenerateParamsStreaming),
+        ),
+        (openai_images_fields.ANSWER, (ImagesResponse,)),
+    ),
+    consistent=_consistent_images,
+    free=(),
+)
+
+
+def _consistent_edit(body: dict[str, Json]) -> dict[str, Json]:
+    body = _consistent_images(body)
+    pictures = body.pop("images", None)
+    if "image" not in body:
+        body["images"] = pictures or ["data:image/png;base64,iVBORw0KGgo="]
+    return body
+
+
+IMAGE_EDITS = Wire(
+    name="openai_image_edits",
+    dialect=OpenAIImageEdits(),
+    request=openai_images_fields.EDIT,
+    vendor=(
+        (openai_images_fields.EDIT, (ImageEditParamsNonStreaming, ImageEditParamsStreaming)),
+        (openai_images_fields.ANSWER, (ImagesResponse,)),
+    ),
+    consistent=_consistent_edit,
+    free=(),
+)
+
+WIRES = (CHAT, MESSAGES, RESPONSES, EMBEDDINGS, IMAGES, IMAGE_EDITS)
 
 VENDOR_TABLES: tuple[tuple[str, Shape, tuple[str, ...], tuple[object, ...]], ...] = (
     *((wire.name, shape, wire.free, of) for wire in WIRES for shape, of in wire.vendor),

@@ -34,7 +34,6 @@ from app.domain.protocols import Backend
 from tests.backends.contract import collect, conversation, text_of
 from tests.backends.provider import KEY, failure_of
 from tests.backends.provider_contract import (
-    PIXEL,
     Content,
     ProviderContract,
     Text,
@@ -53,6 +52,7 @@ from tests.servers.gemini_server import (
     thought_part,
     whole,
 )
+from tests.servers.images import PIXEL
 from tests.servers.openai_server import OpenAIServer, Play, event
 
 Json = Any

@@ -5,11 +5,11 @@ from typing import Any
 
 import orjson
 
-from tests.backends.provider_contract import PIXEL
 from tests.e2e.gateway import Gateway
 from tests.servers import bedrock_server, gemini_server, openai_server
 from tests.servers.azure_server import filtered
 from tests.servers.bedrock_server import text_block
+from tests.servers.images import PIXEL
 from tests.servers.openai_server import DONE, Play, chunk, usage_chunk
 
 Json = Any

@@ -66,9 +66,6 @@ _BACKENDS = """
 """
 _POLICY = """
 audiences: {strictest_first: [public], default: public}
-media:
-  answers:
-    images: {types: [image/png], max_bytes: 1000, max_count: 1, strictest_audience: public}
 rules:
   - id: personal-data
     stages: [input, tool_result]
@@ -83,6 +80,8 @@ _MEDIA = """
 media:
   images: {types: [image/png], max_bytes: 500, max_count: 2, strictest_audience: public}
   files: {types: [application/pdf], max_bytes: 500, max_count: 2, strictest_audience: public}
+  answers:
+    images: {types: [image/png], max_bytes: 1000, max_count: 1, strictest_audience: public}
 """
 _PERSONA = """
 name: %s
