@@ -5,6 +5,7 @@ from collections.abc import Collection, Sequence
 from typing_extensions import override
 
 from app.backends.http import Connection, HttpBackend, Reader, Request
+from app.backends.pictures import MAX_EVENT_BYTES
 from app.backends.pieces import PieceReader
 from app.backends.responses_chunks import ResponseReader
 from app.backends.responses_request import Options, responses_request
@@ -42,7 +43,7 @@ class ResponsesBackend(HttpBackend):
 
     @override
     def reader(self) -> Reader:
-        return PieceReader(SseParser(), ResponseReader())
+        return PieceReader(SseParser(max_event_bytes=MAX_EVENT_BYTES), ResponseReader())
 
     @override
     def whole(self, body: bytes) -> Sequence[StreamEvent]:

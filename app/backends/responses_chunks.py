@@ -3,6 +3,7 @@
 ``app.backends.responses_tables`` drives it.
 """
 
+from app.backends.pictures import picture
 from app.backends.responses_items import ARGUMENTS, ItemKind, Items
 from app.backends.responses_tables import (
     ANNOTATIONS,
@@ -30,8 +31,14 @@ from app.backends.strict import (
     wrong,
 )
 from app.domain.conversation import Json
-from app.domain.errors import BackendError
+from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import Annotation, FinishReason, StreamEvent, Usage
+
+_KINDS = {
+    "message": ItemKind.MESSAGE,
+    "reasoning": ItemKind.REASONING,
+    "image_generation_call": ItemKind.PICTURE,
+}
 
 
 class ResponseReader:
@@ -132,8 +139,7 @@ class ResponseReader:
         elif not self._items.has(at):
             if item.get("role") not in (None, "assistant"):
                 raise wrong("item", "role", "'assistant'")
-            is_message = kind == "message"
-            self._items.begin(at, ItemKind.MESSAGE if is_message else ItemKind.REASONING)
+            self._items.begin(at, _KINDS[item["type"]])
 
     def _read_item(self, at: int, item: dict[str, Json]) -> None:
         """Read an item as it is at its end, of which pieces may have come."""
@@ -142,9 +148,18 @@ class ResponseReader:
             if item["type"] == holder and item.get(group) is not None:
                 for index, part in enumerate(list_at(item, group, "item")):
                     self._read_part(at, index, part, PARTS_IN[holder, group])
+        if item["type"] == "image_generation_call":
+            self._show(at, item)
         if item["type"] == "function_call":
             self._items.rest(at, ARGUMENTS, text_at(item, "arguments", "item"))
         self._items.end(at, text_at(item, "encrypted_content", "item"))
+
+    def _show(self, at: int, item: dict[str, Json]) -> None:
+        if item.get("status") == "failed":
+            raise BackendError(BackendProblem.FAILED, "the provider could not draw the picture")
+        word = text_at(item, "output_format", "item")
+        data = word_at(item, "result", "item")
+        self._items.show(at, picture(data, f"image/{word}" if word else None, "item.result"))
 
     def _read_part(self, at: int, index: int, part: Json, wanted: frozenset[str]) -> None:
         kind = part.get("type") if type(part) is dict else None

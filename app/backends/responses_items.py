@@ -10,6 +10,7 @@ from app.domain.events import (
     Annotation,
     Finish,
     FinishReason,
+    ImageDelta,
     ReasoningDelta,
     RefusalDelta,
     StreamEvent,
@@ -28,6 +29,7 @@ class ItemKind(Enum):
     MESSAGE = auto()
     CALL = auto()
     REASONING = auto()
+    PICTURE = auto()
 
 
 ARGUMENTS: Final = ("arguments", 0)
@@ -166,6 +168,16 @@ class Items:
         grown.cited = number + 1
         begin = grown.starts_at if grown.said else self._text_chars
         self._emit(Annotation(source.url, source.title, begin + source.start, begin + source.end))
+
+    def show(self, at: int, image: ImageDelta) -> None:
+        """The picture of an item.
+
+        Raises:
+            BackendError: It is of another kind, or not open.
+        """
+        if self._open(at).kind is not ItemKind.PICTURE:
+            raise broken("the provider sent a picture in another kind of item than one")
+        self._emit(image)
 
     def end(self, at: int, signed: str = "") -> None:
         """End an item; ``signed`` is what covers its reasoning.

@@ -82,10 +82,13 @@ def responses_request(conversation: Conversation, model: str, options: Options) 
     }
     if instructions:
         body["instructions"] = instructions
-    if conversation.tools:
-        body["tools"] = [_tool(tool) for tool in conversation.tools]
-        if conversation.parallel_tool_calls is not None:
-            body["parallel_tool_calls"] = conversation.parallel_tool_calls
+    tools = [_tool(tool) for tool in conversation.tools]
+    if conversation.wanted.images_path is not None:
+        tools.append({"type": "image_generation"})
+    if tools:
+        body["tools"] = tools
+    if conversation.tools and conversation.parallel_tool_calls is not None:
+        body["parallel_tool_calls"] = conversation.parallel_tool_calls
     choice = wanted_choice(conversation)
     if choice is ToolChoiceMode.NAMED and conversation.tool_choice is not None:
         body["tool_choice"] = {"type": "function", "name": conversation.tool_choice.name}

@@ -41,6 +41,9 @@ EVENTS: Final = {
     "response.reasoning_summary_text.done": _IN_SUMMARY | {"text"},
     "response.reasoning_text.delta": _IN_PART | {"delta"},
     "response.reasoning_text.done": _IN_PART | {"text"},
+    "response.image_generation_call.in_progress": _PLACE,
+    "response.image_generation_call.generating": _PLACE,
+    "response.image_generation_call.completed": _PLACE,
     "keepalive": _ANY,  # OpenAI, in no schema: so that nothing in between takes it for dead
 }
 # Which text of its item more comes of, and where the event says which of these. All other events
@@ -56,6 +59,11 @@ ITEMS: Final = {
     "message": frozenset({"id", "type", "status", "role", "content", "phase"}),
     "function_call": frozenset({"id", "type", "status", "call_id", "name", "arguments", "caller"}),
     "reasoning": frozenset({"id", "type", "status", "summary", "content", "encrypted_content"}),
+    # `revised_prompt` is what the provider made of the words of the request: it reaches nobody.
+    "image_generation_call": frozenset(
+        {"id", "type", "status", "result", "output_format", "revised_prompt", "error"}
+        | {"action", "background", "quality", "size", "svg_usage"}
+    ),
 }
 PARTS: Final = {
     "output_text": ("text", frozenset({"type", "text", "annotations"})),

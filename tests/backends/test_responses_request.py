@@ -32,6 +32,7 @@ from app.domain.conversation import (
     ToolResultPart,
 )
 from app.domain.errors import RequestError
+from app.domain.wanted import TextAnswer
 from tests.backends.contract import PROMPT, conversation
 from tests.backends.provider_contract import SCHEMA, message, said
 from tests.backends.talk import conversations
@@ -244,6 +245,14 @@ def test_tools() -> None:
             "strict": False,
         },
     ]
+
+
+def test_pictures_in_the_answer() -> None:
+    """The model would answer without the picture that the client asked for."""
+    wanted = TextAnswer(images_path="modalities")
+    assert wire(said(USER, wanted=wanted))["tools"] == [{"type": "image_generation"}]
+    both = wire(said(USER, tools=TOOLS, wanted=wanted))["tools"]
+    assert [tool["type"] for tool in both] == ["function", "image_generation"]
 
 
 @pytest.mark.parametrize(

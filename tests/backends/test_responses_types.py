@@ -16,7 +16,6 @@ HOSTED_TOOLS = (
     "code_interpreter_call_code",
     "custom_tool_call_input",
     "file_search_call",
-    "image_generation_call",
     "mcp_call",
     "mcp_call_arguments",
     "mcp_list_tools",
@@ -38,7 +37,6 @@ REFUSED_ITEMS = {
     "custom_tool_call_output",
     "file_search_call",
     "function_call_output",
-    "image_generation_call",
     "local_shell_call",
     "local_shell_call_output",
     "mcp_approval_request",
@@ -99,6 +97,8 @@ def test_every_event_is_read_or_refused() -> None:
     """An event that the vendor adds would stop answers, and nobody know before."""
     events = members(vendor.ResponseStreamEvent)
     unknown = events.keys() - ours.EVENTS.keys() - {"error"}
+    # Pictures that are not ready come only where they are asked for.
+    unknown -= {"response.image_generation_call.partial_image"}
     hosted = {f"response.{word}." for word in REFUSED_EVENTS}
     assert {word for word in unknown if word.rpartition(".")[0] + "." not in hosted} == set()
     assert {word.rpartition(".")[0] + "." for word in unknown} == hosted

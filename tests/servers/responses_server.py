@@ -118,6 +118,22 @@ def call_item(call_id: str, name: str, arguments: str, **more: Json) -> Json:
     }
 
 
+def picture_item(data: str) -> Json:
+    """A picture that the provider drew, as PNG in base64."""
+    return {
+        "id": "ig_01",
+        "type": "image_generation_call",
+        "status": "completed",
+        "result": data,
+        "output_format": "png",
+        "revised_prompt": "What was asked for, in more words.",
+        "background": "opaque",
+        "quality": "low",
+        "size": "1024x1024",
+        "action": "generate",
+    }
+
+
 def item_events(at: int, item: Json, *, chunk_chars: int = 4) -> Iterator[Event]:
     """An item as it is streamed."""
     place: Json = {"item_id": item["id"], "output_index": at}
@@ -136,6 +152,10 @@ def item_events(at: int, item: Json, *, chunk_chars: int = 4) -> Iterator[Event]
             for piece in pieces(part["text"], chunk_chars):
                 inside.append(("response.reasoning_text.delta", {**within, "delta": piece}))
             inside.append(("response.reasoning_text.done", {**within, "text": part["text"]}))
+    elif item["type"] == "image_generation_call":
+        begun = {"id": item["id"], "type": item["type"], "status": "in_progress", "result": None}
+        for word in ("in_progress", "generating", "completed"):
+            inside.append((f"response.image_generation_call.{word}", place))
     else:
         begun["arguments"] = ""
         for piece in pieces(item["arguments"], chunk_chars):
