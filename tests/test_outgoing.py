@@ -9,7 +9,7 @@ from app.catalog.read import read_deployment
 from app.domain.conversation import Role
 from app.domain.errors import ContentError, DetectorError
 from app.domain.protocols import Question
-from app.domain.signatures import ANTHROPIC
+from app.domain.signatures import ANTHROPIC, OPENAI
 from app.guardrails.kinds import KINDS
 from app.main import load_project
 from app.outgoing import refuse_stopped_backends, signers, used_backends
@@ -89,3 +89,11 @@ def test_who_signs_behind_a_proxy(tmp_path: Path) -> None:
     """Clients would get a mark before what nobody but Anthropic can have signed."""
     proxy = {"type": "anthropic", "base_url": "https://llm.house.example/v1"}
     assert signing(tmp_path, house=proxy, spare={"type": "gemini"})["house"] == ANTHROPIC
+
+
+def test_who_signs_as_openai(tmp_path: Path) -> None:
+    """What Azure encrypted would be taken for OpenAI's own, which cannot read it."""
+    azure = {"type": "responses", "base_url": "https://bread.openai.azure.com/openai/v1"}
+    made = signing(tmp_path, own={"type": "responses"}, elsewhere=azure)
+    assert (made["own"], made["house"]) == (OPENAI, ANTHROPIC)
+    assert made["elsewhere"] not in {OPENAI, ANTHROPIC}
