@@ -136,7 +136,10 @@ class Text:
         """The events for what leaves."""
         like = self.like
         if isinstance(like, TextDelta):
-            return self._said(shown, like.choice)
+            if self.images:
+                return self._with_images(shown, like.choice)
+            self._left += len(shown)
+            return [TextDelta(shown, like.choice)] if shown else []
         if not shown:
             return []
         match like:
@@ -149,7 +152,7 @@ class Text:
             case _:
                 return [replace(like, text=shown)]
 
-    def _said(self, shown: str, choice: int) -> list[StreamEvent]:
+    def _with_images(self, shown: str, choice: int) -> list[StreamEvent]:
         """What leaves of the answer's text, with each image where the model put it."""
         events: list[StreamEvent] = []
         while self.images and self._is_past(self.images[0][0], self._left + len(shown)):
