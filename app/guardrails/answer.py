@@ -140,11 +140,9 @@ class Text:
                 return self._with_images(shown, like.choice)
             self._left += len(shown)
             return [TextDelta(shown, like.choice)] if shown else []
-        if not shown:
+        if not shown or like is None:
             return []
         match like:
-            case None:
-                return []
             case ToolCallDelta(name=None):
                 return [replace(like, arguments=shown)]
             case ToolCallDelta():
