@@ -24,10 +24,11 @@ class CheckRequest:
     segments: tuple[Segment, ...]
     policy: str | None = None
     persona: str | None = None
-    variant: str | None = None
     audience: str | None = None
     system: str | None = None
     """The system prompt that an output is checked against for disclosure."""
+    variant: str | None = None
+    """Of the persona."""
     asks_anyway: bool = False
     """Ask detectors outside also where what was found here stops the text already."""
 

@@ -201,10 +201,11 @@ def test_parts_of_one_content_are_one_result(client: OpenAI) -> None:
     assert about(answer)["results"][0]["findings"][0]["path"] == "input[1].text"
 
 
-def test_a_detector_that_is_out_is_an_error(client: OpenAI) -> None:
-    """What nobody could look at passes for clean."""
+@pytest.mark.parametrize("said", ["Hello", ["Hello", "please ask-banned"]])
+def test_a_detector_that_is_out_is_an_error(client: OpenAI, said: Json) -> None:
+    """What nobody could look at passes for clean, alone or beside what is stopped anyway."""
     with pytest.raises(openai.InternalServerError) as caught:
-        moderate(client, "Hello", model="judged")
+        moderate(client, said, model="judged")
     assert (caught.value.status_code, caught.value.code) == (503, "detector_unavailable")
 
 
