@@ -17,7 +17,6 @@ from app.backends.turns import (
     misplaced,
     parameters_of,
     refuse_foreign_passthrough,
-    refuse_images,
     refuse_sampling,
     results_of,
     wanted_choice,
@@ -87,7 +86,6 @@ def anthropic_request(conversation: Conversation, model: str, options: Options) 
     """
     refuse_foreign_passthrough(conversation, "anthropic_messages")
     conversation = yielding(conversation, _lacking(conversation.sampling, options))
-    refuse_images(conversation)
     body: dict[str, Json] = {
         "model": model,
         "messages": wire_turns(conversation, _blocks),
