@@ -10,6 +10,7 @@ from typing import Any, assert_never
 import aiohttp
 from pydantic import SecretStr
 
+from app.backends import litellm
 from app.backends.anthropic import AnthropicBackend, anthropic_headers
 from app.backends.anthropic_request import Options as AnthropicOptions
 from app.backends.azure import AzureBackend, azure_key
@@ -38,9 +39,11 @@ from app.settings.backends import AzureBackend as AzureSettings
 from app.settings.backends import Backend as BackendSettings
 from app.settings.backends import BedrockBackend as BedrockSettings
 from app.settings.backends import GeminiBackend as GeminiSettings
+from app.settings.backends import LiteLLMBackend as LiteLLMSettings
 from app.settings.backends import LocalBackend as LocalSettings
 from app.settings.backends import OpenAIBackend as OpenAISettings
 from app.settings.backends import ScriptedBackend as ScriptedSettings
+from app.settings.backends import Timeouts as TimeoutSettings
 from app.settings.backends import VertexBackend as VertexSettings
 from app.settings.presets import presets
 
@@ -200,14 +203,21 @@ def _backend(
             to = _gemini_connection(settings, session)
             leaves_out = settings.leave_out
             return GeminiBackend(to, new_id, thinking=settings.thinking, leaves_out=leaves_out)
-        case LocalSettings():
-            return LocalBackend(
-                settings.gguf, context_tokens=settings.context_tokens, threads=settings.threads
-            )
-        case ScriptedSettings():
-            return ScriptedBackend(read_script(settings.script, root))
+        case LiteLLMSettings():
+            return _litellm(settings)
+        case LocalSettings() | ScriptedSettings():
+            return _inside(settings, root)
         case _:
             assert_never(settings)
+
+
+def _inside(settings: LocalSettings | ScriptedSettings, root: Path) -> Backend:
+    """One that asks nobody."""
+    if isinstance(settings, ScriptedSettings):
+        return ScriptedBackend(read_script(settings.script, root))
+    return LocalBackend(
+        settings.gguf, context_tokens=settings.context_tokens, threads=settings.threads
+    )
 
 
 def _openai(settings: OpenAISettings | AzureSettings, session: aiohttp.ClientSession) -> Backend:
@@ -281,6 +291,23 @@ def _bedrock(settings: BedrockSettings, session: aiohttp.ClientSession) -> Backe
     return bedrock.BedrockBackend(to, thinking=settings.thinking, leaves_out=settings.leave_out)
 
 
+def _litellm(settings: LiteLLMSettings) -> Backend:
+    # The module itself loads LiteLLM only when it makes a backend, since that takes seconds.
+    through = litellm.Through(
+        settings.provider,
+        settings.api_key.get_secret_value(),
+        settings.base_url,
+        {name: value.get_secret_value() for name, value in settings.headers.items()},
+        _waits(settings.timeouts),
+    )
+    try:
+        return litellm.LiteLLMBackend(through, leaves_out=settings.leave_out)
+    except ModuleNotFoundError:
+        raise _unstartable("type 'litellm' needs: pip install 'banneton[litellm]'") from None
+    except ValueError as exc:
+        raise _unstartable(str(exc)) from None
+
+
 def _unstartable(what: str) -> ContentError:
     return ContentError([Problem("banneton.yaml", 0, 0, "backends", what)])
 
@@ -297,18 +324,21 @@ def _connection(
     key: Mapping[str, str],
 ) -> Connection:
     """How an endpoint is reached; ``key`` are the headers of its protocol, such as its key's."""
-    waits = settings.timeouts
     headers = {name: value.get_secret_value() for name, value in settings.headers.items()}
     return Connection(
         session,
         base_url,
         {**headers, **key},
-        Timeouts(
-            connect_s=waits.connect_ms / 1000,
-            first_token_s=waits.first_token_ms / 1000,
-            between_tokens_s=waits.between_tokens_ms / 1000,
-            total_s=waits.total_ms / 1000,
-        ),
+        _waits(settings.timeouts),
+    )
+
+
+def _waits(waits: TimeoutSettings) -> Timeouts:
+    return Timeouts(
+        connect_s=waits.connect_ms / 1000,
+        first_token_s=waits.first_token_ms / 1000,
+        between_tokens_s=waits.between_tokens_ms / 1000,
+        total_s=waits.total_ms / 1000,
     )
 
 
