@@ -40,7 +40,8 @@ def clients(command: Sequence[str | Path]) -> Iterator[Clients]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=REPOSITORY,
-        env=environment(),
+        # Otherwise LiteLLM asks the network for prices when it is loaded.
+        env={**environment(), "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
     )
     with process:
         yield Clients(process)
@@ -66,6 +67,7 @@ _VENDOR = Words(
 )
 _OPENAI = replace(_VENDOR, shows=frozenset({"ask", "stream"}))
 _ANTHROPIC = replace(_OPENAI, stop="end_turn", blocked="refusal")
+_RESPONSES = replace(_OPENAI, stop="completed")
 _VERCEL = Words(
     "stop", "content-filter", "APICallError", "APICallError", "APICallError", takes_wishes=False
 )
@@ -92,6 +94,12 @@ CLIENTS = {
     "langchain-anthropic": ("langchain", _LANGCHAIN_ANTHROPIC),
     "pydantic-ai-openai": ("pydantic_ai", _PYDANTIC_AI),
     "pydantic-ai-anthropic": ("pydantic_ai", _PYDANTIC_AI),
+    "llama-index-openai": ("llama_index", _OPENAI),
+    "llama-index-responses": ("llama_index", _RESPONSES),
+    "llama-index-anthropic": ("llama_index", _ANTHROPIC),
+    "litellm-openai": ("litellm", _VENDOR),
+    "litellm-anthropic": ("litellm", _VENDOR),
+    "litellm-responses": ("litellm", _RESPONSES),
 }
 """By name, the process that knows it, and its words."""
 

