@@ -91,11 +91,17 @@ MESSAGES = Items(
                         "comes with answers and back in histories; never sent to a model",
                         max_chars=None,
                     ),
+                    "provider_specific_fields": Opaque(
+                        "LiteLLM's client sends it back with its messages; never sent to a model",
+                        max_chars=None,
+                    ),
                     "audio": Refused("audio is not kept between turns"),
                     "function_call": _LEGACY,
                 },
                 frozenset({"role"}),
-                extensions=frozenset({"reasoning_content", "annotations"}),
+                extensions=frozenset(
+                    {"reasoning_content", "annotations", "provider_specific_fields"}
+                ),
             ),
             "tool": with_fields(
                 "role",
@@ -315,7 +321,9 @@ CHUNK = _envelope(
                     "audio": UNASKED,
                     "function_call": UNASKED,
                 },
-                extensions=frozenset({"reasoning_content", "annotations"}),
+                extensions=frozenset(
+                    {"reasoning_content", "annotations", "provider_specific_fields"}
+                ),
             ),
         },
         frozenset({"index", "delta"}),

@@ -60,6 +60,8 @@ class Words:
     """Where it hands over what its vendor's answers do not have."""
     takes_wishes: bool = True
     """Whether requests can say what its vendor's do not."""
+    repeats_all: bool = False
+    """Whether it asks again after any error."""
 
 
 _VENDOR = Words(
@@ -86,9 +88,11 @@ _PYDANTIC_AI = Words(
 
 CLIENTS = {
     "node-openai": ("node", _OPENAI),
+    "node-responses": ("node", _RESPONSES),
     "node-anthropic": ("node", _ANTHROPIC),
     "vercel-compatible": ("node", replace(_VERCEL, shows=_OPENAI.shows, takes_wishes=True)),
     "vercel-openai": ("node", _VERCEL),
+    "vercel-responses": ("node", _VERCEL),
     "vercel-anthropic": ("node", _VERCEL),
     "langchain-openai": ("langchain", _LANGCHAIN_OPENAI),
     "langchain-anthropic": ("langchain", _LANGCHAIN_ANTHROPIC),
@@ -96,10 +100,9 @@ CLIENTS = {
     "pydantic-ai-anthropic": ("pydantic_ai", _PYDANTIC_AI),
     "llama-index-openai": ("llama_index", _OPENAI),
     "llama-index-responses": ("llama_index", _RESPONSES),
-    "llama-index-anthropic": ("llama_index", _ANTHROPIC),
-    "litellm-openai": ("litellm", _VENDOR),
-    "litellm-anthropic": ("litellm", _VENDOR),
-    "litellm-responses": ("litellm", _RESPONSES),
+    "litellm-openai": ("litellm", replace(_VENDOR, shows=frozenset({"ask"}))),
+    "litellm-anthropic": ("litellm", replace(_VENDOR, repeats_all=True)),
+    "litellm-responses": ("litellm", replace(_RESPONSES, repeats_all=True)),
 }
 """By name, the process that knows it, and its words."""
 

@@ -10,6 +10,17 @@ from typing_extensions import override
 from tests.e2e.python.answering import LOOKED, Asker, Given, Reading, answer
 
 Json = Any
+litellm.suppress_debug_info = True  # it prints advice on standard output
+# For a name that it does not know it asks for a whole response, and plays it as a stream.
+litellm.register_model(
+    {
+        "openai/lexi": {
+            "litellm_provider": "openai",
+            "mode": "chat",
+            "supports_native_streaming": True,
+        }
+    }
+)
 _LOOK = {
     "name": "look",
     "description": "Look it up.",
@@ -24,6 +35,8 @@ class LiteLLM(Asker):
     provider: str
     base_url: str
     given: Given
+    retries: str
+    """What they are called where they help: OpenAI's client has its own."""
 
     async def _made(self, *more: Json, **options: Json) -> Any:  # noqa: ANN401  # not installed where types are checked
         return await litellm.acompletion(
@@ -31,8 +44,8 @@ class LiteLLM(Asker):
             api_base=self.base_url,
             api_key=self.given.key,
             messages=[{"role": "user", "content": self.given.text}, *more],
-            max_retries=self.given.retries,
-            extra_body=self.given.wishes,
+            **{self.retries: self.given.retries},
+            **self.given.wishes,
             **options,
         )
 
@@ -97,7 +110,7 @@ class LiteLLMResponses(Asker):
             api_base=f"{self.given.url}/v1",
             api_key=self.given.key,
             input=[{"role": "user", "content": self.given.text}, *more],
-            max_retries=self.given.retries,
+            num_retries=self.given.retries,
             extra_body=self.given.wishes,
             **options,
         )
@@ -151,17 +164,17 @@ def _responded(made: Any) -> Json:  # noqa: ANN401  # as above
     return {
         "text": "".join(said),
         "finish": made.status if reason is None else reason.reason,
-        "about": made.model_dump().get("banneton"),
-        "tokens": made.usage.total_tokens,
+        "about": made.model_dump(warnings=False).get("banneton"),
+        "tokens": made.usage.total_tokens if made.usage else None,
     }
 
 
 def _openai(given: Given) -> LiteLLM:
-    return LiteLLM("openai", f"{given.url}/v1", given)
+    return LiteLLM("openai", f"{given.url}/v1", given, "max_retries")
 
 
 def _anthropic(given: Given) -> LiteLLM:
-    return LiteLLM("anthropic", given.url, given)
+    return LiteLLM("anthropic", given.url, given, "num_retries")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 """LlamaIndex's models and its agent, as their documentation shows them."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
 from llama_index.core.agent.workflow import FunctionAgent
 from llama_index.core.llms import ChatMessage
-from llama_index.llms.anthropic import Anthropic
 from llama_index.llms.openai import OpenAIResponses
 from llama_index.llms.openai_like import OpenAILike
 from typing_extensions import override
@@ -36,9 +36,10 @@ class LlamaIndex(Asker):
         pieces = []
         about: Json = {}
         async for made in await self.model.astream_chat(self._messages):
-            pieces.append(made.delta)
+            pieces.append(made.delta or "")
             about.update({name: value for name, value in _about(made).items() if value})
-        text = made.message.content
+        # A response that policy cut short ends in a chunk without the text so far.
+        text = made.message.content or "".join(pieces)
         return {"text": text, **about, "pieces": [piece for piece in pieces if piece]}
 
     @override
@@ -60,21 +61,30 @@ class LlamaIndex(Asker):
 
     @override
     async def leave(self) -> None:
-        stream = await self.model.astream_chat(self._messages)
-        async for _ in stream:
-            break
-        await stream.aclose()
+        begun = asyncio.Event()
+
+        async def read() -> None:
+            async for _ in await self.model.astream_chat(self._messages):
+                begun.set()
+
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(read())
+            await begun.wait()
+            reading.cancel()
 
 
 def _about(made: Any) -> Json:  # noqa: ANN401  # not installed where types are checked
-    raw = made.raw if isinstance(made.raw, dict) else made.raw.model_dump()
-    usage = raw.get("usage") or {}
-    choices = raw.get("choices") or [{}]
+    raw = made.raw.model_dump()
+    response = raw.get("response") or raw  # of the last event of Responses
+    usage = response.get("usage") or {}
+    choices = response.get("choices") or [{}]
+    incomplete = response.get("incomplete_details") or {}
     return {
-        "finish": choices[0].get("finish_reason") or raw.get("stop_reason"),
-        "about": raw.get("banneton"),
-        "tokens": usage.get("total_tokens")
-        or usage.get("input_tokens", 0) + usage.get("output_tokens", 0),
+        "finish": choices[0].get("finish_reason")
+        or incomplete.get("reason")
+        or response.get("status"),
+        "about": response.get("banneton"),
+        "tokens": usage.get("total_tokens"),
     }
 
 
@@ -106,22 +116,5 @@ def _responses(given: Given) -> LlamaIndex:
     return LlamaIndex(model, given.text)
 
 
-def _anthropic(given: Given) -> LlamaIndex:
-    model = Anthropic(
-        model=given.model,
-        base_url=given.url,
-        api_key=given.key,
-        max_retries=given.retries,
-        additional_kwargs={"extra_body": given.wishes},
-    )
-    return LlamaIndex(model, given.text)
-
-
 if __name__ == "__main__":
-    answer(
-        {
-            "llama-index-openai": _openai,
-            "llama-index-responses": _responses,
-            "llama-index-anthropic": _anthropic,
-        }
-    )
+    answer({"llama-index-openai": _openai, "llama-index-responses": _responses})
