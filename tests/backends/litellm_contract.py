@@ -90,7 +90,7 @@ class TestAnthropic(test_anthropic.TestContract):
     """What every backend promises, over Anthropic's protocol."""
 
     signs_reasoning = False
-    takes_images = False
+    tools_show_images = False
     awkward = AWKWARD_TEXT.replace("\u2028", "")
 
     @override

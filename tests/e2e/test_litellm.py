@@ -53,6 +53,7 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
         matrix.test_text,
         matrix.test_parallel_tools,
         matrix.test_json_of_a_schema,
+        matrix.test_a_picture_and_a_file,
         matrix.test_a_provider_that_refuses,
         matrix.test_a_block_in_mid_answer,
         matrix.test_an_error_before_the_answer,
