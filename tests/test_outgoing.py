@@ -12,7 +12,8 @@ from app.domain.protocols import Question
 from app.domain.signatures import ANTHROPIC, OPENAI
 from app.guardrails.kinds import KINDS
 from app.main import load_project
-from app.outgoing import refuse_stopped_backends, signers, used_backends
+from app.outgoing import refuse_stopped_backends, used_backends
+from app.providers import signers
 from app.settings import settings_from
 from tests.e2e.project import write_project
 from tests.guardrails.building import Says

@@ -138,12 +138,12 @@ def test_bedrock_where_its_extra_is_missing() -> None:
     """The gateway would not start at all, or not say what to install."""
     code = (
         "import sys; sys.modules['botocore'] = None\n"
-        "from app import outgoing\n"
+        "from app import providers\n"
         "from app.domain.errors import ContentError\n"
         "from app.settings.backends import BedrockBackend\n"
         "try:\n"
         "    settings = BedrockBackend(type='bedrock', region='eu-west-1')\n"
-        "    outgoing._backend(settings, None, None, None)\n"
+        "    providers.backend_of(settings, None, None, None)\n"
         "except ContentError as exc:\n"
         "    print(exc)\n"
     )
@@ -216,14 +216,14 @@ def test_vertex_where_its_extra_is_missing() -> None:
     """The gateway would not start at all, or not say what to install."""
     code = (
         "import sys; sys.modules['google.auth'] = None\n"
-        "from app import outgoing\n"
+        "from app import providers\n"
         "from app.domain.errors import ContentError\n"
         "from app.settings.backends import VertexBackend\n"
         "settings = VertexBackend.model_construct(\n"
         "    project='bread', location='eu', base_url=None, token_file=None, headers={}\n"
         ")\n"
         "try:\n"
-        "    outgoing._backend(settings, None, None, None)\n"
+        "    providers.backend_of(settings, None, None, None)\n"
         "except ContentError as exc:\n"
         "    print(exc)\n"
     )
@@ -250,14 +250,14 @@ def test_azure_where_its_extra_is_missing() -> None:
     """The gateway would not start at all, or not say what to install."""
     code = (
         "import sys; sys.modules['azure.identity'] = None\n"
-        "from app import outgoing\n"
+        "from app import providers\n"
         "from app.domain.errors import ContentError\n"
         "from app.settings.backends import AzureBackend\n"
         "settings = AzureBackend.model_construct(\n"
         "    base_url='https://a.example', auth='entra', token_file=None\n"
         ")\n"
         "try:\n"
-        "    outgoing._azure_tokens(settings)\n"
+        "    providers._azure_tokens(settings)\n"
         "except ContentError as exc:\n"
         "    print(exc)\n"
     )

@@ -112,11 +112,17 @@ def _messages(user_parts: Kinds) -> Items:
                         "images": Refused(
                             "show an earlier picture as image_url in a message of the user"
                         ),
+                        "provider_specific_fields": Opaque(
+                            "LiteLLM's client sends it back with its messages; never sent on",
+                            max_chars=None,
+                        ),
                         "audio": Refused("audio is not kept between turns"),
                         "function_call": _LEGACY,
                     },
                     frozenset({"role"}),
-                    extensions=frozenset({"reasoning_content", "annotations", "images"}),
+                    extensions=frozenset(
+                        {"reasoning_content", "annotations", "images", "provider_specific_fields"}
+                    ),
                 ),
                 "tool": with_fields(
                     "role",

@@ -301,9 +301,17 @@ async def _drain(response: aiohttp.ClientResponse) -> None:
 
 
 def _check_status(response: aiohttp.ClientResponse) -> None:
-    status = response.status
-    if status == _OK:
-        return
+    if response.status != _OK:
+        raise status_error(response.status, retry_after_s(response.headers))
+
+
+def status_error(status: int, after_s: float | None = None) -> BackendError:
+    """What a status other than 200 means.
+
+    Args:
+        status: The provider's.
+        after_s: When it may be asked again, where it says so.
+    """
     if status in _REDIRECTS:
         problem, what = BackendProblem.BROKEN, "redirects; set base_url to its final address"
     elif status in _UNAUTHORIZED:
@@ -318,15 +326,12 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
         problem, what = BackendProblem.REJECTED, "refuses the request"
     else:
         problem, what = BackendProblem.BROKEN, "answered with a status that has no meaning here"
-    raise BackendError(
-        problem,
-        f"the provider {what} (HTTP {status})",
-        status=status,
-        retry_after_s=_retry_after_s(response.headers),
+    return BackendError(
+        problem, f"the provider {what} (HTTP {status})", status=status, retry_after_s=after_s
     )
 
 
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from a number or from a date by the provider's own clock."""
     value = headers.get("retry-after", "")
     if _SECONDS.fullmatch(value):

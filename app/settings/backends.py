@@ -20,6 +20,7 @@ from app.settings.values import (
     expanded_url,
     google_name,
     http_url,
+    provider_name,
 )
 
 
@@ -279,6 +280,27 @@ class AzureBackend(FileModel):
         return self
 
 
+class LiteLLMBackend(FileModel):
+    """A provider that has no protocol here, through LiteLLM; needs ``banneton[litellm]``."""
+
+    type: Literal["litellm"]
+    """Through LiteLLM."""
+    provider: Annotated[str, AfterValidator(provider_name)]
+    """By LiteLLM's name, such as ``cohere``."""
+    base_url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(http_url)] | None = None
+    """Left out, LiteLLM's own for the provider. May hold ``${NAME}``."""
+    api_key: Secret
+    """``${NAME}`` or ``file:path``. Where it had none, LiteLLM would look for one in the
+    environment."""
+    leave_out: tuple[SamplingField, ...] = ()
+    """Wishes of personas and clients that are not sent. Without this, a wish that the provider
+    does not have, as far as LiteLLM knows, is an error."""
+    timeouts: Timeouts = Timeouts()
+    """How long to wait; ``connect_ms`` has no meaning here."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+
 class LocalBackend(FileModel):
     """A model that runs inside the gateway's process."""
 
@@ -309,6 +331,7 @@ Backend = Annotated[
     | GeminiBackend
     | VertexBackend
     | AzureBackend
+    | LiteLLMBackend
     | LocalBackend
     | ScriptedBackend,
     Field(discriminator="type"),

@@ -39,7 +39,6 @@ from app.domain.events import (
 )
 from app.domain.protocols import Backend
 from tests.backends.contract import (
-    AWKWARD_TEXT,
     ToldBackendContract,
     collect,
     conversation,
@@ -198,10 +197,10 @@ class ProviderContract(ToldBackendContract):
     @pytest.mark.parametrize("is_stream", [True, False])
     async def test_text_and_usage(self, is_stream: bool) -> None:  # noqa: FBT001  # a parameter of the test
         """A client would get another answer when it streams, or be billed for another."""
-        play = self.played([Text(AWKWARD_TEXT)], is_stream=is_stream)
+        play = self.played([Text(self.awkward)], is_stream=is_stream)
         async with self.speaks(play) as backend:
             events = await collect(backend, conversation(is_stream=is_stream))
-        assert text_of(events) == AWKWARD_TEXT
+        assert text_of(events) == self.awkward
         assert events[-2:] == [Finish(FinishReason.STOP), self.counts]
 
     @pytest.mark.parametrize("is_stream", [True, False])
