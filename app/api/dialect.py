@@ -1,6 +1,6 @@
 """One wire format on the client's side, and what all of them do alike."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn, Protocol
@@ -47,10 +47,12 @@ class Dialect(Protocol):
         ...
 
 
-async def converse(dialect: Dialect, call: Call) -> None:
-    """Run one exchange."""
+async def converse(
+    dialect: Dialect, call: Call, read: Callable[[Call], Awaitable[Body]] = Call.json_object
+) -> None:
+    """Run one exchange; ``read`` gives the body of the request."""
     caller = await call.authenticate()
-    body = await call.json_object()
+    body = await read(call)
     gateway = call.parts.gateway
     persona = gateway.persona(requested(body).persona, caller)
     asked = await call.made(partial(dialect.conversation, body, persona))

@@ -45,6 +45,7 @@ from app.domain.conversation import (
 )
 from app.domain.errors import FieldRefusedError
 from app.domain.persona import Persona
+from app.domain.wanted import TEXT_ANSWER, TextAnswer
 
 DIALECT = "openai_chat"
 
@@ -74,6 +75,7 @@ class OpenAIChat(Dialect):
             parallel_tool_calls=known.get("parallel_tool_calls"),
             response_format=_json_format(known.get("response_format") or {}),
             sampling=_sampling(known),
+            wanted=_wanted(known.get("modalities") or ()),
             is_stream=is_stream,
             wants_usage=bool(options.get("include_usage")),
             subject=known.get("user"),
@@ -197,6 +199,14 @@ def _json_format(wanted: Body) -> JsonFormat | None:
             )
         case _:
             return None
+
+
+def _wanted(modalities: Json) -> TextAnswer:
+    if "image" not in modalities:
+        return TEXT_ANSWER
+    if "text" not in modalities:
+        contradiction("modalities", "a persona may always use words: name 'text', too")
+    return TextAnswer(images_path="modalities")
 
 
 def _sampling(body: Body) -> Sampling:

@@ -53,6 +53,7 @@ from app.domain.conversation import (
 )
 from app.domain.errors import FieldRefusedError, RequestError
 from app.domain.persona import Persona
+from app.domain.wanted import TEXT_ANSWER, TextAnswer
 
 DIALECT = "openai_responses"
 
@@ -85,6 +86,7 @@ class OpenAIResponses(Dialect):
             parallel_tool_calls=known.get("parallel_tool_calls"),
             response_format=_json_format((known.get("text") or {}).get("format") or {}),
             sampling=_sampling(known),
+            wanted=_wanted(known),
             is_stream=is_stream,
             wants_usage=is_stream,
             subject=_subject(known),
@@ -249,6 +251,8 @@ def _reasoning(item: Body, path: str) -> Iterator[ReasoningPart]:
 
 def _tools(body: Body) -> Iterator[Tool]:
     for index, tool in enumerate(body.get("tools") or ()):
+        if tool["type"] != "function":
+            continue
         yield Tool(
             name=tool["name"],
             description=tool.get("description") or "",
@@ -268,6 +272,13 @@ def _tool_choice(choice: Json, tools: tuple[Tool, ...]) -> ToolChoice:
     if all(tool.name != name for tool in tools):
         contradiction("tool_choice.name", "names none of tools")
     return ToolChoice(ToolChoiceMode.NAMED, name)
+
+
+def _wanted(body: Body) -> TextAnswer:
+    for index, tool in enumerate(body.get("tools") or ()):
+        if tool["type"] == "image_generation":
+            return TextAnswer(images_path=f"tools[{index}]")
+    return TEXT_ANSWER
 
 
 def _json_format(wanted: Body) -> JsonFormat | None:

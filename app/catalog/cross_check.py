@@ -232,13 +232,13 @@ def _check_waiver(waiver: Waiver, read: ReadPolicy, node: Node) -> Iterator[Prob
 def check_persona(read: ReadPersona, names: Names) -> Iterator[Problem]:
     """What is wrong with one persona and its variants."""
     persona, tree = read.persona, read.tree
-    for kind, value, known in (
-        ("prompt", persona.prompt, [name for name in names.prompts if not name.endswith(".j2")]),
-        ("policy", persona.policy, names.policies),
-        ("route", persona.route, names.routes),
+    for place, kind, value, known in (
+        ("prompt", "prompt", persona.prompt, [n for n in names.prompts if not n.endswith(".j2")]),
+        ("policy", "policy", persona.policy, names.policies),
+        *((place, "route", value, names.routes) for place, value in persona.routes.items()),
     ):
         if value not in known:
-            yield tree.nearest(kind).problem(unknown(kind, value, known))
+            yield tree.nearest(*place.split(".")).problem(unknown(kind, value, known))
     wanted = names.prompt_variables.get(persona.prompt, frozenset())
     for name in sorted(wanted - set(persona.variables)):
         what = f"uses '{name}', which 'variables' does not declare"

@@ -1,6 +1,7 @@
-"""What a policy's file says of pictures and files in requests."""
+"""What a policy's file says of pictures and files in requests, and of pictures in answers."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -14,6 +15,9 @@ from app.domain.policy import Media, MediaBounds, MediaKind
 
 _MAX_BYTES = 100_000_000
 _MAX_COUNT = 1_000
+_Pictures = Annotated[
+    tuple[Literal["image/gif", "image/jpeg", "image/png", "image/webp"], ...], Field(min_length=1)
+]
 
 
 class BoundsFile(FileModel):
@@ -34,10 +38,7 @@ class BoundsFile(FileModel):
 class ImagesFile(BoundsFile):
     """Which pictures a request may hold. No detector looks inside."""
 
-    types: Annotated[
-        tuple[Literal["image/gif", "image/jpeg", "image/png", "image/webp"], ...],
-        Field(min_length=1),
-    ]
+    types: _Pictures
     """Media types. What a request declares must be what its first bytes are."""
 
 
@@ -48,18 +49,42 @@ class FilesFile(BoundsFile):
     """Media types. What a request declares must be what its first bytes are."""
 
 
+class AnswerImagesFile(FileModel):
+    """Which pictures an answer may hold. No detector looks at what they show."""
+
+    types: _Pictures
+    """Media types. What a provider sends must be what its first bytes are."""
+    max_bytes: Annotated[int, Field(ge=1, le=_MAX_BYTES)]
+    """Bytes of each one."""
+    max_count: Annotated[int, Field(ge=1, le=_MAX_COUNT)]
+    """How many an answer may hold."""
+    strictest_audience: str
+    """The strictest audience that may get them; looser ones may, too."""
+
+
+class AnswersFile(FileModel):
+    """What an answer may hold besides text. What is not named here is refused."""
+
+    images: AnswerImagesFile | None = None
+    """Pictures; ``null`` refuses those that a parent lets out."""
+
+
 class MediaFile(FileModel):
-    """What a request may hold besides text. What is not named here is refused."""
+    """What a request or an answer may hold besides text. What is not named here is refused."""
 
     images: ImagesFile | None = None
     """Pictures; ``null`` refuses those that a parent lets in."""
     files: FilesFile | None = None
     """Files; ``null`` refuses those that a parent lets in."""
+    answers: AnswersFile = AnswersFile()
+    """What an answer may hold."""
 
 
 def build_media(file: MediaFile) -> Media:
     """What the file means."""
-    return Media(_bounds(file.images), _bounds(file.files))
+    drawn = file.answers.images
+    answers = None if drawn is None else _shared(drawn)
+    return Media(_bounds(file.images), _bounds(file.files), answers)
 
 
 def media_problems(media: Media, audiences: Sequence[str], tree: Node) -> Iterator[Problem]:
@@ -68,16 +93,19 @@ def media_problems(media: Media, audiences: Sequence[str], tree: Node) -> Iterat
         bounds = media.of(kind)
         if bounds is not None and bounds.strictest_audience not in audiences:
             what = unknown("audience", bounds.strictest_audience, audiences)
-            yield tree.nearest("media", kind, "strictest_audience").problem(what)
+            yield tree.nearest("media", *kind.place, "strictest_audience").problem(what)
 
 
 def _bounds(file: ImagesFile | FilesFile | None) -> MediaBounds | None:
     if file is None:
         return None
+    return replace(_shared(file), hosts=frozenset(file.hosts))
+
+
+def _shared(file: ImagesFile | FilesFile | AnswerImagesFile) -> MediaBounds:
     return MediaBounds(
         types=frozenset(file.types),
         max_bytes=file.max_bytes,
         max_count=file.max_count,
         strictest_audience=file.strictest_audience,
-        hosts=frozenset(file.hosts),
     )

@@ -28,6 +28,12 @@ from app.domain.policy import (
     rule_by_id,
 )
 
+_LETS = {
+    MediaKind.IMAGES: "lets in {}images",
+    MediaKind.FILES: "lets in {}files",
+    MediaKind.ANSWER_IMAGES: "lets out {}images of answers",
+}
+
 IsAsStrict = Callable[[DetectSpec, DetectSpec], bool]
 """Whether the first finds at least all that the second finds. False where that is not known."""
 
@@ -102,16 +108,17 @@ def _is_within(ours: Categories, theirs: Categories) -> bool:
 
 
 def wider_media(child: Policy, parent: Policy) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Where a policy lets in more than the one it extends: the place in the file, and why."""
+    """Where a policy lets more in or out than the one it extends: the place, and why."""
     for kind in MediaKind:
         ours, theirs = child.media.of(kind), parent.media.of(kind)
+        does, place = _LETS[kind], kind.place
         if ours is None:
             continue
         if theirs is None:
-            yield (kind,), f"lets in {kind}, which '{parent.id}' does not"
+            yield place, f"{does.format('')}, which '{parent.id}' does not"
             continue
         for key, what in _wider_bounds(ours, theirs):
-            yield (kind, key), f"lets in more {kind} than '{parent.id}' does: {what}"
+            yield (*place, key), f"{does.format('more ')} than '{parent.id}' does: {what}"
         if new := [
             name
             for name in parent.audiences
@@ -119,8 +126,8 @@ def wider_media(child: Policy, parent: Policy) -> Iterator[tuple[tuple[str, ...]
             and child.takes_media(kind, name)
             and not parent.takes_media(kind, name)
         ]:
-            what = f"lets in {kind} for {', '.join(new)}, which '{parent.id}' does not"
-            yield (kind, "strictest_audience"), what
+            what = f"{does.format('')} for {', '.join(new)}, which '{parent.id}' does not"
+            yield (*place, "strictest_audience"), what
 
 
 def _wider_bounds(ours: MediaBounds, theirs: MediaBounds) -> Iterator[tuple[str, str]]:
@@ -129,7 +136,7 @@ def _wider_bounds(ours: MediaBounds, theirs: MediaBounds) -> Iterator[tuple[str,
     if ours.max_bytes > theirs.max_bytes:
         yield "max_bytes", f"{ours.max_bytes} bytes, not {theirs.max_bytes}"
     if ours.max_count > theirs.max_count:
-        yield "max_count", f"{ours.max_count} in a request, not {theirs.max_count}"
+        yield "max_count", f"{ours.max_count} of them, not {theirs.max_count}"
     if loose := sorted(
         host for host in ours.hosts if not any(is_covered(host, each) for each in theirs.hosts)
     ):

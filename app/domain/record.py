@@ -59,7 +59,7 @@ class Opening:
     catalog: str
     """The catalog's digest."""
     prompt: str
-    """The composed system prompt's digest."""
+    """The composed system prompt's digest; empty where what was asked for takes none."""
     route: str
     backend: str
     """Of the model that is to be asked first; the closing entry says which were asked."""

@@ -5,7 +5,6 @@ The gateway fetches nothing (``docs/decisions/0180-media-in-requests.md``).
 """
 
 import binascii
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import NoReturn
@@ -13,8 +12,10 @@ from typing import NoReturn
 from app.domain.conversation import Conversation, FilePart, ImagePart, Inline, Linked
 from app.domain.errors import FieldRefusedError
 from app.domain.links import host_of_link, is_covered
+from app.domain.media_types import SIGNATURES
 from app.domain.policy import MediaBounds, MediaKind, Policy
 from app.domain.record import MediaSeen
+from app.domain.wanted import Pictures, Wanted
 
 _Part = ImagePart | FilePart
 _MEDIA = (ImagePart, FilePart)
@@ -22,14 +23,6 @@ _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _QUANTUM = 4
 _HEAD_CHARS = 64
 """Of base64: more bytes than any signature has."""
-_SIGNATURES = {
-    "application/pdf": re.compile(rb"%PDF-"),
-    "image/gif": re.compile(rb"GIF8[79]a"),
-    "image/jpeg": re.compile(rb"\xff\xd8\xff"),
-    "image/png": re.compile(rb"\x89PNG\r\n\x1a\n"),
-    "image/webp": re.compile(rb"(?s)RIFF.{4}WEBP"),
-}
-"""How files of a type begin. Source: WHATWG MIME Sniffing, section 6, and ISO 32000-2 for PDF."""
 
 
 def check_media(conversation: Conversation, policy: Policy, audience: str) -> None:
@@ -39,12 +32,29 @@ def check_media(conversation: Conversation, policy: Policy, audience: str) -> No
         FieldRefusedError: There is such; names the field, the policy's key and the remedy, and
             quotes nothing of it.
     """
+    _check_wanted(conversation.wanted, policy, audience)
     parts = _media(conversation)
     if not parts:
         return
     for kind in MediaKind:
         if mine := [part for part in parts if _kind(part) is kind]:
             _check_kind(kind, mine, policy, audience)
+
+
+def _check_wanted(wanted: Wanted, policy: Policy, audience: str) -> None:
+    where = wanted.images_path
+    if where is None:
+        return
+    key = f"media.{MediaKind.ANSWER_IMAGES}"
+    if policy.media.answer_images is None:
+        raise FieldRefusedError(where, f"this persona's policy lets out no images ({key})")
+    bounds = policy.answer_images(audience)
+    if bounds is None:
+        what = f"this persona's policy lets out no images for this audience ({key})"
+        raise FieldRefusedError(where, what)
+    if isinstance(wanted, Pictures) and wanted.count > bounds.max_count:
+        what = f"this persona's policy lets out at most {bounds.max_count} ({key}.max_count)"
+        raise FieldRefusedError("n", what)
 
 
 def refuse_moved(before: Conversation, after: Conversation) -> None:
@@ -121,7 +131,7 @@ def _check_bytes(part: _Part, source: Inline, kind: MediaKind, bounds: MediaBoun
         what = "must be base64 with its padding, without line breaks"
         raise FieldRefusedError(part.path, what, code="invalid_value")
     head = binascii.a2b_base64(source.data[:_HEAD_CHARS])
-    if _SIGNATURES[source.media_type].match(head) is None:
+    if SIGNATURES[source.media_type].match(head) is None:
         _refuse(part, kind, "types", "its first bytes are of another type than it is said to be of")
 
 

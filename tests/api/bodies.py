@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import orjson
 from hypothesis import strategies as st
 
-from app.api.compound import Either, Items, Kinds, Object
+from app.api.compound import Either, Items, Kinds, Object, TextOr
 from app.api.media_fields import Bytes, DataUrl, Link, LinkOrData
+from app.api.openai_images_fields import Shown
 from app.api.shapes import (
     Flag,
     FreeJson,
@@ -63,6 +64,8 @@ def values(shape: Shape) -> st.SearchStrategy[Json]:
         case Kinds():
             kinds = [values(one) for one in shape.kinds.values() if isinstance(one, Object)]
             return st.one_of(kinds)
+        case TextOr():
+            return values(shape.text)
         case Either():
             return st.one_of(values(shape.text), values(shape.other))
         case _:
@@ -102,8 +105,11 @@ def _media(shape: Shape) -> st.SearchStrategy[Json]:
     match shape:
         case Bytes():
             return st.sampled_from([PICTURE, DOCUMENT])
-        case DataUrl():
+        case DataUrl() | Shown(most=1):
             return _DATA
+        case Shown():
+            wrapped = _DATA.map(lambda url: {"image_url": url})
+            return st.one_of(_DATA, st.lists(st.one_of(_DATA, wrapped), min_size=1, max_size=2))
         case Link():
             return _LINKS
         case LinkOrData():
@@ -121,7 +127,7 @@ def _kind(shape: Kinds, value: Json) -> Shape:
 def guarded(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, str]]:
     """Every text of an admitted value that the table calls guarded, with its path."""
     match shape:
-        case Text() | Link() | LinkOrData():
+        case Text() | TextOr() | Link() | LinkOrData():
             yield from _text(shape, value, path)
         case FreeJson():
             texts = [orjson.dumps(value).decode()] if shape.is_one_text else strings(value)

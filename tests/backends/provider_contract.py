@@ -46,6 +46,7 @@ from tests.backends.contract import (
     text_of,
 )
 from tests.backends.provider import failure_of
+from tests.servers import images
 from tests.servers.openai_server import Drop, Hang, OpenAIServer, Play, Step
 
 Json = Any
@@ -56,10 +57,7 @@ SCHEMA = {
     "required": ["city"],
     "additionalProperties": False,
 }
-PIXEL = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
-    "rkJggg=="
-)
+PIXEL = images.PIXEL
 DOCUMENT = "JVBERi0xLjcKJeLjz9MK"
 SIGNED = "c2lnbmVkIGJ5IHRoZSBwcm92aWRlcg=="
 

@@ -87,12 +87,13 @@ class TestContract(BackendContract):
         await asyncio.wait_for(collect(backend, asking("Hi", max_tokens=2)), 10)
 
 
-class Shortened:
+class Shortened(Backend):
     """The model with short answers, so that the contract is quick to test."""
 
     def __init__(self, backend: LocalBackend) -> None:
         self._backend = backend
 
+    @override
     def stream(self, conversation: Conversation, model: str) -> AsyncGenerator[StreamEvent, None]:
         """A short answer."""
         short = Conversation(
@@ -100,6 +101,7 @@ class Shortened:
         )
         return self._backend.stream(short, model)
 
+    @override
     async def close(self) -> None:
         """The model is shared."""
 

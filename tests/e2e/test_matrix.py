@@ -25,6 +25,7 @@ from tests.backends import (
     test_bedrock,
     test_gemini,
     test_openai,
+    test_responses,
 )
 from tests.backends.provider_contract import (
     DOCUMENT,
@@ -35,6 +36,7 @@ from tests.backends.provider_contract import (
     ProviderContract,
     Text,
 )
+from tests.e2e.drawing import CAN_BE_ASKED, DRAWN_FOR, DRAWS, URL
 from tests.e2e.gateway import Gateway, gateway, make_keys
 from tests.servers.anthropic_server import anthropic_server
 from tests.servers.azure_server import KEY as AZURE_KEY
@@ -42,6 +44,7 @@ from tests.servers.azure_server import azure_server
 from tests.servers.bedrock_server import API_KEY, REGION, bedrock_server
 from tests.servers.gemini_server import gemini_server
 from tests.servers.openai_server import OpenAIServer, Play, in_thread, openai_server
+from tests.servers.responses_server import responses_server
 
 Json = Any
 
@@ -51,6 +54,7 @@ PROTOCOLS: dict[str, ProviderContract] = {
     "bedrock": test_bedrock.TestContract(),
     "gemini": test_gemini.TestContract(),
     "azure": test_azure.TestContract(),
+    "responses": test_responses.TestContract(),
 }
 _BACKENDS = """
   openai: {type: openai, base_url: "%(openai)s", api_key: "${MODEL_KEY}"}
@@ -58,6 +62,7 @@ _BACKENDS = """
   bedrock: {type: bedrock, region: %(region)s, base_url: "%(bedrock)s", api_key: "file:key"}
   gemini: {type: gemini, base_url: "%(gemini)s", api_key: "${MODEL_KEY}"}
   azure: {type: azure, base_url: "%(azure)s", api_key: "file:azure-key"}
+  responses: {type: responses, base_url: "%(responses)s", api_key: "${MODEL_KEY}"}
 """
 _POLICY = """
 audiences: {strictest_first: [public], default: public}
@@ -75,6 +80,8 @@ _MEDIA = """
 media:
   images: {types: [image/png], max_bytes: 500, max_count: 2, strictest_audience: public}
   files: {types: [application/pdf], max_bytes: 500, max_count: 2, strictest_audience: public}
+  answers:
+    images: {types: [image/png], max_bytes: 1000, max_count: 1, strictest_audience: public}
 """
 _PERSONA = """
 name: %s
@@ -346,6 +353,7 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
         "bedrock": bedrock_server,
         "gemini": gemini_server,
         "azure": azure_server,
+        "responses": responses_server,
     }
     with ExitStack() as stack:
         providers: dict[str, OpenAIServer] = {
@@ -508,3 +516,39 @@ def test_an_error_before_the_answer(kitchen: Kitchen, way: Way) -> None:
     kitchen.providers[way.protocol].play(PROTOCOLS[way.protocol].error_status(429))
     with pytest.raises((openai.RateLimitError, anthropic.RateLimitError)):
         way.client.ask(kitchen.at, Asked(way.protocol, streams=way.streams))
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("protocol", DRAWS)
+@pytest.mark.parametrize("dialect", DRAWN_FOR)
+def test_a_picture_out(kitchen: Kitchen, dialect: str, protocol: str, *, streams: bool) -> None:
+    """A picture is lost between two formats, or its record does not say that it left."""
+    provider = kitchen.providers[protocol]
+    provider.requests.clear()
+    provider.play(DRAWS[protocol](is_stream=streams))
+    asks = protocol in CAN_BE_ASKED
+    drawn = DRAWN_FOR[dialect](kitchen.at, protocol, streams=streams, asks=asks)
+    assert drawn == ("Here:", [URL])
+    (request,) = provider.requests
+    body = orjson.dumps(request.body).decode().lower()
+    assert (CAN_BE_ASKED.get(protocol, "modalities") in body) == asks
+    assert kitchen.at.newest()["status"] == "completed"
+
+
+@pytest.mark.parametrize("dialect", DRAWN_FOR)
+@pytest.mark.parametrize("protocol", sorted(PROTOCOLS.keys() - CAN_BE_ASKED.keys()))
+def test_a_picture_that_no_word_asks_for(kitchen: Kitchen, dialect: str, protocol: str) -> None:
+    """A client that asks for pictures is answered without, and nobody says why."""
+    kitchen.providers[protocol].requests.clear()
+    with pytest.raises(openai.BadRequestError) as refused:
+        DRAWN_FOR[dialect](kitchen.at, protocol, streams=False, asks=True)
+    assert refused.value.code == "unsupported"
+    assert not kitchen.providers[protocol].requests
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+def test_a_picture_for_a_client_that_takes_none(kitchen: Kitchen, *, streams: bool) -> None:
+    """A picture vanishes from an answer as if the model had not drawn one."""
+    kitchen.providers["gemini"].play(DRAWS["gemini"](is_stream=streams))
+    with pytest.raises(anthropic.APIError):
+        CLIENTS["messages"].ask(kitchen.at, Asked("gemini", streams=streams))

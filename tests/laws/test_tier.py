@@ -356,7 +356,7 @@ MEDIA_BOUNDS = st.none() | st.builds(
     strictest_audience=st.sampled_from(AUDIENCES),
     hosts=st.frozensets(st.sampled_from(HOSTS)),
 )
-MEDIA = st.builds(Media, images=MEDIA_BOUNDS, files=MEDIA_BOUNDS)
+MEDIA = st.builds(Media, images=MEDIA_BOUNDS, files=MEDIA_BOUNDS, answer_images=MEDIA_BOUNDS)
 
 
 def let_in(media: Media) -> set[tuple[object, ...]]:
@@ -364,7 +364,11 @@ def let_in(media: Media) -> set[tuple[object, ...]]:
     asked = list(product(AUDIENCES, TYPES, range(1, 4), range(1, 4)))
     links = ("a.org", "x.a.org", "b.a.org", "x.b.a.org", "c.b.a.org", "a.a.org", "xa.org")
     found: set[tuple[object, ...]] = set()
-    for kind, bounds in ((MediaKind.IMAGES, media.images), (MediaKind.FILES, media.files)):
+    for kind, bounds in (
+        (MediaKind.IMAGES, media.images),
+        (MediaKind.FILES, media.files),
+        (MediaKind.ANSWER_IMAGES, media.answer_images),
+    ):
         if bounds is None:
             continue
         allowed = AUDIENCES[AUDIENCES.index(bounds.strictest_audience) :]

@@ -134,18 +134,21 @@ def _changes_of_restore(before: Policy, after: Policy) -> Iterator[Change]:
 def _changes_of_media(before: Policy, after: Policy) -> Iterator[Change]:
     wider, narrower = ([path for path, _ in wider_media(*pair)] for pair in _both(after, before))
     for path in dict.fromkeys((*wider, *narrower)):
-        ours, theirs = (_let_in(each, path) for each in (after, before))
+        kind = next(each for each in MediaKind if path[: len(each.place)] == each.place)
+        key = path[len(kind.place) :]
+        ours, theirs = (_media_in_words(each, kind, key) for each in (after, before))
         effect = Effect.WEAKER if path in wider else Effect.STRICTER
-        what = f"requests may hold {path[0]}: {ours} instead of {theirs}; no detector looks inside"
+        where = "answers" if kind is MediaKind.ANSWER_IMAGES else "requests"
+        holds = f"{where} may hold {kind.place[-1]}"
+        what = f"{holds}: {ours} instead of {theirs}; no detector looks inside"
         yield Change(effect, "media", what, keys=("media", *path))
     if after.media != before.media and not wider and not narrower:
-        what = "says otherwise which pictures and files it lets in"
+        what = "says otherwise which pictures and files it lets in or out"
         yield Change(Effect.CHANGED, "media", what, keys=("media",))
 
 
-def _let_in(policy: Policy, path: tuple[str, ...]) -> str:
-    """What a key lets in, in words; the whole kind where the path names no key of it."""
-    kind = MediaKind(path[0])
+def _media_in_words(policy: Policy, kind: MediaKind, key: tuple[str, ...]) -> str:
+    """What a key of a kind lets in or out; all of the kind where there is none."""
     bounds = policy.media.of(kind)
     if bounds is None:
         return "none"
@@ -155,9 +158,11 @@ def _let_in(policy: Policy, path: tuple[str, ...]) -> str:
         "max_count": f"{bounds.max_count} at most",
         "strictest_audience": "from "
         + listed([name for name in policy.audiences if policy.takes_media(kind, name)]),
-        "hosts": f"linked at {listed(sorted(bounds.hosts)) if bounds.hosts else 'no host'}",
     }
-    return said[path[1]] if len(path) > 1 else ", ".join(said.values())
+    if kind is not MediaKind.ANSWER_IMAGES:
+        hosts = listed(sorted(bounds.hosts)) if bounds.hosts else "no host"
+        said["hosts"] = f"linked at {hosts}"
+    return said[key[0]] if key else ", ".join(said.values())
 
 
 def _both(one: Policy, other: Policy) -> tuple[tuple[Policy, Policy], tuple[Policy, Policy]]:
