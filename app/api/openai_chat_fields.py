@@ -102,11 +102,14 @@ def _messages(user_parts: Kinds) -> Items:
                             "comes with answers and back in histories; never sent to a model",
                             max_chars=None,
                         ),
+                        "images": Refused(
+                            "show an earlier picture as image_url in a message of the user"
+                        ),
                         "audio": Refused("audio is not kept between turns"),
                         "function_call": _LEGACY,
                     },
                     frozenset({"role"}),
-                    extensions=frozenset({"reasoning_content", "annotations"}),
+                    extensions=frozenset({"reasoning_content", "annotations", "images"}),
                 ),
                 "tool": with_fields(
                     "role",
