@@ -25,6 +25,7 @@ from app.api import (
     health,
     openai_chat_fields,
     openai_embeddings_fields,
+    openai_images_fields,
     openai_moderations_fields,
     openai_responses_events,
     openai_responses_fields,
@@ -33,8 +34,10 @@ from app.api import (
 from app.api.anthropic_messages import AnthropicMessages, count_tokens
 from app.api.dialect import converse
 from app.api.errors import anthropic_error, failure, openai_error
+from app.api.forms import form_or_json
 from app.api.openai_chat import OpenAIChat
 from app.api.openai_embeddings import OpenAIEmbeddings
+from app.api.openai_images import OpenAIImageEdits, OpenAIImages
 from app.api.openai_moderations import moderate
 from app.api.openai_responses import OpenAIResponses, read_response
 from app.api.openapi import Served, document
@@ -48,6 +51,8 @@ OPENAI_CHAT = OpenAIChat()
 ANTHROPIC_MESSAGES = AnthropicMessages()
 OPENAI_RESPONSES = OpenAIResponses()
 OPENAI_EMBEDDINGS = OpenAIEmbeddings()
+OPENAI_IMAGES = OpenAIImages()
+OPENAI_IMAGE_EDITS = OpenAIImageEdits()
 
 SERVED = (
     Served(
@@ -107,6 +112,26 @@ SERVED = (
         "One vector for each text, where the persona names a route for them.",
         openai_embeddings_fields.REQUEST,
         {"application/json": openai_embeddings_fields.ANSWER},
+    ),
+    Served(
+        "POST",
+        "/v1/images/generations",
+        partial(converse, OPENAI_IMAGES),
+        "Pictures of a text, where the persona names a route for them and policy lets them out.",
+        openai_images_fields.GENERATE,
+        {"application/json": openai_images_fields.ANSWER},
+    ),
+    Served(
+        "POST",
+        "/v1/images/edits",
+        partial(
+            converse,
+            OPENAI_IMAGE_EDITS,
+            read=partial(form_or_json, openai_images_fields.EDIT),
+        ),
+        "Pictures changed as a text says; as JSON, or as a form whose pictures are files.",
+        openai_images_fields.EDIT,
+        {"application/json": openai_images_fields.ANSWER},
     ),
     Served(
         "POST",

@@ -11,6 +11,7 @@ from app.api import (
     anthropic_messages_fields,
     openai_chat_fields,
     openai_embeddings_fields,
+    openai_images_fields,
     openai_moderations_fields,
     openai_responses_events,
     openai_responses_fields,
@@ -33,6 +34,14 @@ TABLES: Mapping[str, Mapping[str, Shape]] = {
     "openai_embeddings": {
         "request": openai_embeddings_fields.REQUEST,
         "answer": openai_embeddings_fields.ANSWER,
+    },
+    "openai_images": {
+        "request": openai_images_fields.GENERATE,
+        "answer": openai_images_fields.ANSWER,
+    },
+    "openai_image_edits": {
+        "request": openai_images_fields.EDIT,
+        "answer": openai_images_fields.ANSWER,
     },
     "openai_moderations": {
         "request": openai_moderations_fields.REQUEST,

@@ -9,6 +9,8 @@ from app.backends.embeddings import gemini_embedding_answer, gemini_embedding_re
 from app.backends.gemini_chunks import GenerationReader
 from app.backends.gemini_request import Thinking, gemini_request
 from app.backends.http import Connection, HttpBackend, Reader, Request
+from app.backends.images import gemini_image_request, only_pictures
+from app.backends.pictures import MAX_EVENT_BYTES
 from app.backends.pieces import PieceReader
 from app.backends.sse import SseParser
 from app.backends.turns import without
@@ -16,16 +18,13 @@ from app.domain.catalog import Feature
 from app.domain.clock import NewId
 from app.domain.conversation import Conversation, SamplingField
 from app.domain.events import StreamEvent
-from app.domain.wanted import Embeddings
-
-MAX_EVENT_BYTES = 32 * 2**20
-"""A picture comes as one event."""
+from app.domain.wanted import Embeddings, Pictures
 
 
 class GeminiBackend(HttpBackend):
     """Gemini's generateContent and streamGenerateContent, and embeddings."""
 
-    gives = frozenset({Feature.EMBEDDINGS})
+    gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES})
 
     def __init__(
         self,
@@ -52,6 +51,8 @@ class GeminiBackend(HttpBackend):
     def request(self, conversation: Conversation, model: str) -> Request:
         if isinstance(conversation.wanted, Embeddings):
             return gemini_embedding_request(conversation, conversation.wanted, model)
+        if isinstance(conversation.wanted, Pictures):
+            return gemini_image_request(conversation, conversation.wanted, model)
         call = "streamGenerateContent?alt=sse" if conversation.is_stream else "generateContent"
         wanted = without(conversation, self._leaves_out)
         body = gemini_request(wanted, thinking=self._thinking)
@@ -61,7 +62,8 @@ class GeminiBackend(HttpBackend):
     def answer(self, conversation: Conversation, body: bytes) -> Sequence[StreamEvent]:
         if isinstance(conversation.wanted, Embeddings):
             return gemini_embedding_answer(conversation, conversation.wanted, body)
-        return super().answer(conversation, body)
+        made = super().answer(conversation, body)
+        return only_pictures(made) if isinstance(conversation.wanted, Pictures) else made
 
     @override
     def reader(self) -> Reader:
@@ -78,7 +80,7 @@ class GeminiBackend(HttpBackend):
 class VertexBackend(GeminiBackend):
     """The same by Vertex AI, which has another protocol for embeddings."""
 
-    gives = frozenset()
+    gives = frozenset({Feature.PICTURES})
 
 
 def gemini_key(api_key: str | None) -> dict[str, str]:

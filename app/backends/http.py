@@ -19,6 +19,7 @@ from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import StreamEvent
 from app.domain.protocols import Backend
 
+JSON = "application/json"
 MAX_ANSWER_BYTES = 64 * 2**20
 """Of one answer on the wire: several times what the longest answers of today need."""
 
@@ -77,6 +78,7 @@ class Request:
     path: str
     """Below the backend's address, such as ``/chat/completions``; may have a query."""
     body: bytes
+    content_type: str = JSON
 
 
 Authorize = Callable[[str, bytes], Awaitable[Mapping[str, str]]]
@@ -123,7 +125,7 @@ class HttpBackend(Backend):
         self._url = url
         self._session = connection.session
         self._headers = {"accept-encoding": "identity", **connection.headers}
-        self._headers["content-type"] = "application/json"
+        self._headers["content-type"] = JSON
         if any(_UNPRINTABLE.search(part) for header in self._headers.items() for part in header):
             raise ValueError("api_key and headers must be printable ASCII on one line")
         self._authorize = connection.authorize
@@ -191,7 +193,7 @@ class HttpBackend(Backend):
                 for event in answer.end():
                     yield event
                 await _drain(response)
-            elif response.content_type == "application/json":
+            elif response.content_type == JSON:
                 for event in self.answer(conversation, await _read_whole(response, patience)):
                     yield event
             else:
@@ -219,6 +221,8 @@ class HttpBackend(Backend):
 
     async def _post(self, request: Request, patience: Patience) -> aiohttp.ClientResponse:
         url, headers = self._place(request.path), self._headers
+        if request.content_type != JSON:
+            headers = {**headers, "content-type": request.content_type}
         if self._authorize is not None:
             headers = {**headers, **await patience.wait_for(self._authorize(url, request.body))}
         # `from None`: what aiohttp raises can show the request's headers and the provider's bytes.

@@ -17,7 +17,7 @@ from app.domain.errors import BackendError, BackendProblem, RequestError
 from app.domain.events import StreamEvent
 from app.domain.protocols import Backend
 from app.domain.record import Attempt
-from app.domain.wanted import Embeddings, Pictures
+from app.domain.wanted import Embeddings
 
 _MOMENTARY = frozenset(
     {
@@ -76,7 +76,7 @@ def needed(conversation: Conversation) -> frozenset[Feature]:
         Feature.JSON_SCHEMA: wanted is not None and wanted.schema is not None,
         Feature.REASONING: bool(conversation.sampling.reasoning),
         Feature.EMBEDDINGS: isinstance(conversation.wanted, Embeddings),
-        Feature.PICTURES: isinstance(conversation.wanted, Pictures),
+        Feature.PICTURES: conversation.wanted.images_path is not None,
     }
     return frozenset(feature for feature, is_needed in needs.items() if is_needed)
 
@@ -113,7 +113,7 @@ def _refuse_beyond(backend: Backend, conversation: Conversation) -> None:
     if conversation.wanted.is_turn:
         return
     if beyond := (needed(conversation) & _BESIDE_TURNS) - backend.gives:
-        what = f"model: the protocol of this persona's provider gives no {', '.join(beyond)}"
+        what = f"model: the protocol of this persona's provider gives no {', '.join(sorted(beyond))}"
         raise RequestError(what, param="model", code="no_route")
 
 

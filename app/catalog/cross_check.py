@@ -9,7 +9,13 @@ from app.catalog.contracts import DetectorKind, Siblings
 from app.catalog.document import Node
 from app.catalog.persona_file import ReadPersona
 from app.catalog.policy_file import ReadPolicy
-from app.catalog.tier import comparator, weaknesses_of_child, weaknesses_of_ladder, wider_sinks
+from app.catalog.tier import (
+    comparator,
+    weaknesses_of_child,
+    weaknesses_of_ladder,
+    wider_media,
+    wider_sinks,
+)
 from app.catalog.wording import choices, unknown
 from app.domain.errors import Problem
 from app.domain.persona import EffortBound, FloatBound, IntBound, Scalar, Variable
@@ -106,6 +112,8 @@ def check_child(
         yield node.problem(weakness.what + hint)
     for path, what in wider_sinks(child.policy, parent.policy):
         yield child.tree.nearest("restore", *path).problem(what)
+    for path, what in wider_media(child.policy, parent.policy):
+        yield child.tree.nearest("media", *path).problem(what)
 
 
 def _acts_least(read: ReadPolicy, rule_id: str, key: str) -> Node:

@@ -113,7 +113,7 @@ class ImagePart:
 
     source: Inline | Linked
     path: str = ""
-    """Of the URL, where it is linked."""
+    """Of its bytes or of its URL."""
     detail: Literal["auto", "low", "high"] | None = None
     """How closely the model is to look."""
     cache: CacheFor | None = None
@@ -125,7 +125,7 @@ class FilePart:
 
     source: Inline | Linked
     path: str = ""
-    """Of the URL, where it is linked."""
+    """Of its bytes or of its URL."""
     name: str | None = None
     name_path: str = ""
     cache: CacheFor | None = None

@@ -216,6 +216,8 @@ class ForImages(FileModel):
 
     route: str
     """The id of the way to a model that makes them."""
+    instruct: Annotated[str, Field(max_length=4000)] = ""
+    """What stands before the user's words, such as a style: ``Watercolour, soft light.``"""
 
 
 class Variant(FileModel):

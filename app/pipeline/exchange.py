@@ -9,13 +9,9 @@ from functools import partial
 from app.backends.routing import Asker, Way, targets_for
 from app.domain.catalog import Target
 from app.domain.conduct import Measured
-from app.domain.conversation import (
-    Conversation,
-    Sampling,
-    Segment,
-)
+from app.domain.conversation import Conversation, Sampling, Segment
 from app.domain.decision import Decision, Outcome, Trace, severest
-from app.domain.errors import BackendError
+from app.domain.errors import BackendError, ImageRefusedError
 from app.domain.events import Finish, FinishReason, StreamEvent, Usage
 from app.domain.policy import KeepContent
 from app.domain.prompt import SystemPrompt
@@ -32,6 +28,7 @@ from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Summary
 from app.pipeline.answering import Answering
 from app.pipeline.asked import estimate_tokens_of, with_prompt
 from app.pipeline.conduct import Measuring, refuse_overriding
+from app.pipeline.media import check_media, refuse_moved, seen_of
 from app.pipeline.ready import Ready
 from app.pipeline.replies import stopped_by
 from app.pipeline.sampling import bounded
@@ -126,6 +123,7 @@ class Exchange:
         That refuses what is malformed; what is composed of raw variables is only compared with.
         """
         ask, steps = self._ask, self._steps
+        check_media(ask.conversation, ask.served.plan.policy, ask.audience)
         raw = ask.prompt(ask.conversation)
         texts = segments(ask.conversation)
         refuse_too_many(ask.conversation, texts, steps.max_messages, steps.max_text_chars)
@@ -140,6 +138,7 @@ class Exchange:
         self._input_ms = self._elapsed_ms()
         asked = replace(with_prompt(conversation, prompt), sampling=sampling)
         if inspection.stop is None:
+            refuse_moved(self._ask.conversation, conversation)
             self._choose(asked)
         return Ready(inspection, minter, prompt, asked)
 
@@ -165,7 +164,7 @@ class Exchange:
 
     def _failed(self, error: Exception) -> str:
         """The kind of a failure, for the record."""
-        if isinstance(error, BackendError):
+        if isinstance(error, BackendError | ImageRefusedError):
             return error.problem.value
         return type(error).__name__
 
@@ -183,6 +182,7 @@ class Exchange:
                 context=context,
                 outside=self._outside,
                 draw=self._draw,
+                images=ask.served.plan.policy.answer_images(ask.audience),
             )
 
         await self._keep(ready.minter)
@@ -277,6 +277,7 @@ class Exchange:
             findings_days=policy.keep.findings_days,
             keeps_content=keeps,
             continues=ask.conversation.continues,
+            media=seen_of(ready.asked),
             turns=() if self._turns is None else to_keep(ready.asked),
         )
 

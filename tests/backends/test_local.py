@@ -18,7 +18,10 @@ from app.backends.local import LocalBackend, find_weights
 from app.backends.timeouts import Timeouts
 from app.domain.conversation import (
     Conversation,
+    FilePart,
+    ImagePart,
     JsonFormat,
+    Linked,
     Message,
     Origin,
     Role,
@@ -171,6 +174,17 @@ async def test_tools_are_refused_before_any_call(local: LocalBackend) -> None:
         with pytest.raises(RequestError, match="cannot call tools") as caught:
             await collect(local, wanted)
         assert caught.value.param == "tools"
+
+
+@pytest.mark.parametrize("part", [ImagePart, FilePart])
+async def test_media_is_refused_before_any_call(
+    local: LocalBackend, part: type[ImagePart] | type[FilePart]
+) -> None:
+    """The model would answer about something that it cannot see."""
+    said = Message(Role.USER, Origin.CLIENT, (part(Linked("https://example.com/a"), "here"),))
+    with pytest.raises(RequestError, match="reads text alone") as caught:
+        await collect(local, Conversation("tester", (said,)))
+    assert caught.value.param == "here"
 
 
 async def test_long_prompt_can_be_stopped(local: LocalBackend) -> None:

@@ -14,6 +14,7 @@ routes:
   hurried: {{backend: impatient, model: served-model}}
   nowhere: {{backend: nowhere, model: served-model}}
   vectors: {{backend: embedder, model: served-embedder}}
+  pictures: {{backend: model, model: served-painter}}
 """
 
 _POLICY = """
@@ -56,6 +57,16 @@ rules:
     stages: [output]
     detect: {words: {words: [darn]}}
     then: mask
+media:
+  images:
+    types: [image/png, image/jpeg]
+    max_bytes: 99
+    max_count: 3
+    hosts: [example.com]
+    strictest_audience: public
+  files: {types: [application/pdf], max_bytes: 99, max_count: 3, strictest_audience: public}
+  answers:
+    images: {types: [image/png], max_bytes: 2000, max_count: 4, strictest_audience: public}
 """
 
 PII = "{pii: {entities: [EMAIL_ADDRESS, PHONE_NUMBER, CREDIT_CARD]}}"
@@ -121,6 +132,8 @@ PERSONAS = {
     "hurried": "extends: lexi\nname: Hurry\nroute: hurried\n",
     "stranded": "extends: lexi\nname: Strand\nroute: nowhere\n",
     "conduct": _CONDUCT,
+    "painter": "extends: conduct\nname: Paint\nimages: {route: pictures}\n",
+    "styled": 'extends: painter\nimages: {instruct: "Watercolour, soft light."}\n',
     "seeker": "extends: conduct\nname: Seek\nembeddings: {route: vectors}\n",
 }
 

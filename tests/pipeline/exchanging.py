@@ -83,8 +83,12 @@ class Kitchen:
 
     def exchange(self, asked: Conversation) -> Exchange:
         """An exchange that has not begun."""
+        return Exchange(self.steps, self.ask(asked))
+
+    def ask(self, asked: Conversation) -> Ask:
+        """A request, with what is decided about it before anything is looked at."""
         served = self.loaded.find(asked.persona, asked.variant)
-        ask = Ask(
+        return Ask(
             conversation=asked,
             served=served,
             catalog=self.loaded.catalog.digest,
@@ -93,7 +97,6 @@ class Kitchen:
             routes=self.loaded.routes,
             request_id=new_id(),
         )
-        return Exchange(self.steps, ask)
 
     async def records(self) -> tuple[Record, ...]:
         """All records, newest first."""

@@ -32,7 +32,9 @@ from openai.types.chat.completion_create_params import (
     CompletionCreateParamsNonStreaming,
     CompletionCreateParamsStreaming,
 )
+from openai.types.image_generate_params import ImageGenerateParamsNonStreaming
 
+from tests.servers.images import PIXEL, edit_problems, form, pictures
 from tests.servers.wire_types import problems
 
 Json = Any
@@ -217,10 +219,17 @@ def vectors_answer(*vectors: Json, tokens: int | None = 5, **more: Json) -> Play
     return Play([orjson.dumps(body)], content_type="application/json")
 
 
+def pictures_answer(*data: str, **more: Json) -> Play:
+    """Play pictures."""
+    return Play([pictures(*data, **more)], content_type="application/json")
+
+
 def echo(body: Json) -> Play:
-    """What a request is answered by itself: its last text again, or a vector for each text."""
+    """What a request is answered by itself: its last text again, vectors, or pictures."""
     if "messages" in body:
         return text_answer(last_user_text(body))
+    if "prompt" in body:
+        return pictures_answer(*[PIXEL] * int(body.get("n", 1)))
     texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
     return vectors_answer(*(vector_of(text, body.get("dimensions", 4)) for text in texts))
 
@@ -236,7 +245,8 @@ def last_user_text(body: Json) -> str:
     for message in reversed(body["messages"]):
         if message["role"] == "user":
             content = message["content"]
-            return content if isinstance(content, str) else "".join(p["text"] for p in content)
+            texts = [content] if isinstance(content, str) else [p.get("text", "") for p in content]
+            return "".join(texts)
     return ""
 
 
@@ -277,7 +287,8 @@ class OpenAIServer:
     async def respond(self, request: web.Request) -> web.StreamResponse:
         """Answer one HTTP request."""
         raw = await request.read()
-        body = _decoded(raw)
+        is_form = request.content_type == "multipart/form-data"
+        body = form(raw, request.headers["Content-Type"]) if is_form else _decoded(raw)
         peer = request.transport.get_extra_info("peername") if request.transport else None
         self.requests.append(
             Seen(
@@ -307,6 +318,10 @@ class OpenAIServer:
         del raw
         if request.path.endswith("/embeddings"):
             return problems(body, EmbeddingCreateParams, "body")
+        if request.path.endswith("/images/generations"):
+            return problems(body, ImageGenerateParamsNonStreaming, "body")
+        if request.path.endswith("/images/edits"):
+            return edit_problems(body)
         return request_problems(body)
 
     async def _perform(self, play: Play, request: web.Request) -> web.StreamResponse:
@@ -355,6 +370,9 @@ def request_problems(body: Json) -> list[str]:
         if body.get("stream")
         else CompletionCreateParamsNonStreaming
     )
+    # Providers that draw extend the vendor's words by this one.
+    if body.get("modalities") == ["image", "text"]:
+        body = {**body, "modalities": ["text"]}
     return problems(body, wanted, "body")
 
 
@@ -368,7 +386,8 @@ def _decoded(raw: bytes) -> Json:
 @contextlib.asynccontextmanager
 async def openai_server() -> AsyncIterator[OpenAIServer]:
     """A server in the running loop, on a free port of loopback."""
-    async with serving(OpenAIServer(), "/v1/chat/completions", "/v1/embeddings") as server:
+    calls = ("chat/completions", "embeddings", "images/generations", "images/edits")
+    async with serving(OpenAIServer(), *(f"/v1/{call}" for call in calls)) as server:
         server.base_url += "/v1"
         yield server
 
