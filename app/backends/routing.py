@@ -113,7 +113,8 @@ def _refuse_beyond(backend: Backend, conversation: Conversation) -> None:
     if conversation.wanted.is_turn:
         return
     if beyond := (needed(conversation) & _BESIDE_TURNS) - backend.gives:
-        what = f"model: the protocol of this persona's provider gives no {', '.join(sorted(beyond))}"
+        kinds = ", ".join(sorted(beyond))
+        what = f"model: the protocol of this persona's provider gives no {kinds}"
         raise RequestError(what, param="model", code="no_route")
 
 
