@@ -80,46 +80,57 @@ def _message(role: str, content: Shape) -> Object:
     return with_fields("role", "content", role=Word((role,)), content=content, name=_SPEAKER)
 
 
-MESSAGES = Items(
-    Kinds(
-        "role",
-        {
-            "developer": _message("developer", _TEXT_OR_PARTS),
-            "system": _message("system", _TEXT_OR_PARTS),
-            "user": _message("user", Either(Text(), Items(_USER_PARTS, least=1))),
-            "assistant": Object(
-                {
-                    "role": Word(("assistant",)),
-                    "content": Either(Text(), Items(_ASSISTANT_PARTS, least=1)),
-                    "refusal": Text(),
-                    "reasoning_content": Text(),
-                    "name": _SPEAKER,
-                    "tool_calls": Items(
-                        Kinds("type", {"function": _TOOL_CALL, "custom": _CUSTOM_TOOL}), least=1
-                    ),
-                    "annotations": Opaque(
-                        "comes with answers and back in histories; never sent to a model",
-                        max_chars=None,
-                    ),
-                    "audio": Refused("audio is not kept between turns"),
-                    "function_call": _LEGACY,
-                },
-                frozenset({"role"}),
-                extensions=frozenset({"reasoning_content", "annotations"}),
-            ),
-            "tool": with_fields(
-                "role",
-                "content",
-                "tool_call_id",
-                role=Word(("tool",)),
-                content=_TEXT_OR_PARTS,
-                tool_call_id=CALL_ID,
-            ),
-            "function": Refused("use messages with the role 'tool'"),
-        },
-    ),
-    least=1,
-)
+def _messages(user_parts: Kinds) -> Items:
+    return Items(
+        Kinds(
+            "role",
+            {
+                "developer": _message("developer", _TEXT_OR_PARTS),
+                "system": _message("system", _TEXT_OR_PARTS),
+                "user": _message("user", Either(Text(), Items(user_parts, least=1))),
+                "assistant": Object(
+                    {
+                        "role": Word(("assistant",)),
+                        "content": Either(Text(), Items(_ASSISTANT_PARTS, least=1)),
+                        "refusal": Text(),
+                        "reasoning_content": Text(),
+                        "name": _SPEAKER,
+                        "tool_calls": Items(
+                            Kinds("type", {"function": _TOOL_CALL, "custom": _CUSTOM_TOOL}), least=1
+                        ),
+                        "annotations": Opaque(
+                            "comes with answers and back in histories; never sent to a model",
+                            max_chars=None,
+                        ),
+                        "images": Refused(
+                            "show an earlier picture as image_url in a message of the user"
+                        ),
+                        "audio": Refused("audio is not kept between turns"),
+                        "function_call": _LEGACY,
+                    },
+                    frozenset({"role"}),
+                    extensions=frozenset({"reasoning_content", "annotations", "images"}),
+                ),
+                "tool": with_fields(
+                    "role",
+                    "content",
+                    "tool_call_id",
+                    role=Word(("tool",)),
+                    content=_TEXT_OR_PARTS,
+                    tool_call_id=CALL_ID,
+                ),
+                "function": Refused("use messages with the role 'tool'"),
+            },
+        ),
+        least=1,
+    )
+
+
+MESSAGES = _messages(_USER_PARTS)
+_UNSEEN = Refused("no detector looks inside, so there is nothing to check; send texts")
+TEXTS = _messages(Kinds("type", {**_USER_PARTS.kinds, "image_url": _UNSEEN, "file": _UNSEEN}))
+"""Messages that hold nothing but what detectors read."""
+
 
 _TOOLS = Items(
     Kinds(

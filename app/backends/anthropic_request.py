@@ -17,7 +17,6 @@ from app.backends.turns import (
     misplaced,
     parameters_of,
     refuse_foreign_passthrough,
-    refuse_images,
     refuse_sampling,
     results_of,
     wanted_choice,
@@ -85,7 +84,6 @@ def anthropic_request(conversation: Conversation, model: str, options: Options) 
         RequestError: The conversation holds what this protocol cannot carry.
     """
     refuse_foreign_passthrough(conversation, "anthropic_messages")
-    refuse_images(conversation)
     body: dict[str, Json] = {
         "model": model,
         "messages": wire_turns(conversation, _blocks),

@@ -17,7 +17,7 @@ from app.domain.errors import BackendError, BackendProblem, RequestError
 from app.domain.events import StreamEvent
 from app.domain.protocols import Backend
 from app.domain.record import Attempt
-from app.domain.wanted import Embeddings
+from app.domain.wanted import TEXT_ANSWER, Embeddings
 
 _MOMENTARY = frozenset(
     {
@@ -29,7 +29,7 @@ _MOMENTARY = frozenset(
 )
 """What may go better when the same model is asked again."""
 _BESIDE_TURNS = frozenset({Feature.EMBEDDINGS, Feature.PICTURES})
-"""What no backend gives that does not say so."""
+"""What no backend gives that does not say so, alone or, as for pictures, in a turn."""
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 8.0
 """A provider that wants to be left alone for longer is not asked again."""
@@ -108,14 +108,15 @@ def _refuse_beyond(backend: Backend, conversation: Conversation) -> None:
     """Refuse what a backend's protocol has nothing for, before it is asked.
 
     Raises:
-        RequestError: It gives nothing but turns, and another thing is wanted.
+        RequestError: It gives nothing but words, and another thing is wanted.
     """
-    if conversation.wanted.is_turn:
+    wanted = conversation.wanted
+    if wanted is TEXT_ANSWER:
         return
     if beyond := (needed(conversation) & _BESIDE_TURNS) - backend.gives:
-        kinds = ", ".join(sorted(beyond))
-        what = f"model: the protocol of this persona's provider gives no {kinds}"
-        raise RequestError(what, param="model", code="no_route")
+        where, kinds = wanted.images_path or "model", ", ".join(sorted(beyond))
+        what = f"{where}: the protocol of this persona's provider gives no {kinds}"
+        raise RequestError(what, param=where, code="no_route")
 
 
 class Way:

@@ -17,7 +17,7 @@ class Backend(Protocol):
     """One endpoint with its provider protocol."""
 
     gives: ClassVar[frozenset[Feature]] = frozenset()
-    """What it can give besides turns of a conversation: embeddings, pictures."""
+    """What it can give besides words: embeddings; pictures, in turns too, where they are wanted."""
 
     def stream(self, conversation: Conversation, model: str) -> AsyncGenerator[StreamEvent, None]:
         """The model's answer as events, ending with one ``Finish`` for each choice.
