@@ -114,8 +114,8 @@ def _refuse_beyond(backend: Backend, conversation: Conversation) -> None:
     if wanted is TEXT_ANSWER:
         return
     if beyond := (needed(conversation) & _BESIDE_TURNS) - backend.gives:
-        where = wanted.images_path or "model"
-        what = f"{where}: the protocol of this persona's provider gives no {', '.join(beyond)}"
+        where, kinds = wanted.images_path or "model", ", ".join(sorted(beyond))
+        what = f"{where}: the protocol of this persona's provider gives no {kinds}"
         raise RequestError(what, param=where, code="no_route")
 
 
