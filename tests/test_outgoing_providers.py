@@ -32,6 +32,7 @@ from tests.servers.bedrock_server import (
     bedrock_server,
 )
 from tests.servers.gemini_server import gemini_server
+from tests.servers.responses_server import responses_server
 
 ENVIRON = {
     "KEY": "sk-very-secret",
@@ -60,6 +61,28 @@ async def started(root: Path, backend: Mapping[str, Any]) -> AsyncIterator[Backe
 
 
 ROUTES = ("balanced", "hurried", "nowhere")
+
+
+async def test_responses(tmp_path: Path) -> None:
+    """A setting would be read and then not be used."""
+    async with responses_server() as server:
+        wanted = {
+            "type": "responses",
+            "base_url": server.base_url,
+            "api_key": "${KEY}",
+            "encrypted_reasoning": False,
+            "summary": "auto",
+            "leave_out": ["seed"],
+            "headers": {"x-team": "bread"},
+        }
+        asked = replace(conversation("Hi"), sampling=Sampling(seed=1))
+        async with started(tmp_path / "project", wanted) as backend:
+            assert text_of(await collect(backend, asked)) == "Hi"
+    seen = server.requests[0]
+    assert seen.headers["Authorization"] == "Bearer sk-very-secret"
+    assert seen.headers["x-team"] == "bread"
+    assert seen.body["reasoning"] == {"summary": "auto"}
+    assert "include" not in seen.body
 
 
 async def test_anthropic(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from tests.e2e.gateway import Gateway
-from tests.servers import bedrock_server, gemini_server, openai_server
+from tests.servers import bedrock_server, gemini_server, openai_server, responses_server
 from tests.servers.azure_server import filtered
 from tests.servers.bedrock_server import text_block
 from tests.servers.images import PIXEL
@@ -43,14 +43,24 @@ def _bedrock(*, is_stream: bool) -> Play:
     return play([text_block("Here:"), {"image": {"format": "png", "source": {"bytes": PIXEL}}}])
 
 
+def _responses(*, is_stream: bool) -> Play:
+    play = responses_server.streamed if is_stream else responses_server.whole
+    return play([responses_server.text_item("Here:"), responses_server.picture_item(PIXEL)])
+
+
 DRAWS: Mapping[str, Callable[..., Play]] = {
     "openai": _openai,
     "azure": _azure,
     "gemini": _gemini,
     "bedrock": _bedrock,
+    "responses": _responses,
 }
 """How a provider sends a picture after a word, by its protocol; others cannot."""
-CAN_BE_ASKED = frozenset({"openai", "gemini"})
+CAN_BE_ASKED = {
+    "openai": "modalities",
+    "gemini": "responsemodalities",
+    "responses": "image_generation",
+}
 """The protocols that have a word for wanting pictures; of OpenAI's, servers that extend it."""
 
 
