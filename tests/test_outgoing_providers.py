@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from app.catalog.read import read_deployment
+from app.domain.catalog import Feature
 from app.domain.conversation import Effort, Reasoning, Sampling
 from app.domain.errors import ContentError
 from app.domain.protocols import Backend
@@ -60,7 +61,7 @@ async def started(root: Path, backend: Mapping[str, Any]) -> AsyncIterator[Backe
         yield (await start_backends(settings, root, loaded, KINDS, str, stack))["model"]
 
 
-ROUTES = ("balanced", "hurried", "nowhere")
+ROUTES = ("balanced", "hurried", "nowhere", "vectors")
 
 
 async def test_responses(tmp_path: Path) -> None:
@@ -168,6 +169,7 @@ async def test_gemini(tmp_path: Path) -> None:
         asked = replace(conversation("Hi"), sampling=sampling)
         async with started(tmp_path / "project", wanted) as backend:
             assert text_of(await collect(backend, asked)) == "Hi"
+            assert backend.gives == {Feature.EMBEDDINGS}
     seen = server.requests[0]
     assert seen.headers["x-goog-api-key"] == "sk-very-secret"
     assert seen.headers["x-team"] == "bread"
@@ -182,6 +184,7 @@ async def test_vertex(tmp_path: Path) -> None:
         wanted = {**VERTEX, "base_url": server.base_url, "token_file": "token"}
         async with started(tmp_path / "project", wanted) as backend:
             assert text_of(await collect(backend, conversation("Hi"))) == "Hi"
+            assert backend.gives == set()
     assert server.requests[0].headers["Authorization"] == "Bearer fresh"
 
 
