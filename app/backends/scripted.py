@@ -134,6 +134,7 @@ class ScriptedBackend(Backend):
     """
 
     gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES})
+    draws = True
 
     def __init__(
         self,
