@@ -45,7 +45,12 @@ STRIDE = CHUNK - WIDE
 
 # Every alternative either fails at once or never looks again at what it has read, so that the time
 # is linear in the text; ``re`` takes a third of RE2's time for many small matches.
-_ENDS = re.compile(r"[.!?…][\"'”’)\]*_]*\s+|[。！？；]|\n+|[{}<>|]+|\",?\s*\"|\":\s|;\s|\\n")
+_ENDS = re.compile(
+    # The sign first, because ``re`` looks for one of a set far faster than for one of many forms.
+    r"[.!?…。！？；\n{}<>|\";\\](?:"
+    r"(?<=[.!?…])[\"'”’)\]*_]*\s+|(?<=[。！？；])|(?<=\n)\n*|(?<=[{}<>|])[{}<>|]*"
+    r"|(?<=\"),?\s*\"|(?<=\"):\s|(?<=;)\s|(?<=\\)n)"
+)
 
 Sums = NDArray[np.float64]
 
@@ -86,11 +91,13 @@ def both(text: str) -> Bounds:
 
 def wide(text: str) -> Bounds:
     """The same, and of long texts windows of a few thousand code points."""
-    narrow = windows(text)
-    is_long = len(text) > WIDE // 2
-    return _with_sentences(
-        text, np.concatenate([narrow, windows(text, WIDE)]) if is_long else narrow
-    )
+    if not _is_wide(text):
+        return both(text)
+    return _with_sentences(text, np.concatenate([windows(text), windows(text, WIDE)]))
+
+
+def _is_wide(text: str) -> bool:
+    return len(text) > WIDE // 2
 
 
 def _with_sentences(text: str, cut: Bounds) -> Bounds:
@@ -121,6 +128,8 @@ class Reading:
 
     def sums(self, model: Model, cut: str) -> tuple[Bounds, Sums]:
         """The windows of a cut, and the model's sum of each."""
+        if cut == "wide" and not _is_wide(self.layer.text):
+            cut = "both"
         if cut not in self._windows:
             bounds = CUTS[cut](self.layer.text)
             self._windows[cut] = bounds, self._in_chunks(bounds)
