@@ -145,21 +145,20 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
         ]
         for look in looks:
             look.look_at_once(history)
+            if not look.is_slow:
+                look.conclude_here(history)
         return looks
 
     looks = await done(begin, aside=aside)
     for look in looks:
-        await look.look_slowly()
-    await done(partial(_conclude_here, looks, history), aside=aside)
+        if look.is_slow:
+            await look.look_slowly()
+            await done(partial(look.conclude_here, history), aside=aside)
     if asks_anyway or not any(look.stop for look in looks):
         for look in looks:
             await look.ask(outside, aside=aside)
-    return await done(partial(_inspection, looks), aside=aside)
-
-
-def _conclude_here(looks: Iterable["_StageLook"], history: History | None) -> None:
-    for look in looks:
-        look.conclude_here(history)
+    has_found = any(look.rulings for look in looks)
+    return await done(partial(_inspection, looks), aside=aside and has_found)
 
 
 def _inspection(looks: Sequence["_StageLook"]) -> Inspection:
@@ -214,13 +213,19 @@ class _StageLook:
         self._plan = plan
         self._segments = segments
         self._minter = minter
-        self._context = replace(context, stage=plan.stage)
+        is_of_stage = context.stage is plan.stage
+        self._context = context if is_of_stage else replace(context, stage=plan.stage)
         self._known = known
         self._seen: dict[str, Seen] = {}
         self._said: dict[bytes, Seen] = {}
         """What detectors said, by what tells texts apart: each of them is looked at once."""
         self._keys: dict[str, bytes] = {}
         self._new: dict[bytes, Segment] = {}
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether detectors here that take long look too."""
+        return bool(self._plan.slow)
 
     def look_at_once(self, history: History | None) -> None:
         """Run the detectors that answer at once, over texts that are not known yet."""
@@ -246,8 +251,6 @@ class _StageLook:
 
     async def look_slowly(self) -> None:
         """Run the detectors here that take long, over the same texts, one after the other."""
-        if not self._plan.slow:
-            return
         for key, segment in self._new.items():
             passage = Passage(segment.text, is_json=is_json_text(segment), context=self._context)
             seen = await ask_all(self._plan.slow, {"": passage})

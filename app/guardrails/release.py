@@ -90,7 +90,7 @@ class OutputGuard:
 
     async def take(self, event: StreamEvent) -> list[StreamEvent]:
         """As ``feed``, beside the event loop where that would keep others from it."""
-        if isinstance(event, Usage | Finish | ImageDelta) or self.stop is not None:
+        if isinstance(event, (Usage, Finish, ImageDelta)) or self.stop is not None:
             return self.feed(event)
         choice = self.choices.get(event.choice) or Choice(event.choice)
         return await self._pace.done(partial(self.feed, event), choice.effort(event))
@@ -168,9 +168,7 @@ class OutputGuard:
     @property
     def decisions(self) -> tuple[Decision, ...]:
         """What policy makes of the trace."""
-        return tuple(
-            decision(trace, rulings(self._plans[trace.stage], trace)) for trace in self.trace
-        )
+        return self._decisions(self.trace)
 
     @property
     def outcome(self) -> Outcome:
@@ -209,7 +207,11 @@ class OutputGuard:
         for choice in self.choices.values():
             for text in choice.texts.values():
                 text.conclude()
-        return self.trace, self.decisions
+        trace = self.trace
+        return trace, self._decisions(trace)
+
+    def _decisions(self, trace: Trace) -> tuple[Decision, ...]:
+        return tuple(decision(each, rulings(self._plans[each.stage], each)) for each in trace)
 
     def _has_stopped(self) -> bool:
         return self.stop is not None

@@ -14,6 +14,7 @@ from app.domain.conversation import (
     Origin,
     Part,
     Role,
+    Sampling,
     TextPart,
     ToolCallPart,
 )
@@ -21,10 +22,16 @@ from app.domain.prompt import SystemPrompt
 from app.domain.tokens import token_units, tokens_of
 
 
-def with_prompt(conversation: Conversation, prompt: SystemPrompt) -> Conversation:
-    """The conversation with the persona's prompt before all messages."""
+def with_prompt(
+    conversation: Conversation, prompt: SystemPrompt, sampling: Sampling | None = None
+) -> Conversation:
+    """The conversation with the persona's prompt before all messages, sampled as said."""
     system = Message(Role.SYSTEM, Origin.PERSONA, (TextPart(prompt.text),))
-    return replace(conversation, messages=(system, *conversation.messages))
+    return replace(
+        conversation,
+        messages=(system, *conversation.messages),
+        sampling=conversation.sampling if sampling is None else sampling,
+    )
 
 
 def estimate_tokens_of(asked: Conversation) -> int:

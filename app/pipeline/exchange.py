@@ -3,18 +3,14 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from app.backends.routing import Asker, Way, targets_for
 from app.domain.catalog import Route, Target
 from app.domain.clock import Clock, NewId
 from app.domain.conduct import Measured
-from app.domain.conversation import (
-    Conversation,
-    Sampling,
-    Segment,
-)
+from app.domain.conversation import Conversation, Sampling, Segment
 from app.domain.decision import Decision, Outcome, Trace, severest
 from app.domain.errors import BackendError
 from app.domain.events import Finish, FinishReason, StreamEvent, Usage
@@ -96,7 +92,7 @@ class Exchange:
         self._steps = steps
         self._ask = ask
         self._unit = ask.scope.session if ask.scope.session is not None else ask.request_id
-        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, self._unit)
+        self._draw = self._drawn(self._unit)
         self._targets: Sequence[Target] = ask.served.route.targets
         self._way = Way(ask.served.route, (), steps.backends, steps.clock)
         self._started_s = steps.clock.monotonic()
@@ -113,7 +109,7 @@ class Exchange:
         self._measuring = Measuring(
             ask.served.behaviours,
             ask.conversation.wishes.scenario,
-            draw_of(steps.pseudonym_key, ask.caller.tenant, f"measured:{ask.request_id}"),
+            self._drawn(f"measured:{ask.request_id}") if ask.served.behaviours else 0.0,
         )
         self._outside = steps.outside(ask.caller.tenant, ask.routes)
 
@@ -166,7 +162,11 @@ class Exchange:
             outside=self._outside,
             draw=self._draw,
         )
-        return await done(partial(self._ready, inspection, minter, sampling), aside=aside)
+        make = partial(self._ready, inspection, minter, sampling, texts, raw)
+        return await done(make, aside=aside)
+
+    def _drawn(self, unit: str) -> float:
+        return draw_of(self._steps.pseudonym_key, self._ask.caller.tenant, unit)
 
     def _read(self) -> tuple[tuple[Segment, ...], SystemPrompt]:
         """What there is to look at, and the prompt composed of raw variables.
@@ -181,14 +181,23 @@ class Exchange:
         refuse_overriding(ask.conversation, ask.served.persona.behaviours)
         return texts, raw
 
-    def _ready(self, inspection: Inspection, minter: Minter, sampling: Sampling) -> Ready:
+    def _ready(
+        self,
+        inspection: Inspection,
+        minter: Minter,
+        sampling: Sampling,
+        texts: Sequence[Segment],
+        prompt: SystemPrompt,
+    ) -> Ready:
         """The request as the model gets it, with the prompt of what may be passed on."""
-        conversation = with_texts(self._ask.conversation, inspection.texts)
-        wishes = conversation.wishes
-        prompt = self._ask.served.prompt.compose(wishes.scenario, wishes.variables)
+        conversation = self._ask.conversation
+        if any(inspection.texts[each.path] != each.text for each in texts):
+            conversation = with_texts(conversation, inspection.texts)
+            wishes = conversation.wishes
+            prompt = self._ask.served.prompt.compose(wishes.scenario, wishes.variables)
         self._note(inspection.trace, inspection.decisions, inspection.outcome)
         self._input_ms = self._elapsed_ms()
-        asked = replace(with_prompt(conversation, prompt), sampling=sampling)
+        asked = with_prompt(conversation, prompt, sampling)
         if inspection.stop is None:
             self._choose(asked)
         return Ready(inspection, minter, prompt, asked)
@@ -199,8 +208,7 @@ class Exchange:
         tokens = 0
         if any(each.when.max_context_tokens is not None for each in route.all_targets):
             tokens = estimate_tokens_of(asked)
-        unit = f"{route.id}:{self._unit}"
-        draw = draw_of(self._steps.pseudonym_key, ask.caller.tenant, unit)
+        draw = self._drawn(f"{route.id}:{self._unit}") if len(route.targets) > 1 else 0.0
         asker = Asker(ask.served.persona.id, ask.audience, draw)
         self._targets = targets_for(route, asker, asked, tokens)
         self._way = Way(route, self._targets, self._steps.backends, self._steps.clock)
