@@ -1,6 +1,5 @@
 """Look at the texts of a request: what was found, what policy does about it, what is passed on."""
 
-import hashlib
 import hmac
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -63,14 +62,14 @@ class History:
 
         Equal for equal tenant, detectors, text and digest of the context.
         """
-        mac = hmac.new(self._key, digestmod=hashlib.sha256)
-        for ref in plan.ran_here:
-            mac.update(f"{ref.detector}\0{ref.revision}\0{ref.spec}\0".encode())
         how = "json" if is_json_text(segment) else "text"
-        mac.update(f"{plan.stage}\0{how}\0{len(tenant)}\0{tenant}\0".encode("utf-8", "replace"))
-        mac.update(context)
-        mac.update(segment.text.encode("utf-8", "surrogatepass"))
-        return mac.digest()
+        told = (
+            plan.looking,
+            f"{plan.stage}\0{how}\0{len(tenant)}\0{tenant}\0".encode("utf-8", "replace"),
+            context,
+            segment.text.encode("utf-8", "surrogatepass"),
+        )
+        return hmac.digest(self._key, b"".join(told), "sha256")
 
     def get(self, key: bytes) -> Seen | None:
         """What was said, if it is still known."""
@@ -144,9 +143,9 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
             for stage in dict.fromkeys(segment.stage for segment in segments)
         ]
         for look in looks:
-            look.look_at_once(history)
+            look.look_at_once(history if look.ran else None)
             if not look.is_slow:
-                look.conclude_here(history)
+                look.conclude_here(history if look.ran else None)
         return looks
 
     looks = await done(begin, aside=aside)

@@ -156,8 +156,8 @@ class OutputGuard:
 
         Call it in any case.
         """
-        choices = self.choices.values()
-        aside = is_long(text.channel.text for choice in choices for text in choice.texts.values())
+        open_ = [choice for choice in self.choices.values() if not choice.has_finished]
+        aside = is_long(text.channel.text for choice in open_ for text in choice.texts.values())
         return await done(self._conclude, aside=aside)
 
     @property

@@ -30,7 +30,7 @@ from app.domain.conversation import (
 )
 from app.domain.errors import RequestError
 from app.domain.policy import Stage
-from app.guardrails.aside import is_long
+from app.guardrails.aside import LONG
 
 MediaT = TypeVar("MediaT", ImagePart, FilePart)
 
@@ -114,6 +114,10 @@ SCHEMA_WORDS = frozenset(
 """A text of a schema that is one of these says nothing of its own: a closed list needs no look."""
 
 
+_TEXT = 100
+"""What going through a text takes besides its length, in code points."""
+
+
 class _Visitor(ABC):
     """Is shown every text and where it stands; says what is to stand there."""
 
@@ -163,15 +167,15 @@ def is_extensive(conversation: Conversation) -> bool:
     if conversation.tools or conversation.passthrough or (wanted and wanted.schema):
         return True
     parts = [part for message in conversation.messages for part in message.parts]
-    if any(isinstance(part, ImagePart | FilePart) for part in parts):
+    if any(isinstance(part, (ImagePart, FilePart)) for part in parts):
         return True
     said = (
         part.arguments if isinstance(part, ToolCallPart) else part.text
         for part in parts
-        if not isinstance(part, ImagePart | FilePart)
+        if not isinstance(part, (ImagePart, FilePart))
     )
     values = (value for value in conversation.wishes.variables.values() if isinstance(value, str))
-    return is_long(chain(said, values))
+    return sum(_TEXT + len(text) for text in chain(said, values)) > LONG
 
 
 def segments(conversation: Conversation) -> tuple[Segment, ...]:
