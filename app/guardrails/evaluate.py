@@ -35,6 +35,8 @@ class Inspection:
     outcome: Outcome
     texts: Mapping[str, str]
     """By path: what is passed on, for every text that was looked at."""
+    is_rewritten: bool
+    """Whether any of them is another one than was looked at."""
     stop: Stop | None
     steers: tuple[str, ...]
     """What to add at the end of the answer."""
@@ -173,6 +175,7 @@ def _inspection(looks: Sequence["_StageLook"]) -> Inspection:
         decisions=decisions,
         outcome=outcome_of(decisions),
         texts={path: text.text for look in looks for path, text in look.passed_on().items()},
+        is_rewritten=any(ruling.rewrites for look in looks for ruling in look.rulings),
         stop=first_stop(look.stop for look in looks if look.stop is not None),
         steers=tuple(steers),
         scores=_scores(looks),

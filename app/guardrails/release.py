@@ -204,9 +204,8 @@ class OutputGuard:
         return events
 
     def _conclude(self) -> tuple[Trace, tuple[Decision, ...]]:
-        for choice in self.choices.values():
-            for text in choice.texts.values():
-                text.conclude()
+        for text in [text for choice in self.choices.values() for text in choice.texts.values()]:
+            text.conclude()
         trace = self.trace
         return trace, self._decisions(trace)
 

@@ -162,8 +162,7 @@ class Exchange:
             outside=self._outside,
             draw=self._draw,
         )
-        make = partial(self._ready, inspection, minter, sampling, texts, raw)
-        return await done(make, aside=aside)
+        return await done(partial(self._ready, inspection, minter, sampling, raw), aside=aside)
 
     def _drawn(self, unit: str) -> float:
         return draw_of(self._steps.pseudonym_key, self._ask.caller.tenant, unit)
@@ -182,16 +181,11 @@ class Exchange:
         return texts, raw
 
     def _ready(
-        self,
-        inspection: Inspection,
-        minter: Minter,
-        sampling: Sampling,
-        texts: Sequence[Segment],
-        prompt: SystemPrompt,
+        self, inspection: Inspection, minter: Minter, sampling: Sampling, prompt: SystemPrompt
     ) -> Ready:
         """The request as the model gets it, with the prompt of what may be passed on."""
         conversation = self._ask.conversation
-        if any(inspection.texts[each.path] != each.text for each in texts):
+        if inspection.is_rewritten:
             conversation = with_texts(conversation, inspection.texts)
             wishes = conversation.wishes
             prompt = self._ask.served.prompt.compose(wishes.scenario, wishes.variables)
@@ -223,9 +217,7 @@ class Exchange:
 
     def _failed(self, error: Exception) -> str:
         """The kind of a failure, for the record."""
-        if isinstance(error, BackendError):
-            return error.problem.value
-        return type(error).__name__
+        return error.problem.value if isinstance(error, BackendError) else type(error).__name__
 
     async def _answer(self, ready: Ready) -> AsyncGenerator[ExchangeEvent, None]:
         """The model's answer as policy and behaviours let it through."""
