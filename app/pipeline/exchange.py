@@ -360,6 +360,7 @@ class Exchange:
         )
         await self._steps.ledger.close(closing)
         self._count(status)
+        self._answering = None  # it knows this exchange: a ring waits long for a search for garbage
 
     def _count(self, status: Status) -> None:
         metrics, persona = self._steps.metrics, self._ask.served.persona.id

@@ -361,27 +361,36 @@ def _wishes(wishes: PersonaWishes, visitor: _Visitor) -> PersonaWishes:
 
 def _object(value: Mapping[str, Json], path: str, visitor: _Visitor) -> Mapping[str, Json]:
     """A JSON object with all keys and strings seen; the path counts them from 1."""
-    count = 0
+    return _Inside(path, visitor).object(value) if value else value
 
-    def text(inner: str) -> str:
-        nonlocal count
-        if inner in SCHEMA_WORDS:
-            return inner
-        count += 1
-        return visitor.see(f"{path}#{count}", inner)
 
-    def visit(inner: Json) -> Json:
-        if isinstance(inner, str):
-            return text(inner)
-        if isinstance(inner, list):
-            return [visit(item) for item in inner]
-        if not isinstance(inner, Mapping):
-            return inner
-        made = {text(key): visit(item) for key, item in inner.items()}
-        if len(made) != len(inner):
+class _Inside:
+    """Walks one JSON object. No nested functions, which would hold one another and the texts."""
+
+    __slots__ = ("_count", "_path", "_visitor")
+
+    def __init__(self, path: str, visitor: _Visitor) -> None:
+        self._path = path
+        self._visitor = visitor
+        self._count = 0
+
+    def object(self, value: Mapping[str, Json]) -> dict[str, Json]:
+        """The object with all keys and strings seen."""
+        made = {self._text(key): self._seen(item) for key, item in value.items()}
+        if len(made) != len(value):
             what = "two keys became the same when policy rewrote them"
-            raise RequestError(f"{path}: {what}", param=path)
+            raise RequestError(f"{self._path}: {what}", param=self._path)
         return made
 
-    made: dict[str, Json] = visit(value)
-    return made
+    def _seen(self, value: Json) -> Json:
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, list):
+            return [self._seen(item) for item in value]
+        return self.object(value) if isinstance(value, Mapping) else value
+
+    def _text(self, text: str) -> str:
+        if text in SCHEMA_WORDS:
+            return text
+        self._count += 1
+        return self._visitor.see(f"{self._path}#{self._count}", text)
