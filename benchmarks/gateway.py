@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 
 import orjson
@@ -156,7 +157,12 @@ def start_banneton(root: Path, port: int) -> tuple[subprocess.Popen[bytes], str]
     )
     command = [*banneton, "serve", "--root", str(root), "--port", str(port), "--quiet"]
     key = orjson.loads(made.stdout)["key"]
-    return start(command, port, core=0), f"authorization: Bearer {key}\r\n"
+    served = start(command, port, core=0)
+    asking = HTTPConnection("127.0.0.1", port)
+    asking.request("GET", "/healthz")
+    asking.getresponse().read()  # it listens before it has given back what loading took
+    asking.close()
+    return served, f"authorization: Bearer {key}\r\n"
 
 
 def stop(running: Sequence[subprocess.Popen[bytes]]) -> None:
