@@ -10,6 +10,7 @@ from app.api.summaries import summary_json
 from app.domain.conversation import Json
 from app.domain.events import (
     Annotation,
+    Embedding,
     Finish,
     FinishReason,
     ImageDelta,
@@ -52,6 +53,8 @@ class AnswerEncoder(Encoder):
                 if self.stopped is not None and self.stopped.is_error:
                     raise StoppedError(self.stopped, summary)
                 return self.end(summary)
+            case Embedding():
+                raise TypeError("a turn of a conversation has no embeddings")
             case _:
                 if self.stopped is not None:
                     raise RuntimeError("an answer went on after policy stopped it")

@@ -14,7 +14,6 @@ from typing_extensions import override
 
 from app.api.answer_encoder import Delta
 from app.domain.conversation import Json
-from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import (
     Annotation,
     ImageDelta,
@@ -160,6 +159,34 @@ class Thought(Item):
         ]
 
 
+@dataclass(slots=True)
+class Drawing(Item):
+    """A picture that the model drew. It comes whole, so that the item ends where it begins."""
+
+    data: str = ""
+    media_type: str = ""
+
+    @override
+    def json(self) -> Fields:
+        made: Fields = {
+            "id": self.item_id,
+            "type": "image_generation_call",
+            "status": self.status,
+            "result": None,
+        }
+        if self.status == "in_progress":
+            return made
+        return made | {
+            "result": self.data,
+            "output_format": self.media_type.removeprefix("image/"),
+        }
+
+    @override
+    def ends(self) -> list[Event]:
+        steps = ("in_progress", "generating", "completed")
+        return [(f"image_generation_call.{step}", self.place) for step in steps]
+
+
 class Output:
     """The items of one answer."""
 
@@ -206,8 +233,7 @@ class Output:
             case Annotation():
                 self._note(delta)
             case ImageDelta():
-                what = "the model answered with an image, which this dialect cannot carry"
-                raise BackendError(BackendProblem.BROKEN, what)
+                self._draw(delta)
             case _ as never:
                 assert_never(never)
 
@@ -295,6 +321,11 @@ class Output:
             call.arguments.append(delta.arguments)
             more = call.place | {"delta": delta.arguments}
             self._told.append(("function_call_arguments.delta", more))
+
+    def _draw(self, delta: ImageDelta) -> None:
+        made = Drawing(*self._new("ig"), data=delta.data, media_type=delta.media_type)
+        self._begin(made)
+        self._end(made, "completed")
 
     def _note(self, delta: Annotation) -> None:
         part = self._part("output_text")

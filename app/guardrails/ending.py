@@ -1,9 +1,10 @@
 """The end of an answer: detectors look at its texts as a whole."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 
-from app.domain.decision import DetectorRef
+from app.domain.decision import DetectorRef, StageTrace
+from app.domain.policy import Stage
 from app.domain.protocols import Outside
 from app.guardrails.answer import Text
 from app.guardrails.aside import done
@@ -11,6 +12,7 @@ from app.guardrails.channel import Channel
 from app.guardrails.cut import Halt
 from app.guardrails.decide import Stop, first_stop
 from app.guardrails.known import PSEUDONYM
+from app.guardrails.matches import in_order
 from app.guardrails.passage import Passage
 from app.guardrails.rewrite import Rewritten
 from app.guardrails.seen import Seen, ask_all, in_original
@@ -84,3 +86,28 @@ def who_looked(
     if all(channel.path in asked for channel in channels):
         return (*plan.ran, PSEUDONYM)
     return (*plan.ran_at_once, PSEUDONYM)
+
+
+def stage_traces(
+    plans: Mapping[Stage, StagePlan], texts: Sequence[Text], asked: Collection[str], draw: float
+) -> Iterator[StageTrace]:
+    """What was said of an answer's texts, by stage.
+
+    Args:
+        plans: By stage.
+        texts: Of all choices.
+        asked: The paths of those that were shown outside.
+        draw: Of the answer.
+    """
+    for stage, plan in plans.items():
+        here = [text for text in texts if text.channel.plan.stage is stage]
+        if not here:
+            continue
+        seen = [text.seen for text in here]
+        yield StageTrace(
+            stage=stage,
+            ran=who_looked(plan, [text.channel for text in here], asked),
+            findings=tuple(finding for each in seen for finding in in_order(each.findings)),
+            unchecked=tuple(run for each in seen for run in each.unchecked),
+            draw=draw,
+        )

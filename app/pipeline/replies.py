@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from app.domain.conversation import Message, Origin, Role, TextPart
+from app.domain.conversation import Conversation, Message, Origin, Role, TextPart
 from app.domain.decision import Outcome
 from app.domain.persona import Persona
+from app.pipeline.answer import Stopped
 
 # Scripts that name a language well enough to choose a reply; the first that occurs decides.
 _SCRIPTS = (
@@ -15,6 +16,17 @@ _SCRIPTS = (
     ("ru", re.compile("[\u0400-\u04ff]")),
     ("ar", re.compile("[\u0600-\u06ff]")),
 )
+
+
+def stopped_by(persona: Persona, outcome: Outcome, asked: Conversation) -> Stopped:
+    """How an answer ends that policy stopped.
+
+    Where no turn is wanted, the persona has nothing to say: the outcome is told as an error.
+    """
+    if not asked.wanted.is_turn:
+        return Stopped(outcome, f"policy stopped this request: {outcome}", is_error=True)
+    reply = reply_to(persona, outcome, asked.messages)
+    return Stopped(outcome, reply, is_error=persona.on_block == "error")
 
 
 def reply_to(persona: Persona, outcome: Outcome, messages: Sequence[Message]) -> str:

@@ -14,7 +14,7 @@ from app.domain.decision import Outcome
 from app.domain.errors import (
     BackendError,
     BackendProblem,
-    DetectorError,
+    ImageRefusedError,
     LedgerError,
     RequestError,
 )
@@ -148,7 +148,7 @@ async def test_without_an_opening_the_model_is_not_called(root: Path) -> None:
     [
         (BackendError(BackendProblem.TIMEOUT, "too late"), "timeout"),
         (ValueError("planted"), "ValueError"),
-        (ImageDelta("image/png", "AA=="), "DetectorError"),
+        (ImageDelta("image/gif", "AA=="), "image_type"),
     ],
 )
 async def test_a_failure_is_recorded_by_its_kind(
@@ -157,7 +157,7 @@ async def test_a_failure_is_recorded_by_its_kind(
     """A failure would have no record, or one that quotes what a user or provider wrote."""
     backend = PlayedBackend((TextDelta("One. "), failure, Finish(FinishReason.STOP)))
     async with kitchen(root, backend) as at:
-        with pytest.raises((BackendError, ValueError, DetectorError)):
+        with pytest.raises((BackendError, ValueError, ImageRefusedError)):
             await play(at, "Hello")
         (record,) = await at.records()
         assert (record.status, record.closing["error"]) == (Status.FAILED, kind)
