@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check format schemas docs lock bench speed train-guardrails eval-guardrails picture clean
+.PHONY: demo test check format schemas docs lock bench memory speed train-guardrails eval-guardrails picture clean
 
 $(VENV)/.run: requirements/run.txt requirements/local.txt requirements/weights.txt
 	$(PYTHON) -m venv $(VENV)
@@ -81,6 +81,10 @@ eval-guardrails: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.gateway
+	$(BIN)/python -m benchmarks.dialects
+
+memory: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.memory --write docs/reference/models/memory.md
 
 speed: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.detectors --write docs/reference/models/speed.md

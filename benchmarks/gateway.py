@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http.client import HTTPConnection
 from pathlib import Path
 
 import orjson
@@ -35,8 +36,6 @@ class Target:
     name: str
     port: int
     pid: int
-    model: str
-    """What to ask for; ``{}`` stands for the scenario's model where none is set."""
     headers: str = ""
 
 
@@ -131,35 +130,58 @@ def write_project(root: Path, policy: str) -> None:
     )
 
 
+def start_model() -> subprocess.Popen[bytes]:
+    """Start the model."""
+    command = [sys.executable, "-m", "benchmarks.mock_model", str(MODEL_PORT)]
+    return start(command, MODEL_PORT, core=1)
+
+
+def start_bare() -> subprocess.Popen[bytes]:
+    """Start the bare pass-through."""
+    command = [
+        *(sys.executable, "-m", "uvicorn", "benchmarks.passthrough:app", "--port", str(PASS_PORT)),
+        *("--no-access-log", "--log-level", "error", "--loop", "uvloop", "--http", "httptools"),
+    ]
+    upstream = {"UPSTREAM": f"http://127.0.0.1:{MODEL_PORT}/v1"}
+    return start(command, PASS_PORT, core=0, env=upstream)
+
+
+def start_banneton(root: Path, port: int) -> tuple[subprocess.Popen[bytes], str]:
+    """Start the gateway on a project; gives the header of a key, too."""
+    banneton = [sys.executable, "-m", "app"]
+    made = subprocess.run(
+        [*banneton, "keys", "create", "--root", str(root), "--name", "bench", "--format", "json"],
+        check=True,
+        capture_output=True,
+        cwd=PROJECT,
+    )
+    command = [*banneton, "serve", "--root", str(root), "--port", str(port), "--quiet"]
+    key = orjson.loads(made.stdout)["key"]
+    served = start(command, port, core=0)
+    asking = HTTPConnection("127.0.0.1", port)
+    asking.request("GET", "/healthz")
+    asking.getresponse().read()  # it listens before it has given back what loading took
+    asking.close()
+    return served, f"authorization: Bearer {key}\r\n"
+
+
+def stop(running: Sequence[subprocess.Popen[bytes]]) -> None:
+    """End all of these."""
+    for process in running:
+        process.send_signal(signal.SIGTERM)
+    for process in running:
+        process.wait(timeout=20)
+
+
 @contextmanager
 def targets(folder: Path) -> Iterator[list[Target]]:
     """Start the model and everything to measure; stop all at the end."""
-    python = sys.executable
     running: list[subprocess.Popen[bytes]] = []
     try:
-        running.append(
-            start([python, "-m", "benchmarks.mock_model", str(MODEL_PORT)], MODEL_PORT, core=1)
-        )
-        uvicorn = [python, "-m", "uvicorn", "benchmarks.passthrough:app", "--port"]
-        quiet = [
-            "--no-access-log",
-            "--log-level",
-            "error",
-            "--loop",
-            "uvloop",
-            "--http",
-            "httptools",
-        ]
-        bare = start(
-            [*uvicorn, str(PASS_PORT), *quiet],
-            PASS_PORT,
-            core=0,
-            env={"UPSTREAM": f"http://127.0.0.1:{MODEL_PORT}/v1"},
-        )
-        running.append(bare)
+        running += (start_model(), start_bare())
         found = [
-            Target("direct to the model", MODEL_PORT, running[0].pid, ""),
-            Target("bare pass-through", PASS_PORT, bare.pid, ""),
+            Target("direct to the model", MODEL_PORT, running[0].pid),
+            Target("bare pass-through", PASS_PORT, running[1].pid),
         ]
         for name, policy, port in (
             ("Banneton, no rules", "free", FREE_PORT),
@@ -167,55 +189,32 @@ def targets(folder: Path) -> Iterator[list[Target]]:
         ):
             root = folder / policy
             write_project(root, policy)
-            banneton = [python, "-m", "app"]
-            made = subprocess.run(
-                [
-                    *banneton,
-                    "keys",
-                    "create",
-                    "--root",
-                    str(root),
-                    "--name",
-                    "bench",
-                    "--format",
-                    "json",
-                ],
-                check=True,
-                capture_output=True,
-                cwd=PROJECT,
-            )
-            key = orjson.loads(made.stdout)["key"]
-            served = start(
-                [*banneton, "serve", "--root", str(root), "--port", str(port), "--quiet"],
-                port,
-                core=0,
-            )
+            served, header = start_banneton(root, port)
             running.append(served)
-            found.append(
-                Target(name, port, served.pid, "persona", f"authorization: Bearer {key}\r\n")
-            )
+            found.append(Target(name, port, served.pid, header))
         yield found
     finally:
-        for process in running:
-            process.send_signal(signal.SIGTERM)
-        for process in running:
-            process.wait(timeout=20)
+        stop(running)
 
 
-def request_for(target: Target, scenario: Scenario) -> bytes:
+def post(path: str, headers: str, asked: object) -> bytes:
     """One HTTP request, whole."""
-    body = orjson.dumps(
-        {
-            "model": scenario.model,
-            "messages": [{"role": "user", "content": PROMPT}],
-            "stream": scenario.is_stream,
-        }
-    )
+    body = orjson.dumps(asked)
     head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n{target.headers}"
+        f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{headers}"
         f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
+
+
+def job_for(target: Target, scenario: Scenario) -> load.Job:
+    """What is asked of a target."""
+    asked = {
+        "model": scenario.model,
+        "messages": [{"role": "user", "content": PROMPT}],
+        "stream": scenario.is_stream,
+    }
+    return load.Job(post("/v1/chat/completions", target.headers, asked))
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,17 +229,11 @@ class Row:
     errors: int
 
 
-def measure(target: Target, scenario: Scenario, seconds: float) -> Row:
+def measure(target: Target, job: load.Job, connections: int, seconds: float) -> Row:
     """Load one target once."""
     before = cpu_s(target.pid)
-    result = asyncio.run(
-        load.run(
-            f"http://127.0.0.1:{target.port}",
-            request_for(target, scenario),
-            connections=scenario.connections,
-            seconds=seconds,
-        )
-    )
+    url = f"http://127.0.0.1:{target.port}"
+    result = asyncio.run(load.run(url, job, connections=connections, seconds=seconds))
     used = cpu_s(target.pid) - before
     return Row(
         cpu_ms=used * 1000 / max(1, result.requests),
@@ -293,11 +286,13 @@ def main() -> None:
         )
         for scenario in SCENARIOS:
             rows: dict[str, list[Row]] = {target.name: [] for target in found}
-            for target in found:
-                measure(target, scenario, 0.5)
-            for _ in range(ROUNDS):
+            jobs = {target.name: job_for(target, scenario) for target in found}
+            for seconds in (0.5, *[SECONDS] * ROUNDS):
                 for target in found:
-                    rows[target.name].append(measure(target, scenario, SECONDS))
+                    row = measure(target, jobs[target.name], scenario.connections, seconds)
+                    rows[target.name].append(row)
+            for each in rows.values():
+                del each[0]  # what was measured while it got warm
             print("\n".join(report(scenario, rows)), flush=True)
         print(
             "Memory after (PSS): " + ", ".join(f"{t.name} {memory_mb(t.pid):.0f} MB" for t in found)

@@ -2,10 +2,13 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 
 PLACE = b"@@@@@@@@"
 """Where a request has a number of its own."""
+_NUMBERS = count()
 
 
 @dataclass(slots=True)
@@ -20,12 +23,22 @@ class Result:
     """Until the first byte of content: for a stream, the first chunk that holds text."""
 
 
-async def _one(host: str, port: int, request: bytes, until: float, result: Result) -> None:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is asked again and again."""
+
+    request: bytes
+    marks: tuple[bytes, bytes] = (b'"content"', b'"content":"')
+    """What stands in a whole answer that is one, and in a stream before its text."""
+
+
+async def _one(host: str, port: int, job: Job, goes_on: Callable[[], bool], result: Result) -> None:
+    in_whole, in_stream = job.marks
     reader, writer = await asyncio.open_connection(host, port, limit=1 << 20)
-    while time.perf_counter() < until:
+    while goes_on():
         start = time.perf_counter()
-        # Each request asks something else, so that nothing can be remembered from the last one.
-        writer.write(request.replace(PLACE, b"%08d" % (result.requests % 10**8), 1))
+        # Each request asks something else than any before it: nothing can be remembered.
+        writer.write(job.request.replace(PLACE, b"%08d" % next(_NUMBERS), 1))
         head = await reader.readuntil(b"\r\n\r\n")
         first = 0.0
         lowered = head.lower()
@@ -33,7 +46,7 @@ async def _one(host: str, port: int, request: bytes, until: float, result: Resul
             length = int(lowered.split(b"content-length:")[1].split(b"\r\n")[0])
             body = await reader.readexactly(length)
             first = time.perf_counter()
-            if b'"content"' not in body:
+            if in_whole not in body:
                 result.errors += 1
         else:
             while True:
@@ -41,7 +54,7 @@ async def _one(host: str, port: int, request: bytes, until: float, result: Resul
                 data = await reader.readexactly(size + 2)
                 if size == 0:
                     break
-                if not first and b'"content":"' in data:
+                if not first and in_stream in data:
                     first = time.perf_counter()
         now = time.perf_counter()
         if not head.startswith(b"HTTP/1.1 200") or not first:
@@ -52,13 +65,24 @@ async def _one(host: str, port: int, request: bytes, until: float, result: Resul
     writer.close()
 
 
-async def run(url: str, request: bytes, *, connections: int, seconds: float) -> Result:
+async def run(url: str, job: Job, *, connections: int, seconds: float) -> Result:
     """Load ``url`` (``http://host:port/path``) for some seconds."""
+    until = time.perf_counter() + seconds
+    return await _run(url, job, connections, lambda: time.perf_counter() < until)
+
+
+async def ask(url: str, job: Job, *, connections: int, requests: int) -> Result:
+    """Ask so many times."""
+    left = iter(range(requests))
+    return await _run(url, job, connections, lambda: next(left, None) is not None)
+
+
+async def _run(url: str, job: Job, connections: int, goes_on: Callable[[], bool]) -> Result:
     host, _, port = url.split("/")[2].partition(":")
     result = Result()
     start = time.perf_counter()
     async with asyncio.TaskGroup() as group:
         for _ in range(connections):
-            group.create_task(_one(host, int(port), request, start + seconds, result))
+            group.create_task(_one(host, int(port), job, goes_on, result))
     result.seconds = time.perf_counter() - start
     return result

@@ -1,16 +1,20 @@
 """A model that costs nothing: one asyncio protocol, answers made in advance.
 
-The model's name steers it: ``json-1000`` answers 1,000 characters; ``chunks-50-0`` streams 50
-chunks of 8 characters as fast as they go, ``chunks-50-10`` 10 ms apart.
+The path says which of the providers' protocols is spoken. The model's name steers it: ``json-1000``
+answers 1,000 characters; ``chunks-50-0`` streams 50 chunks of 8 characters as fast as they go,
+``chunks-50-10`` 10 ms apart.
 """
 
 import asyncio
 import sys
+from collections.abc import Sequence
+from functools import cache
 from typing import cast
 
 import httptools
-import orjson
 from typing_extensions import override
+
+from benchmarks.protocols import Protocol, asked
 
 WORDS = (
     "The milestone moved because the supplier asked for more time and the budget did not change. "
@@ -22,35 +26,9 @@ def text_of(chars: int) -> str:
     return (WORDS * (chars // len(WORDS) + 1))[:chars]
 
 
-def _chunk(delta: dict[str, str], finish: str | None = None) -> bytes:
-    body = {
-        "id": "chatcmpl-1",
-        "object": "chat.completion.chunk",
-        "created": 1,
-        "model": "mock",
-        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-    }
-    return b"data: " + orjson.dumps(body) + b"\n\n"
-
-
-USAGE = {"prompt_tokens": 200, "completion_tokens": 200, "total_tokens": 400}
-
-
-def json_answer(chars: int) -> bytes:
+def json_answer(protocol: Protocol, chars: int) -> bytes:
     """A whole HTTP answer."""
-    message = {"role": "assistant", "content": text_of(chars), "refusal": None}
-    body = orjson.dumps(
-        {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": 1,
-            "model": "mock",
-            "choices": [
-                {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-            ],
-            "usage": USAGE,
-        }
-    )
+    body = protocol.whole(text_of(chars))
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (
         len(body),
         body,
@@ -61,8 +39,18 @@ def _framed(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-LAST = _framed(_chunk({}, "stop")) + _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+def _head(protocol: Protocol) -> bytes:
+    kind = protocol.stream_type.encode()
+    return b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ntransfer-encoding: chunked\r\n\r\n" % kind
+
+
+@cache
+def stream_answer(protocol: Protocol, count: int) -> tuple[bytes, tuple[bytes, ...], bytes]:
+    """The beginning of a streamed HTTP answer, so many pieces of 8 characters, and the end."""
+    text = text_of(8 * count)
+    pieces = tuple(_framed(protocol.piece(text[8 * i : 8 * i + 8])) for i in range(count))
+    opening = _framed(protocol.opening) if protocol.opening else b""
+    return _head(protocol) + opening, pieces, _framed(protocol.closing) + b"0\r\n\r\n"
 
 
 class Model(asyncio.Protocol):
@@ -70,6 +58,7 @@ class Model(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.parser = httptools.HttpRequestParser(self)
+        self.path = ""
         self.body = b""
         self.transport: asyncio.Transport | None = None
         self.jobs: set[asyncio.Task[None]] = set()
@@ -82,43 +71,47 @@ class Model(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.parser.feed_data(data)
 
+    def on_url(self, url: bytes) -> None:
+        """Where the request goes to."""
+        self.path = url.decode()
+
     def on_body(self, body: bytes) -> None:
         """Part of a request's body."""
         self.body += body
 
     def on_message_complete(self) -> None:
         """A whole request: answer it."""
-        asked = orjson.loads(self.body or b"{}")
+        wanted = asked(self.path, self.body)
         self.body = b""
-        kind, _, rest = str(asked.get("model", "json-1000")).partition("-")
+        kind, _, rest = wanted.model.partition("-")
         transport = self.transport
         if transport is None:
             return
-        if not asked.get("stream"):
-            transport.write(json_answer(int(rest) if kind == "json" else 400))
+        if not wanted.is_stream:
+            transport.write(json_answer(wanted.protocol, int(rest) if kind == "json" else 400))
             return
         count, delay_ms = (int(part) for part in rest.split("-")) if kind == "chunks" else (50, 0)
-        chunks = [
-            _framed(_chunk({"content": text_of(8 * count)[8 * i : 8 * i + 8]}))
-            for i in range(count)
-        ]
+        opening, pieces, closing = stream_answer(wanted.protocol, count)
         if delay_ms:
-            job = asyncio.get_running_loop().create_task(self.stream(chunks, delay_ms / 1000))
+            work = self.stream(opening, pieces, closing, delay_ms / 1000)
+            job = asyncio.get_running_loop().create_task(work)
             self.jobs.add(job)
             job.add_done_callback(self.jobs.discard)
         else:
-            transport.write(HEAD + b"".join(chunks) + LAST)
+            transport.write(opening + b"".join(pieces) + closing)
 
-    async def stream(self, chunks: list[bytes], delay_s: float) -> None:
-        """Send chunks with a pause after each."""
+    async def stream(
+        self, opening: bytes, pieces: Sequence[bytes], closing: bytes, delay_s: float
+    ) -> None:
+        """Send pieces with a pause after each."""
         transport = self.transport
         if transport is None:
             return
-        transport.write(HEAD)
-        for chunk in chunks:
-            transport.write(chunk)
+        transport.write(opening)
+        for piece in pieces:
+            transport.write(piece)
             await asyncio.sleep(delay_s)
-        transport.write(LAST)
+        transport.write(closing)
 
 
 async def serve(port: int) -> None:

@@ -6,8 +6,9 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import ClassVar, Protocol
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 import aiohttp
 from typing_extensions import override
@@ -216,24 +217,18 @@ class HttpBackend(Backend):
     async def close(self) -> None:
         """Nothing to give back: the session belongs to the caller."""
 
-    def _place(self, path: str) -> str:
-        path, _, query = path.partition("?")
-        query = "&".join(part for part in (query, self._url.query) if part)
-        path = self._url.path.rstrip("/") + path
-        return urlunsplit((self._url.scheme, self._url.netloc, path, query, ""))
-
     async def _post(self, request: Request, patience: Patience) -> aiohttp.ClientResponse:
-        url, headers = self._place(request.path), self._headers
+        (written, url), headers = _place(self._url, request.path), self._headers
         if request.content_type != JSON:
             headers = {**headers, "content-type": request.content_type}
         if self._authorize is not None:
-            headers = {**headers, **await patience.wait_for(self._authorize(url, request.body))}
+            proof = await patience.wait_for(self._authorize(written, request.body))
+            headers = {**headers, **proof}
         # `from None`: what aiohttp raises can show the request's headers and the provider's bytes.
         try:
             return await patience.wait_for(
                 self._session.post(
-                    # As it stands: what is signed must not be quoted again.
-                    URL(url, encoded=True),
+                    url,
                     data=request.body,
                     headers=headers,
                     timeout=self._http_timeout,
@@ -262,6 +257,17 @@ class HttpBackend(Backend):
             ) from None
 
 
+@lru_cache(maxsize=256)
+def _place(url: SplitResult, path: str) -> tuple[str, URL]:
+    """Where a path below an address is; there are as many as backends have models."""
+    path, _, query = path.partition("?")
+    query = "&".join(part for part in (query, url.query) if part)
+    path = url.path.rstrip("/") + path
+    written = urlunsplit((url.scheme, url.netloc, path, query, ""))
+    # As it stands: what is signed must not be quoted again.
+    return written, URL(written, encoded=True)
+
+
 async def _read(response: aiohttp.ClientResponse, patience: Patience) -> bytes:
     """The next bytes of the body; none at its end."""
     try:
@@ -277,6 +283,8 @@ async def _read_whole(response: aiohttp.ClientResponse, patience: Patience) -> b
     while data := await _read(response, patience):
         body += data
         _check_size(len(body))
+        if response.content.at_eof():
+            break
     return bytes(body)
 
 

@@ -231,6 +231,8 @@ class Way:
 
 async def _first(events: AsyncGenerator[StreamEvent, None], until: float | None) -> StreamEvent:
     try:
+        if until is None:
+            return await anext(events)
         async with asyncio.timeout_at(until):
             return await anext(events)
     except TimeoutError:

@@ -1,6 +1,5 @@
 """Look at the texts of a request: what was found, what policy does about it, what is passed on."""
 
-import hashlib
 import hmac
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,6 +35,8 @@ class Inspection:
     outcome: Outcome
     texts: Mapping[str, str]
     """By path: what is passed on, for every text that was looked at."""
+    is_rewritten: bool
+    """Whether any of them is another one than was looked at."""
     stop: Stop | None
     steers: tuple[str, ...]
     """What to add at the end of the answer."""
@@ -63,14 +64,14 @@ class History:
 
         Equal for equal tenant, detectors, text and digest of the context.
         """
-        mac = hmac.new(self._key, digestmod=hashlib.sha256)
-        for ref in plan.ran_here:
-            mac.update(f"{ref.detector}\0{ref.revision}\0{ref.spec}\0".encode())
         how = "json" if is_json_text(segment) else "text"
-        mac.update(f"{plan.stage}\0{how}\0{len(tenant)}\0{tenant}\0".encode("utf-8", "replace"))
-        mac.update(context)
-        mac.update(segment.text.encode("utf-8", "surrogatepass"))
-        return mac.digest()
+        told = (
+            plan.looking,
+            f"{plan.stage}\0{how}\0{len(tenant)}\0{tenant}\0".encode("utf-8", "replace"),
+            context,
+            segment.text.encode("utf-8", "surrogatepass"),
+        )
+        return hmac.digest(self._key, b"".join(told), "sha256")
 
     def get(self, key: bytes) -> Seen | None:
         """What was said, if it is still known."""
@@ -144,22 +145,21 @@ async def inspect_segments(  # noqa: PLR0913  # what a look depends on, and noth
             for stage in dict.fromkeys(segment.stage for segment in segments)
         ]
         for look in looks:
-            look.look_at_once(history)
+            look.look_at_once(history if look.ran else None)
+            if not look.is_slow:
+                look.conclude_here(history if look.ran else None)
         return looks
 
     looks = await done(begin, aside=aside)
     for look in looks:
-        await look.look_slowly()
-    await done(partial(_conclude_here, looks, history), aside=aside)
+        if look.is_slow:
+            await look.look_slowly()
+            await done(partial(look.conclude_here, history), aside=aside)
     if asks_anyway or not any(look.stop for look in looks):
         for look in looks:
             await look.ask(outside, aside=aside)
-    return await done(partial(_inspection, looks), aside=aside)
-
-
-def _conclude_here(looks: Iterable["_StageLook"], history: History | None) -> None:
-    for look in looks:
-        look.conclude_here(history)
+    has_found = any(look.rulings for look in looks)
+    return await done(partial(_inspection, looks), aside=aside and has_found)
 
 
 def _inspection(looks: Sequence["_StageLook"]) -> Inspection:
@@ -175,6 +175,7 @@ def _inspection(looks: Sequence["_StageLook"]) -> Inspection:
         decisions=decisions,
         outcome=outcome_of(decisions),
         texts={path: text.text for look in looks for path, text in look.passed_on().items()},
+        is_rewritten=any(ruling.rewrites for look in looks for ruling in look.rulings),
         stop=first_stop(look.stop for look in looks if look.stop is not None),
         steers=tuple(steers),
         scores=_scores(looks),
@@ -214,13 +215,19 @@ class _StageLook:
         self._plan = plan
         self._segments = segments
         self._minter = minter
-        self._context = replace(context, stage=plan.stage)
+        is_of_stage = context.stage is plan.stage
+        self._context = context if is_of_stage else replace(context, stage=plan.stage)
         self._known = known
         self._seen: dict[str, Seen] = {}
         self._said: dict[bytes, Seen] = {}
         """What detectors said, by what tells texts apart: each of them is looked at once."""
         self._keys: dict[str, bytes] = {}
         self._new: dict[bytes, Segment] = {}
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether detectors here that take long look too."""
+        return bool(self._plan.slow)
 
     def look_at_once(self, history: History | None) -> None:
         """Run the detectors that answer at once, over texts that are not known yet."""
@@ -246,8 +253,6 @@ class _StageLook:
 
     async def look_slowly(self) -> None:
         """Run the detectors here that take long, over the same texts, one after the other."""
-        if not self._plan.slow:
-            return
         for key, segment in self._new.items():
             passage = Passage(segment.text, is_json=is_json_text(segment), context=self._context)
             seen = await ask_all(self._plan.slow, {"": passage})

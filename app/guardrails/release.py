@@ -94,7 +94,7 @@ class OutputGuard:
 
     async def take(self, event: StreamEvent) -> list[StreamEvent]:
         """As ``feed``, beside the event loop where that would keep others from it."""
-        if isinstance(event, Usage | Finish | ImageDelta | Embedding) or self.stop is not None:
+        if isinstance(event, (Usage, Finish, ImageDelta, Embedding)) or self.stop is not None:
             return self.feed(event)
         choice = self.choices.get(event.choice) or Choice(event.choice)
         return await self._pace.done(partial(self.feed, event), choice.effort(event))
@@ -160,8 +160,8 @@ class OutputGuard:
 
         Call it in any case.
         """
-        choices = self.choices.values()
-        aside = is_long(text.channel.text for choice in choices for text in choice.texts.values())
+        open_ = [choice for choice in self.choices.values() if not choice.has_finished]
+        aside = is_long(text.channel.text for choice in open_ for text in choice.texts.values())
         return await done(self._conclude, aside=aside)
 
     @property
@@ -173,9 +173,7 @@ class OutputGuard:
     @property
     def decisions(self) -> tuple[Decision, ...]:
         """What policy makes of the trace."""
-        return tuple(
-            decision(trace, rulings(self._plans[trace.stage], trace)) for trace in self.trace
-        )
+        return self._decisions(self.trace)
 
     @property
     def outcome(self) -> Outcome:
@@ -210,10 +208,13 @@ class OutputGuard:
         return events
 
     def _conclude(self) -> tuple[Trace, tuple[Decision, ...]]:
-        for choice in self.choices.values():
-            for text in choice.texts.values():
-                text.conclude()
-        return self.trace, self.decisions
+        for text in [text for choice in self.choices.values() for text in choice.texts.values()]:
+            text.conclude()
+        trace = self.trace
+        return trace, self._decisions(trace)
+
+    def _decisions(self, trace: Trace) -> tuple[Decision, ...]:
+        return tuple(decision(each, rulings(self._plans[each.stage], each)) for each in trace)
 
     def _has_stopped(self) -> bool:
         return self.stop is not None

@@ -42,6 +42,8 @@ def said_by(ref: DetectorRef, detection: Detection) -> Seen:
 
 def at_path(seen: Seen, path: str) -> Seen:
     """The same, said of the text at this path."""
+    if not (seen.findings or seen.unchecked):
+        return seen
     return Seen(
         tuple(replace(finding, path=path) for finding in seen.findings),
         tuple(replace(run, path=path) for run in seen.unchecked),
@@ -67,6 +69,8 @@ def inspect_with(
     context: Context = NO_CONTEXT,
 ) -> Seen:
     """As ``inspect_here``, with some of the stage's local detectors."""
+    if not runs:
+        return Seen()
     whole = Passage(text, is_json=is_json, context=context)
     # In a stream payloads are not decoded for detectors that judge a span at a time; an answer
     # that is checked whole is read the same way, so that it gives the same findings.

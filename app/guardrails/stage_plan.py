@@ -129,6 +129,12 @@ class StagePlan:
         return self.ran_at_once + tuple(run.ref for run in self.slow)
 
     @cached_property
+    def looking(self) -> bytes:
+        """Tells all that runs in this process from what other plans run."""
+        told = (f"{ref.detector}\0{ref.revision}\0{ref.spec}\0" for ref in self.ran_here)
+        return "".join(told).encode()
+
+    @cached_property
     def ran(self) -> tuple[DetectorRef, ...]:
         """What a trace names where all have looked."""
         return self.ran_here + tuple(run.ref for run in self.remote)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 import sqlalchemy as sa
@@ -56,7 +56,11 @@ class Writer:
         self._connection = connection
         self._cursor: Cursor = connection.connection.cursor()
         self._chain = chain
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._waiting: list[_Job] = []
+        """What is asked for while the thread is at work: handed over together when it is done.
+        Waking a thread costs both about as much as what it is woken for."""
+        self._is_at_work = False
+        self._jobs: SimpleQueue[list[_Job] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -71,6 +75,8 @@ class Writer:
         """Write what was asked for so far, then end."""
         thread, self._thread = self._thread, None
         if thread is not None:
+            waiting, self._waiting = self._waiting, []
+            self._jobs.put(waiting)
             self._jobs.put(None)
             await asyncio.to_thread(thread.join)
 
@@ -97,30 +103,41 @@ class Writer:
     async def _submit(self, work: "Entry | Task[object]") -> object:
         if self._thread is None:
             raise LedgerError("The ledger was stopped.")
-        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(work, done))
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[object] = loop.create_future()
+        self._waiting.append(_Job(work, done))
+        if not self._is_at_work:
+            self._is_at_work = True
+            loop.call_soon(self._hand_over)
         return await done
 
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        is_last = False
-        while not is_last:
-            jobs, is_last = self._wait()
-            if jobs:
-                _wake(loop, self._commit(jobs))
+    def _hand_over(self) -> None:
+        """Let the thread begin with all that waits."""
+        if self._thread is None:
+            return
+        jobs, self._waiting = self._waiting[:_MOST_JOBS], self._waiting[_MOST_JOBS:]
+        self._is_at_work = bool(jobs)
+        if jobs:
+            self._jobs.put(jobs)
 
-    def _wait(self) -> tuple[list[_Job], bool]:
-        """All jobs that wait, at least one; and whether no more will come."""
-        job = self._jobs.get()
-        jobs: list[_Job] = []
-        try:
-            while job is not None:
-                jobs.append(job)
-                if len(jobs) == _MOST_JOBS:
-                    return jobs, False
-                job = self._jobs.get_nowait()
-        except Empty:
-            return jobs, False
-        return jobs, True
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        while (jobs := self._jobs.get()) is not None:
+            if jobs:
+                answers = self._commit(jobs)
+                # The loop is gone where a process ends without stopping the ledger; what was asked
+                # for is durable all the same.
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(self._resolve, answers)
+
+    def _resolve(self, answers: Sequence[_Answer]) -> None:
+        for done, result, error in answers:
+            if done.done():
+                continue  # whoever asked was cancelled meanwhile
+            if error is None:
+                done.set_result(result)
+            else:
+                done.set_exception(error)
+        self._hand_over()
 
     def _commit(self, jobs: Sequence[_Job]) -> list[_Answer]:
         try:
@@ -178,20 +195,3 @@ class Writer:
                 " processes write as one writer."
             )
         return [(jobs[0].done, None, error)]
-
-
-def _wake(loop: asyncio.AbstractEventLoop, answers: Sequence[_Answer]) -> None:
-    # The loop is gone where a process ends without stopping the ledger; what was asked for is
-    # durable all the same.
-    with suppress(RuntimeError):
-        loop.call_soon_threadsafe(_resolve, answers)
-
-
-def _resolve(answers: Sequence[_Answer]) -> None:
-    for done, result, error in answers:
-        if done.done():
-            continue  # whoever asked was cancelled meanwhile
-        if error is None:
-            done.set_result(result)
-        else:
-            done.set_exception(error)

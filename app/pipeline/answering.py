@@ -64,7 +64,7 @@ class Answering:
             async with aclosing(self._attempt(again)) as released:
                 async for event in released:
                     yield event
-            retries = await self._measure(replace(context, stage=Stage.OUTPUT), outside)
+            retries = await self._measure(context, outside)
             if not retries:
                 break
             again = asked_again(asked, retries)
@@ -100,7 +100,8 @@ class Answering:
         if not self._measuring.measures:
             return ()
         texts = {number: choice.answer for number, choice in self._guard.choices.items()}
-        resolved = await self._measuring.measure(texts, context, outside)
+        of_answer = replace(context, stage=Stage.OUTPUT)
+        resolved = await self._measuring.measure(texts, of_answer, outside)
         self.stop = resolved.stop
         self._appends = "".join(resolved.appends)
         return resolved.retries

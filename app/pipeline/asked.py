@@ -14,6 +14,7 @@ from app.domain.conversation import (
     Origin,
     Part,
     Role,
+    Sampling,
     TextPart,
     ToolCallPart,
 )
@@ -21,12 +22,16 @@ from app.domain.prompt import NO_PROMPT, SystemPrompt
 from app.domain.tokens import token_units, tokens_of
 
 
-def with_prompt(conversation: Conversation, prompt: SystemPrompt) -> Conversation:
-    """The conversation with the persona's prompt before all messages, where there is one."""
+def with_prompt(
+    conversation: Conversation, prompt: SystemPrompt, sampling: Sampling | None = None
+) -> Conversation:
+    """The conversation with the persona's prompt, if any, before all messages, sampled as said."""
+    sampling = conversation.sampling if sampling is None else sampling
     if prompt is NO_PROMPT:
-        return conversation
+        is_as_it_was = sampling is conversation.sampling
+        return conversation if is_as_it_was else replace(conversation, sampling=sampling)
     system = Message(Role.SYSTEM, Origin.PERSONA, (TextPart(prompt.text),))
-    return replace(conversation, messages=(system, *conversation.messages))
+    return replace(conversation, messages=(system, *conversation.messages), sampling=sampling)
 
 
 def estimate_tokens_of(asked: Conversation) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from functools import partial
 
 from app.backends.routing import Asker, Way, targets_for
@@ -44,7 +43,7 @@ class Exchange:
         self._steps = steps
         self._ask = ask
         self._unit = ask.scope.session if ask.scope.session is not None else ask.request_id
-        self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, self._unit)
+        self._draw = self._drawn(self._unit)
         self._route = ask.served.route_to(ask.conversation.wanted)
         self._targets: Sequence[Target] = self._route.targets
         self._way = Way(self._route, (), steps.backends, steps.clock)
@@ -62,7 +61,7 @@ class Exchange:
         self._measuring = Measuring(
             ask.served.behaviours if ask.conversation.wanted.is_turn else (),
             ask.conversation.wishes.scenario,
-            draw_of(steps.pseudonym_key, ask.caller.tenant, f"measured:{ask.request_id}"),
+            self._drawn(f"measured:{ask.request_id}") if ask.served.behaviours else 0.0,
         )
         self._outside = steps.outside(ask.caller.tenant, ask.routes)
 
@@ -115,7 +114,10 @@ class Exchange:
             outside=self._outside,
             draw=self._draw,
         )
-        return await done(partial(self._ready, inspection, minter, sampling), aside=aside)
+        return await done(partial(self._ready, inspection, minter, sampling, raw), aside=aside)
+
+    def _drawn(self, unit: str) -> float:
+        return draw_of(self._steps.pseudonym_key, self._ask.caller.tenant, unit)
 
     def _read(self) -> tuple[tuple[Segment, ...], SystemPrompt]:
         """What there is to look at, and the prompt composed of raw variables.
@@ -130,13 +132,17 @@ class Exchange:
         refuse_overriding(ask.conversation, ask.served.persona.behaviours)
         return texts, raw
 
-    def _ready(self, inspection: Inspection, minter: Minter, sampling: Sampling) -> Ready:
+    def _ready(
+        self, inspection: Inspection, minter: Minter, sampling: Sampling, prompt: SystemPrompt
+    ) -> Ready:
         """The request as the model gets it, with the prompt of what may be passed on."""
-        conversation = with_texts(self._ask.conversation, inspection.texts)
-        prompt = self._ask.prompt(conversation)
+        conversation = self._ask.conversation
+        if inspection.is_rewritten:
+            conversation = with_texts(conversation, inspection.texts)
+            prompt = self._ask.prompt(conversation)
         self._note(inspection.trace, inspection.decisions, inspection.outcome)
         self._input_ms = self._elapsed_ms()
-        asked = replace(with_prompt(conversation, prompt), sampling=sampling)
+        asked = with_prompt(conversation, prompt, sampling)
         if inspection.stop is None:
             refuse_moved(self._ask.conversation, conversation)
             self._choose(asked)
@@ -148,8 +154,7 @@ class Exchange:
         tokens = 0
         if any(each.when.max_context_tokens is not None for each in route.all_targets):
             tokens = estimate_tokens_of(asked)
-        unit = f"{route.id}:{self._unit}"
-        draw = draw_of(self._steps.pseudonym_key, ask.caller.tenant, unit)
+        draw = self._drawn(f"{route.id}:{self._unit}") if len(route.targets) > 1 else 0.0
         asker = Asker(ask.served.persona.id, ask.audience, draw)
         self._targets = targets_for(route, asker, asked, tokens)
         self._way = Way(route, self._targets, self._steps.backends, self._steps.clock)
@@ -309,6 +314,7 @@ class Exchange:
         )
         await self._steps.ledger.close(closing)
         self._count(status)
+        self._answering = None  # it knows this exchange: a ring waits long for a search for garbage
 
     def _count(self, status: Status) -> None:
         metrics, persona = self._steps.metrics, self._ask.served.persona.id

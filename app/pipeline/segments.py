@@ -30,7 +30,7 @@ from app.domain.conversation import (
 )
 from app.domain.errors import RequestError
 from app.domain.policy import Stage
-from app.guardrails.aside import is_long
+from app.guardrails.aside import LONG
 
 MediaT = TypeVar("MediaT", ImagePart, FilePart)
 
@@ -114,6 +114,10 @@ SCHEMA_WORDS = frozenset(
 """A text of a schema that is one of these says nothing of its own: a closed list needs no look."""
 
 
+_TEXT = 100
+"""What going through a text takes besides its length, in code points."""
+
+
 class _Visitor(ABC):
     """Is shown every text and where it stands; says what is to stand there."""
 
@@ -163,15 +167,15 @@ def is_extensive(conversation: Conversation) -> bool:
     if conversation.tools or conversation.passthrough or (wanted and wanted.schema):
         return True
     parts = [part for message in conversation.messages for part in message.parts]
-    if any(isinstance(part, ImagePart | FilePart) for part in parts):
+    if any(isinstance(part, (ImagePart, FilePart)) for part in parts):
         return True
     said = (
         part.arguments if isinstance(part, ToolCallPart) else part.text
         for part in parts
-        if not isinstance(part, ImagePart | FilePart)
+        if not isinstance(part, (ImagePart, FilePart))
     )
     values = (value for value in conversation.wishes.variables.values() if isinstance(value, str))
-    return is_long(chain(said, values))
+    return sum(_TEXT + len(text) for text in chain(said, values)) > LONG
 
 
 def segments(conversation: Conversation) -> tuple[Segment, ...]:
@@ -357,27 +361,36 @@ def _wishes(wishes: PersonaWishes, visitor: _Visitor) -> PersonaWishes:
 
 def _object(value: Mapping[str, Json], path: str, visitor: _Visitor) -> Mapping[str, Json]:
     """A JSON object with all keys and strings seen; the path counts them from 1."""
-    count = 0
+    return _Inside(path, visitor).object(value) if value else value
 
-    def text(inner: str) -> str:
-        nonlocal count
-        if inner in SCHEMA_WORDS:
-            return inner
-        count += 1
-        return visitor.see(f"{path}#{count}", inner)
 
-    def visit(inner: Json) -> Json:
-        if isinstance(inner, str):
-            return text(inner)
-        if isinstance(inner, list):
-            return [visit(item) for item in inner]
-        if not isinstance(inner, Mapping):
-            return inner
-        made = {text(key): visit(item) for key, item in inner.items()}
-        if len(made) != len(inner):
+class _Inside:
+    """Walks one JSON object. No nested functions, which would hold one another and the texts."""
+
+    __slots__ = ("_count", "_path", "_visitor")
+
+    def __init__(self, path: str, visitor: _Visitor) -> None:
+        self._path = path
+        self._visitor = visitor
+        self._count = 0
+
+    def object(self, value: Mapping[str, Json]) -> dict[str, Json]:
+        """The object with all keys and strings seen."""
+        made = {self._text(key): self._seen(item) for key, item in value.items()}
+        if len(made) != len(value):
             what = "two keys became the same when policy rewrote them"
-            raise RequestError(f"{path}: {what}", param=path)
+            raise RequestError(f"{self._path}: {what}", param=self._path)
         return made
 
-    made: dict[str, Json] = visit(value)
-    return made
+    def _seen(self, value: Json) -> Json:
+        if isinstance(value, str):
+            return self._text(value)
+        if isinstance(value, list):
+            return [self._seen(item) for item in value]
+        return self.object(value) if isinstance(value, Mapping) else value
+
+    def _text(self, text: str) -> str:
+        if text in SCHEMA_WORDS:
+            return text
+        self._count += 1
+        return self._visitor.see(f"{self._path}#{self._count}", text)

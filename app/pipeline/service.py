@@ -96,8 +96,11 @@ class Pipeline:
         served = loaded.find(conversation.persona, conversation.variant)
         self._admission.require_claim(caller)
         _check_keeping(conversation, served.plan.policy)
+        subject = subject_of(caller, conversation.subject)
+        if subject != conversation.subject:
+            conversation = replace(conversation, subject=subject)
         ask = Ask(
-            conversation=replace(conversation, subject=subject_of(caller, conversation.subject)),
+            conversation=conversation,
             served=served,
             catalog=loaded.catalog.digest,
             caller=caller,

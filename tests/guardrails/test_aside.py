@@ -44,7 +44,7 @@ LONG_TEXT = "A line about bread. " * 400
 DIGITS = "0201 234 567 " * 30
 SENTENCE = "Rye bread " * 300 + "."
 """One match of a shape, too, that goes on for long."""
-CHINESE = "街角的面包店七点开门。" * 60
+CHINESE = "街角的面包店七点开门。" * 120
 
 
 class Watched:
@@ -148,7 +148,7 @@ async def test_a_sentence_is_judged_aside() -> None:
     """What judges sentences takes longer than its text is long, and does so on the loop."""
     watched = Watched(Scope.SENTENCE, ANSWER)
     guarding = guard(watched.plan)
-    for event in _texts("Rye bread " * 20 + ". ", 40):
+    for event in _texts("Rye bread " * 60 + ". ", 40):
         await guarding.take(event)
     assert (watched.on_loop, len(watched.aside)) == ([], 1)
 
@@ -262,12 +262,13 @@ async def test_what_work_raises_is_raised(aside: bool) -> None:  # noqa: FBT001 
 
 def test_what_takes_long() -> None:
     """What the bound counts, and what it lets through."""
-    assert not is_long(["a" * (LONG - 200)])
+    assert not is_long(["a" * (LONG - 400)])
     assert is_long(["a" * (LONG + 1)])
-    assert is_long(["7" * 80])
-    assert not is_long(["7" * 60])
-    assert is_long(["面" * 400])
-    assert not is_long(["面" * 300])
+    assert is_long(["7" * 50])
+    assert not is_long(["7" * 40])
+    assert is_long(["ä" + "7" * 50])
+    assert is_long(["面" * 1000])
+    assert not is_long(["面" * 800])
     assert is_long([""] * 20)
     assert not is_long([""] * 10)
 

@@ -1,6 +1,8 @@
 """The order of the steps: what is called and recorded, however an exchange ends."""
 
 import asyncio
+import gc
+import weakref
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,6 +56,20 @@ async def test_a_client_that_leaves_after_any_event(root: Path, after: int) -> N
         was_told = isinstance(seen[-1], Closed)
         assert record.status in ({Status.COMPLETED} if was_told else {Status.CANCELLED})
         assert at.backend.ended == len(at.backend.calls)
+
+
+async def test_an_exchange_that_is_over_goes_at_once(root: Path) -> None:
+    """Rings that requests leave would fill the memory until a search for garbage, a rare thing."""
+    async with kitchen(root, PlayedBackend()) as at:
+        gc.disable()
+        try:
+            exchange = at.exchange(conversation("Hello"))
+            gone = weakref.ref(exchange)
+            assert [type(event).__name__ async for event in exchange.run()]
+            del exchange
+            assert gone() is None
+        finally:
+            gc.enable()
 
 
 @dataclass

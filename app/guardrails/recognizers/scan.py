@@ -50,6 +50,7 @@ class Scan:
             self._named.Add(recognizer.words)
         self._named.Add("")
         self._named.Compile()
+        self._screen, self._screened = _screen(self.recognizers, options)
         options.longest_match = True
         options.never_capture = True
         self._matchers = [re2.compile(shape.pattern, options) for shape in SHAPES]
@@ -76,10 +77,17 @@ class Scan:
             places = [span for name in names for span in spans.get(name, ())]
             if places:
                 excerpts = _Excerpts(text, places)
-                for recognizer in recognizers:
+                for recognizer in self._that_may_see(recognizers, excerpts):
                     if recognizer not in idle:
                         candidates.update(dict.fromkeys(excerpts.candidates(recognizer)))
         return list(candidates)
+
+    def _that_may_see(
+        self, recognizers: Sequence[Recognizer], excerpts: "_Excerpts"
+    ) -> Iterator[Recognizer]:
+        """Those that have no patterns to screen, or one that matches in the excerpts."""
+        hits = {self._screened[index] for index in _hits(self._screen, excerpts.joined)}
+        return (each for each in recognizers if each.screen is None or each in hits)
 
     def _without_their_words(self, text: str) -> set[Recognizer]:
         """Those whose findings count only after a word, where none of these is in the text."""
@@ -93,6 +101,21 @@ class Scan:
                     yield run.span()
             else:
                 yield match.span()
+
+
+def _screen(
+    recognizers: Sequence[Recognizer], options: "re2.Options"
+) -> "tuple[re2.Set, list[Recognizer | None]]":
+    """One pass for the patterns of all recognizers that can be screened; whose each one is."""
+    screen, screened = re2.Set.SearchSet(options), list[Recognizer | None]()
+    for recognizer in recognizers:
+        for pattern in recognizer.screen or ():
+            screen.Add(pattern)
+            screened.append(recognizer)
+    screen.Add("")
+    screened.append(None)
+    screen.Compile()
+    return screen, screened
 
 
 def _hits(patterns: "re2.Set", text: str) -> frozenset[int]:
@@ -125,14 +148,14 @@ class _Excerpts:
             self._starts.append(length + len(before))
             pieces.append(piece)
             length += len(piece)
-        self._joined = "".join(pieces)
+        self.joined = "".join(pieces)
 
     def candidates(self, recognizer: Recognizer) -> Iterator[Candidate]:
         """What the recognizer sees, where it stands in the text."""
         if isinstance(recognizer.source, MatchRecognizer):
             yield from self._read(recognizer, recognizer.source)
             return
-        for result in recognizer.analyze(self._joined):
+        for result in recognizer.analyze(self.joined):
             place = bisect_right(self._starts, result.start) - 1
             if place < 0:
                 continue
