@@ -10,7 +10,7 @@ import orjson
 from app.api.compound import Items, Object
 from app.api.fields import VARIABLES
 from app.api.openai_chat import messages
-from app.api.openai_chat_fields import MESSAGES
+from app.api.openai_chat_fields import TEXTS
 from app.api.shapes import NAME, Id, Number, Opaque, Text, Word, admit
 from app.api.summaries import (
     APPLIED,
@@ -24,8 +24,8 @@ from app.api.summaries import (
     unchecked_json,
 )
 from app.api.transport import Call
-from app.domain.conversation import Conversation, FilePart, ImagePart, Json, Segment
-from app.domain.errors import FieldRefusedError, RequestError
+from app.domain.conversation import Conversation, Json, Segment
+from app.domain.errors import RequestError
 from app.domain.policy import Stage
 from app.pipeline.gateway import CheckRequest, CheckResult, RenderRequest
 from app.pipeline.segments import segments
@@ -36,7 +36,7 @@ CHECK = Object(
         "persona": NAME,
         "stage": Word(tuple(Stage)),
         "text": Text(),
-        "messages": MESSAGES,
+        "messages": TEXTS,
         "audience": NAME,
         "system": Text(),
     }
@@ -46,7 +46,7 @@ CHECKED = Object(
     {
         "outcome": OUTCOME,
         "text": Text(),
-        "messages": MESSAGES,
+        "messages": TEXTS,
         "scores": Opaque("the highest score of each detector", max_chars=None),
         "findings": FINDINGS,
         "applied": APPLIED,
@@ -139,10 +139,6 @@ def _segments(body: Mapping[str, Json]) -> tuple[Segment, ...]:
         what = "stage: messages are input and tool results; give text for another stage"
         raise RequestError(what, param="stage", code="invalid_value")
     said = messages(body["messages"], takes_system=True)
-    for part in (part for message in said for part in message.parts):
-        if isinstance(part, ImagePart | FilePart):
-            what = "no detector looks inside, so there is nothing to check; send texts"
-            raise FieldRefusedError(part.path, what)
     return segments(Conversation(persona="", messages=said))
 
 

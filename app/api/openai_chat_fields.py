@@ -16,6 +16,7 @@ from app.api.fields import (
     FUNCTION_NAME,
     MAX_INT,
     MODEL,
+    SIGNED,
     UNASKED,
     kind,
     with_fields,
@@ -66,13 +67,19 @@ _USER_PARTS = Kinds(
     },
 )
 _ASSISTANT_PARTS = Kinds("type", {"text": _TEXT_PART, "refusal": kind("refusal", refusal=Text())})
-_TOOL_CALL = with_fields(
-    "type",
-    "id",
-    "function",
-    type=Word(("function",)),
-    id=CALL_ID,
-    function=with_fields("name", "arguments", name=FUNCTION_NAME, arguments=Text()),
+# Where Google's own endpoint for this format puts what a model signed of a call.
+_SIGNED_CALL = with_fields(
+    "google", google=with_fields("thought_signature", thought_signature=SIGNED)
+)
+_TOOL_CALL = Object(
+    {
+        "type": Word(("function",)),
+        "id": CALL_ID,
+        "function": with_fields("name", "arguments", name=FUNCTION_NAME, arguments=Text()),
+        "extra_content": _SIGNED_CALL,
+    },
+    frozenset({"type", "id", "function"}),
+    extensions=frozenset({"extra_content"}),
 )
 
 
@@ -80,52 +87,63 @@ def _message(role: str, content: Shape) -> Object:
     return with_fields("role", "content", role=Word((role,)), content=content, name=_SPEAKER)
 
 
-MESSAGES = Items(
-    Kinds(
-        "role",
-        {
-            "developer": _message("developer", _TEXT_OR_PARTS),
-            "system": _message("system", _TEXT_OR_PARTS),
-            "user": _message("user", Either(Text(), Items(_USER_PARTS, least=1))),
-            "assistant": Object(
-                {
-                    "role": Word(("assistant",)),
-                    "content": Either(Text(), Items(_ASSISTANT_PARTS, least=1)),
-                    "refusal": Text(),
-                    "reasoning_content": Text(),
-                    "name": _SPEAKER,
-                    "tool_calls": Items(
-                        Kinds("type", {"function": _TOOL_CALL, "custom": _CUSTOM_TOOL}), least=1
+def _messages(user_parts: Kinds) -> Items:
+    return Items(
+        Kinds(
+            "role",
+            {
+                "developer": _message("developer", _TEXT_OR_PARTS),
+                "system": _message("system", _TEXT_OR_PARTS),
+                "user": _message("user", Either(Text(), Items(user_parts, least=1))),
+                "assistant": Object(
+                    {
+                        "role": Word(("assistant",)),
+                        "content": Either(Text(), Items(_ASSISTANT_PARTS, least=1)),
+                        "refusal": Text(),
+                        "reasoning_content": Text(),
+                        "name": _SPEAKER,
+                        "tool_calls": Items(
+                            Kinds("type", {"function": _TOOL_CALL, "custom": _CUSTOM_TOOL}), least=1
+                        ),
+                        "annotations": Opaque(
+                            "comes with answers and back in histories; never sent to a model",
+                            max_chars=None,
+                        ),
+                        "images": Refused(
+                            "show an earlier picture as image_url in a message of the user"
+                        ),
+                        "provider_specific_fields": Opaque(
+                            "LiteLLM's client sends it back with its messages; never sent on",
+                            max_chars=None,
+                        ),
+                        "audio": Refused("audio is not kept between turns"),
+                        "function_call": _LEGACY,
+                    },
+                    frozenset({"role"}),
+                    extensions=frozenset(
+                        {"reasoning_content", "annotations", "images", "provider_specific_fields"}
                     ),
-                    "annotations": Opaque(
-                        "comes with answers and back in histories; never sent to a model",
-                        max_chars=None,
-                    ),
-                    "provider_specific_fields": Opaque(
-                        "LiteLLM's client sends it back with its messages; never sent to a model",
-                        max_chars=None,
-                    ),
-                    "audio": Refused("audio is not kept between turns"),
-                    "function_call": _LEGACY,
-                },
-                frozenset({"role"}),
-                extensions=frozenset(
-                    {"reasoning_content", "annotations", "provider_specific_fields"}
                 ),
-            ),
-            "tool": with_fields(
-                "role",
-                "content",
-                "tool_call_id",
-                role=Word(("tool",)),
-                content=_TEXT_OR_PARTS,
-                tool_call_id=CALL_ID,
-            ),
-            "function": Refused("use messages with the role 'tool'"),
-        },
-    ),
-    least=1,
-)
+                "tool": with_fields(
+                    "role",
+                    "content",
+                    "tool_call_id",
+                    role=Word(("tool",)),
+                    content=_TEXT_OR_PARTS,
+                    tool_call_id=CALL_ID,
+                ),
+                "function": Refused("use messages with the role 'tool'"),
+            },
+        ),
+        least=1,
+    )
+
+
+MESSAGES = _messages(_USER_PARTS)
+_UNSEEN = Refused("no detector looks inside, so there is nothing to check; send texts")
+TEXTS = _messages(Kinds("type", {**_USER_PARTS.kinds, "image_url": _UNSEEN, "file": _UNSEEN}))
+"""Messages that hold nothing but what detectors read."""
+
 
 _TOOLS = Items(
     Kinds(
@@ -242,7 +260,7 @@ _USAGE = Object(
             {
                 "cached_tokens": COUNT,
                 "audio_tokens": UNASKED,
-                "cache_write_tokens": UNASKED,
+                "cache_write_tokens": COUNT,
                 "image_tokens": UNASKED,
                 "text_tokens": UNASKED,
             }
@@ -334,8 +352,10 @@ CHUNK = _envelope(
                                 "id": CALL_ID,
                                 "type": Word(("function",)),
                                 "function": Object({"name": FUNCTION_NAME, "arguments": Text()}),
+                                "extra_content": _SIGNED_CALL,
                             },
                             frozenset({"index"}),
+                            extensions=frozenset({"extra_content"}),
                         )
                     ),
                     "audio": UNASKED,

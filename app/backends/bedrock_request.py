@@ -15,7 +15,6 @@ from app.backends.turns import (
     instructions,
     misplaced,
     parameters_of,
-    refuse_images,
     refuse_sampling,
     results_of,
     wanted_choice,
@@ -89,7 +88,6 @@ def bedrock_request(conversation: Conversation, *, thinking: Thinking = "effort"
     if conversation.passthrough:
         what = "fields that pass through belong to another wire format than this backend's"
         raise RequestError(what, param=next(iter(conversation.passthrough)))
-    refuse_images(conversation)
     names = _Names()
 
     def blocks_of(turn: Turn) -> list[Json]:

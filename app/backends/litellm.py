@@ -21,7 +21,7 @@ from app.backends.chat_chunks import ChunkReader
 from app.backends.chat_request import Differences, chat_request
 from app.backends.http import retry_after_s, status_error
 from app.backends.timeouts import Patience, Timeouts
-from app.backends.turns import refuse_images, without
+from app.backends.turns import without
 from app.domain.conversation import (
     Conversation,
     FilePart,
@@ -145,7 +145,6 @@ class LiteLLMBackend(Backend):
             # LiteLLM would take them for its own: an address, a key, an answer.
             what = "fields that pass through cannot be sent by this persona's backend"
             raise RequestError(what, param=next(iter(conversation.passthrough)))
-        refuse_images(conversation)
         _refuse_links(conversation)
         body = chat_request(without(conversation, self._leaves_out), model, _DIFFERENCES)
         return {**orjson.loads(body), "model": f"{self._through.provider}/{model}"}

@@ -18,7 +18,6 @@ from typing_extensions import override
 from app.backends.chat_chunks import ChunkReader
 from app.backends.chat_request import chat_request
 from app.backends.timeouts import Patience, Timeouts
-from app.backends.turns import refuse_images
 from app.domain.conversation import (
     Conversation,
     FilePart,
@@ -105,10 +104,9 @@ class LocalBackend(Backend):
 
         Raises:
             BackendError: Also in mid-stream.
-            RequestError: The conversation uses tools, holds more than text, or asks for pictures.
+            RequestError: The conversation uses tools, or holds more than text.
         """
         _refuse_lacking(conversation)
-        refuse_images(conversation)
         body = _local_request(conversation, model)
         await self._take_turn()
         stop = threading.Event()

@@ -17,7 +17,7 @@ from app.domain.errors import BackendError, BackendProblem, RequestError
 from app.domain.events import StreamEvent
 from app.domain.protocols import Backend
 from app.domain.record import Attempt
-from app.domain.wanted import Embeddings
+from app.domain.wanted import TEXT_ANSWER, Embeddings
 
 _MOMENTARY = frozenset(
     {
@@ -108,13 +108,17 @@ def _refuse_beyond(backend: Backend, conversation: Conversation) -> None:
     """Refuse what a backend's protocol has nothing for, before it is asked.
 
     Raises:
-        RequestError: It gives nothing but turns, and another thing is wanted.
+        RequestError: It gives nothing but words, and another thing is wanted.
     """
-    if conversation.wanted.is_turn:
+    wanted = conversation.wanted
+    if wanted is TEXT_ANSWER:
         return
-    if beyond := (needed(conversation) & _BESIDE_TURNS) - backend.gives:
-        what = f"model: the protocol of this persona's provider gives no {', '.join(beyond)}"
-        raise RequestError(what, param="model", code="no_route")
+    drawn = frozenset({Feature.PICTURES} if backend.draws else ())
+    gives = drawn if wanted.is_turn else backend.gives
+    if beyond := (needed(conversation) & _BESIDE_TURNS) - gives:
+        where, kinds = wanted.images_path or "model", ", ".join(sorted(beyond))
+        what = f"{where}: the protocol of this persona's provider gives no {kinds}"
+        raise RequestError(what, param=where, code="no_route")
 
 
 class Way:

@@ -221,22 +221,18 @@ def refuse_sampling(sampling: Sampling, fields: Iterable[SamplingField], why: st
             raise RequestError(f"{name}: {why}", param=name)
 
 
-def refuse_images(conversation: Conversation) -> None:
-    """Refuse to ask for pictures where the protocol has no word for it.
-
-    Raises:
-        RequestError: The client asks for them.
-    """
-    where = conversation.wanted.images_path
-    if where is not None:
-        what = f"{where}: the protocol of this persona's provider cannot ask for pictures"
-        raise RequestError(what, param=where, code="unsupported")
-
-
 def without(conversation: Conversation, fields: Iterable[SamplingField]) -> Conversation:
     """The conversation without these wishes."""
     left_out: dict[str, Any] = dict.fromkeys(fields)
+    if not left_out:
+        return conversation
     return replace(conversation, sampling=replace(conversation.sampling, **left_out))
+
+
+def yielding(conversation: Conversation, lacking: Iterable[str]) -> Conversation:
+    """The conversation without wishes that are not of this request and that cannot be said."""
+    fields = conversation.sampling.yields.intersection(lacking)
+    return without(conversation, fields) if fields else conversation
 
 
 def refuse_foreign_passthrough(conversation: Conversation, dialect: str) -> None:

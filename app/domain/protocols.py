@@ -18,6 +18,8 @@ class Backend(Protocol):
 
     gives: ClassVar[frozenset[Feature]] = frozenset()
     """What it can give besides turns of a conversation: embeddings, pictures."""
+    draws: ClassVar[bool] = False
+    """Whether it can be asked for pictures in a turn."""
 
     def stream(self, conversation: Conversation, model: str) -> AsyncGenerator[StreamEvent, None]:
         """The model's answer as events, ending with one ``Finish`` for each choice.

@@ -136,12 +136,13 @@ class Text:
         """The events for what leaves."""
         like = self.like
         if isinstance(like, TextDelta):
-            return self._said(shown, like.choice)
-        if not shown:
+            if self.images:
+                return self._with_images(shown, like.choice)
+            self._left += len(shown)
+            return [TextDelta(shown, like.choice)] if shown else []
+        if not shown or like is None:
             return []
         match like:
-            case None:
-                return []
             case ToolCallDelta(name=None):
                 return [replace(like, arguments=shown)]
             case ToolCallDelta():
@@ -149,7 +150,7 @@ class Text:
             case _:
                 return [replace(like, text=shown)]
 
-    def _said(self, shown: str, choice: int) -> list[StreamEvent]:
+    def _with_images(self, shown: str, choice: int) -> list[StreamEvent]:
         """What leaves of the answer's text, with each image where the model put it."""
         events: list[StreamEvent] = []
         while self.images and self._is_past(self.images[0][0], self._left + len(shown)):
@@ -230,6 +231,10 @@ class Choice:
     def path(self, of: str) -> str:
         """What findings and records call a text of this choice."""
         return f"choices[{self.number}].{of}"
+
+    def takes(self, event: ReasoningDelta) -> bool:
+        """Whether a signature without a text fits: it may be of the last block."""
+        return event.is_redacted or self.is_block_intact
 
     def content(self) -> Iterator[tuple[str, str]]:
         """Path and text of what was released, and of each image what it is."""

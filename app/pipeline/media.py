@@ -6,7 +6,7 @@ The gateway fetches nothing (``docs/decisions/0180-media-in-requests.md``).
 
 import binascii
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NoReturn
 
 from app.domain.conversation import Conversation, FilePart, ImagePart, Inline, Linked
@@ -18,6 +18,7 @@ from app.domain.record import MediaSeen
 from app.domain.wanted import Pictures, Wanted
 
 _Part = ImagePart | FilePart
+_MEDIA = (ImagePart, FilePart)
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _QUANTUM = 4
 _HEAD_CHARS = 64
@@ -32,7 +33,7 @@ def check_media(conversation: Conversation, policy: Policy, audience: str) -> No
             quotes nothing of it.
     """
     _check_wanted(conversation.wanted, policy, audience)
-    parts = [*_media(conversation)]
+    parts = _media(conversation)
     if not parts:
         return
     for kind in MediaKind:
@@ -72,9 +73,12 @@ def refuse_moved(before: Conversation, after: Conversation) -> None:
 
 def seen_of(conversation: Conversation) -> tuple[MediaSeen, ...]:
     """What there is of pictures and files, for the record."""
+    parts = _media(conversation)
+    if not parts:
+        return ()
     counts: Counter[tuple[MediaKind, str | None]] = Counter()
     sizes: Counter[tuple[MediaKind, str | None]] = Counter()
-    for part in _media(conversation):
+    for part in parts:
         source = part.source
         key = (_kind(part), source.media_type if isinstance(source, Inline) else None)
         counts[key] += 1
@@ -84,11 +88,13 @@ def seen_of(conversation: Conversation) -> tuple[MediaSeen, ...]:
     )
 
 
-def _media(conversation: Conversation) -> Iterator[_Part]:
-    for message in conversation.messages:
-        for part in message.parts:
-            if isinstance(part, ImagePart | FilePart):
-                yield part
+def _media(conversation: Conversation) -> list[_Part]:
+    return [
+        part
+        for message in conversation.messages
+        for part in message.parts
+        if isinstance(part, _MEDIA)
+    ]
 
 
 def _kind(part: _Part) -> MediaKind:

@@ -24,13 +24,13 @@ def test_where_its_extra_is_missing() -> None:
     code = (
         "import sys; sys.modules['litellm'] = None\n"
         "from pydantic import SecretStr\n"
-        "from app import outgoing\n"
+        "from app import providers\n"
         "from app.domain.errors import ContentError\n"
         "from app.settings.backends import LiteLLMBackend\n"
         "settings = LiteLLMBackend.model_construct(\n"
         "    type='litellm', provider='cohere', api_key=SecretStr('k'))\n"
         "try:\n"
-        "    outgoing._backend(settings, None, None, None)\n"
+        "    providers.backend_of(settings, None, None, None)\n"
         "except ContentError as exc:\n"
         "    print(exc)\n"
     )
@@ -43,5 +43,5 @@ def test_where_its_extra_is_missing() -> None:
 
 def test_it_is_loaded_only_where_it_is_used() -> None:
     """Every start would take seconds and memory for what few use."""
-    code = "import sys, app.outgoing; sys.exit('litellm' in sys.modules)"
+    code = "import sys, app.providers; sys.exit('litellm' in sys.modules)"
     subprocess.run([elsewhere.python(), "-c", code], check=True, timeout=120)  # noqa: S603  # as above

@@ -5,6 +5,7 @@ from pathlib import Path
 _BANNETON = """
 backends:
   model: {{type: openai, base_url: "{base_url}", api_key: "${{MODEL_KEY}}"}}
+  embedder: {{type: openai, base_url: "{base_url}", api_key: "${{MODEL_KEY}}"}}
   impatient:
     {{type: openai, base_url: "{base_url}", timeouts: {{first_token_ms: 300, total_ms: 600}}}}
   nowhere: {{type: openai, base_url: "http://127.0.0.1:9/v1"}}
@@ -12,7 +13,7 @@ routes:
   balanced: {{backend: model, model: served-model}}
   hurried: {{backend: impatient, model: served-model}}
   nowhere: {{backend: nowhere, model: served-model}}
-  vectors: {{backend: model, model: served-embedder}}
+  vectors: {{backend: embedder, model: served-embedder}}
   pictures: {{backend: model, model: served-painter}}
 """
 

@@ -89,10 +89,21 @@ def law(text: str, places: Sequence[int], spans: list[tuple[tuple[int, int], Act
     return out
 
 
+def word(letters: str) -> Tree:
+    """A pattern of these letters."""
+    return Row(tuple(map(One, letters)))
+
+
 @LAW
 @given(RULES, TEXTS, CUTS, PLACES)
 @example([(Row((One("a"), One("b"))), Action.BLOCK)], "xab", {1}, [1, 2])
 @example([(Row((One("a"), One("b"))), Action.MASK)], "aab", {1}, [1, 2, 3])
+@example(
+    [(word("aa"), Action.MASK), (word("a__a"), Action.MASK), (word("__b"), Action.BLOCK)],
+    "aa__b",
+    {4},
+    [2, 4],
+)
 def test_images_keep_their_places(
     rules: list[tuple[Tree, Action]], text: str, cuts: set[int], places: list[int]
 ) -> None:

@@ -132,7 +132,7 @@ async def test_without_an_opening_the_model_is_not_called(root: Path) -> None:
     [
         (BackendError(BackendProblem.TIMEOUT, "too late"), "timeout"),
         (ValueError("planted"), "ValueError"),
-        (ImageDelta("image/png", "AA=="), "image_not_allowed"),
+        (ImageDelta("image/gif", "AA=="), "image_type"),
     ],
 )
 async def test_a_failure_is_recorded_by_its_kind(
