@@ -90,7 +90,6 @@ class LiteLLMBackend(Backend):
             "api_base": through.base_url,
             "extra_headers": dict(through.headers),
             "timeout": through.timeouts.total_s,
-            "max_retries": 0,
             "num_retries": 0,
             "drop_params": False,
             # Looks for tools of LiteLLM's proxy, of which it loads a large part to do so.
