@@ -75,6 +75,7 @@ class ScriptedUsage(FileModel):
     output_tokens: Annotated[int, Field(ge=0)]
     cached_tokens: Annotated[int, Field(ge=0)] = 0
     reasoning_tokens: Annotated[int, Field(ge=0)] = 0
+    cache_write_tokens: Annotated[int, Field(ge=0)] = 0
 
 
 class ScriptedFailure(FileModel):
@@ -133,6 +134,7 @@ class ScriptedBackend(Backend):
     """
 
     gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES})
+    draws = True
 
     def __init__(
         self,

@@ -17,7 +17,9 @@ class Backend(Protocol):
     """One endpoint with its provider protocol."""
 
     gives: ClassVar[frozenset[Feature]] = frozenset()
-    """What it can give besides words: embeddings; pictures, in turns too, where they are wanted."""
+    """What it can give besides turns of a conversation: embeddings, pictures."""
+    draws: ClassVar[bool] = False
+    """Whether it can be asked for pictures in a turn."""
 
     def stream(self, conversation: Conversation, model: str) -> AsyncGenerator[StreamEvent, None]:
         """The model's answer as events, ending with one ``Finish`` for each choice.

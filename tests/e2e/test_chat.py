@@ -190,8 +190,10 @@ def test_models_are_the_personas_of_the_key(served: Gateway) -> None:
             "keeper",
             "layered",
             "lexi",
+            "painter",
             "seeker",
             "stranded",
+            "styled",
         ]
         assert client.models.retrieve("lexi").owned_by == "tests"
     with served.client("lexi-only") as client:
