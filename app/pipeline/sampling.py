@@ -13,13 +13,7 @@ def bounded(wished: Sampling, bounds: SamplingBounds) -> Sampling:
     Raises:
         RequestError: The request asks for more or less than the persona allows.
     """
-    temperature = _choose("temperature", wished.temperature, bounds.temperature)
-    top_p = _choose("top_p", wished.top_p, bounds.top_p)
     tokens = _choose("max_tokens", wished.max_tokens, bounds.max_tokens)
-    reasoning = _reasoning(wished.reasoning, bounds.reasoning)
-    asked = (wished.temperature, wished.top_p, wished.max_tokens, wished.reasoning)
-    if asked == (temperature, top_p, tokens, reasoning):
-        return wished
     wishes: tuple[tuple[SamplingField, float | None], ...] = (
         ("temperature", wished.temperature),
         ("top_p", wished.top_p),
@@ -27,10 +21,10 @@ def bounded(wished: Sampling, bounds: SamplingBounds) -> Sampling:
     return replace(
         wished,
         yields=wished.yields | {name for name, wish in wishes if wish is None},
-        temperature=temperature,
-        top_p=top_p,
+        temperature=_choose("temperature", wished.temperature, bounds.temperature),
+        top_p=_choose("top_p", wished.top_p, bounds.top_p),
         max_tokens=None if tokens is None else int(tokens),
-        reasoning=reasoning,
+        reasoning=_reasoning(wished.reasoning, bounds.reasoning),
     )
 
 
