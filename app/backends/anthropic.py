@@ -41,11 +41,11 @@ class AnthropicBackend(HttpBackend):
         return Request("/messages", anthropic_request(wanted, model, self._options))
 
     @override
-    def reader(self) -> Reader:
+    def reader(self, conversation: Conversation) -> Reader:
         return PieceReader(SseParser(), MessageReader())
 
     @override
-    def whole(self, body: bytes) -> Sequence[StreamEvent]:
+    def whole(self, body: bytes, conversation: Conversation) -> Sequence[StreamEvent]:
         return whole_message(body)
 
 

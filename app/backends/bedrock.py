@@ -58,11 +58,11 @@ class BedrockBackend(HttpBackend):
         return Request(path, bedrock_request(wanted, thinking=self._thinking))
 
     @override
-    def reader(self) -> Reader:
+    def reader(self, conversation: Conversation) -> Reader:
         return PieceReader(FrameCutter(), ConverseReader())
 
     @override
-    def whole(self, body: bytes) -> Sequence[StreamEvent]:
+    def whole(self, body: bytes, conversation: Conversation) -> Sequence[StreamEvent]:
         answer = ConverseReader()
         answer.read_whole(body)
         return [*answer.take(), *answer.end()]

@@ -51,12 +51,12 @@ class GeminiBackend(HttpBackend):
         return Request(f"/models/{quote(model, safe='')}:{call}", body)
 
     @override
-    def reader(self) -> Reader:
+    def reader(self, conversation: Conversation) -> Reader:
         parser = SseParser(max_event_bytes=MAX_EVENT_BYTES)
         return PieceReader(parser, GenerationReader(self._new_id))
 
     @override
-    def whole(self, body: bytes) -> Sequence[StreamEvent]:
+    def whole(self, body: bytes, conversation: Conversation) -> Sequence[StreamEvent]:
         answer = GenerationReader(self._new_id)
         answer.read(body)
         return [*answer.take(), *answer.end()]

@@ -141,12 +141,12 @@ class HttpBackend(Backend):
         """
 
     @abstractmethod
-    def reader(self) -> Reader:
-        """Reads a streamed answer."""
+    def reader(self, conversation: Conversation) -> Reader:
+        """Reads a streamed answer to this request."""
 
     @abstractmethod
-    def whole(self, body: bytes) -> Sequence[StreamEvent]:
-        """The events of an answer that came as one JSON object.
+    def whole(self, body: bytes, conversation: Conversation) -> Sequence[StreamEvent]:
+        """The events of an answer to this request that came as one JSON object.
 
         Raises:
             BackendError: It is no such answer, or it reports an error.
@@ -169,7 +169,7 @@ class HttpBackend(Backend):
             response = await self._post(request, patience)
             _check_status(response)
             if response.content_type == self.stream_type:
-                answer = self.reader()
+                answer = self.reader(conversation)
                 read_bytes = 0
                 while not answer.is_done and (data := await _read(response, patience)):
                     read_bytes += len(data)
@@ -183,7 +183,8 @@ class HttpBackend(Backend):
                     yield event
                 await _drain(response)
             elif response.content_type == "application/json":
-                for event in self.whole(await _read_whole(response, patience)):
+                body = await _read_whole(response, patience)
+                for event in self.whole(body, conversation):
                     yield event
             else:
                 raise BackendError(

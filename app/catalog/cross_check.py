@@ -12,7 +12,7 @@ from app.catalog.policy_file import ReadPolicy
 from app.catalog.tier import comparator, weaknesses_of_child, weaknesses_of_ladder, wider_sinks
 from app.catalog.wording import choices, unknown
 from app.domain.errors import Problem
-from app.domain.persona import EffortBound, FloatBound, IntBound, Scalar, Variable
+from app.domain.persona import ChoicesBound, EffortBound, FloatBound, IntBound, Scalar, Variable
 from app.domain.policy import (
     Action,
     Mode,
@@ -292,8 +292,10 @@ def _misfit(value: Scalar, variable: Variable) -> str:
 
 
 def _check_bound(
-    name: str, bound: FloatBound | IntBound | EffortBound, node: Node
+    name: str, bound: FloatBound | IntBound | EffortBound | ChoicesBound, node: Node
 ) -> Iterator[Problem]:
+    if isinstance(bound, ChoicesBound):
+        return  # one number, which its own type keeps in its range
     if isinstance(bound, EffortBound):
         if bound.default and bound.max and bound.default.tokens > bound.max.tokens:
             yield node.problem("must have 'default' ≤ 'max'")

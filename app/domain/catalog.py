@@ -34,6 +34,10 @@ class Feature(StrEnum):
     FILES = "files"
     JSON_SCHEMA = "json_schema"
     REASONING = "reasoning"
+    CHOICES = "choices"
+    """Several answers to one request."""
+    LOGPROBS = "logprobs"
+    """Tokens, and how likely each of them was."""
 
 
 @dataclass(frozen=True, slots=True)

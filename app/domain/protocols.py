@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from app.domain.catalog import Feature
 from app.domain.conversation import Conversation, Json, Role
 from app.domain.events import StreamEvent, Usage
 from app.domain.record import Closing, Opening
@@ -15,11 +16,15 @@ AnswerT = TypeVar("AnswerT")
 class Backend(Protocol):
     """One endpoint with its provider protocol."""
 
+    lacks: frozenset[Feature] = frozenset({Feature.CHOICES, Feature.LOGPROBS})
+    """What no request to it can have: few protocols know these two. It is not asked for them."""
+
     def stream(self, conversation: Conversation, model: str) -> AsyncGenerator[StreamEvent, None]:
-        """The model's answer as events, ending with one ``Finish`` for each choice.
+        """The model's answer as events, ending with one ``Finish`` for each choice asked for.
 
         The conversation's first message is the composed system prompt. ``Usage`` comes at most
-        once, at any place. Closing the iterator early cancels the request up to the provider.
+        once, at any place. Where log-probabilities are asked for, all text comes as ``TokenDelta``.
+        Closing the iterator early cancels the request up to the provider.
 
         Raises:
             BackendError: Also in mid-stream.

@@ -1,6 +1,7 @@
 """The parts of an answer while it is guarded: choices, and the texts of each."""
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -10,16 +11,18 @@ from app.domain.events import (
     RefusalDelta,
     StreamEvent,
     TextDelta,
+    Token,
+    TokenDelta,
     ToolCallDelta,
 )
 from app.guardrails.aside import effort
 from app.guardrails.channel import Channel
 from app.guardrails.cut import Halt
-from app.guardrails.decide import Stop
 from app.guardrails.known import PSEUDONYM
 from app.guardrails.restore import Restorer
 from app.guardrails.rewrite import Edit, Rewritten
 from app.guardrails.seen import Seen, in_original
+from app.guardrails.tokens import Tokens
 
 Delta = TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta
 
@@ -46,6 +49,8 @@ class Text:
     """What the channel released."""
     is_withheld: bool = False
     """Nothing of it left: it was signed, and would not have left as it was."""
+    tokens: Tokens | None = None
+    """None where they are not wanted."""
     added: str = ""
     """What rules put at its end."""
     _closed: str | None = None
@@ -60,11 +65,6 @@ class Text:
     def halt(self) -> Halt | None:
         """Where it was stopped: on its way out, or before."""
         return (self.exit is not None and self.exit.halt) or self.channel.halt
-
-    @property
-    def stop(self) -> Stop | None:
-        """Why it was stopped."""
-        return None if self.halt is None else self.halt.stop
 
     @property
     def seen(self) -> Seen:
@@ -131,7 +131,12 @@ class Text:
             return []
         like = self.like
         if isinstance(like, TextDelta):
-            return [TextDelta(shown, like.choice)]
+            tokens = self.tokens
+            return [
+                TextDelta(shown, like.choice)
+                if tokens is None
+                else TokenDelta(shown, like.choice, tokens.leave(shown, self.left_at))
+            ]
         match like:
             case None:
                 return []
@@ -159,15 +164,30 @@ class Text:
             moved = _moved(moved, self.restorer.edits)
         return moved if self.exit is None else _moved(moved, self.exit.edits)
 
+    def left_at(self, point: int) -> int | None:
+        """The same; none while it has not left."""
+        if point > self.channel.released:
+            return None
+        moved = _moved(point, self.channel.edits)
+        if self.restorer is not None:
+            if moved > self.restorer.read:
+                return None
+            moved = _moved(moved, self.restorer.edits)
+        if self.exit is None:
+            return moved
+        return None if moved > self.exit.released else _moved(moved, self.exit.edits)
+
 
 def _moved(point: int, edits: Sequence[Edit]) -> int:
     """Where a place is after edits; what is inside one is at its end."""
-    moved = point
-    for edit in edits:
-        if edit.end > point:
-            return edit.new_end if edit.start < point else moved
-        moved = point + edit.new_end - edit.end
-    return moved
+    after = bisect_right(edits, point, key=_end)
+    if after < len(edits) and edits[after].start < point:
+        return edits[after].new_end
+    return point if not after else point + edits[after - 1].new_end - edits[after - 1].end
+
+
+def _end(edit: Edit) -> int:
+    return edit.end
 
 
 @dataclass(slots=True)
@@ -224,6 +244,11 @@ class Choice:
         )
 
     @property
+    def content(self) -> Iterator[tuple[str, str]]:
+        """Path and text of all of it that was released, before pseudonyms were restored."""
+        return ((text.channel.path, text.content) for text in self.texts.values())
+
+    @property
     def answer(self) -> str:
         """The text as it is passed on, without what is added at its end."""
         text = self.texts.get("text")
@@ -235,4 +260,14 @@ class Choice:
         if text is None or not added:
             return []
         text.added += added
-        return [TextDelta(added, self.number)]
+        if text.tokens is None:
+            return [TextDelta(added, self.number)]
+        return [TokenDelta(added, self.number, (Token(added),))]
+
+    def untold(self) -> list[StreamEvent]:
+        """The tokens that are left when nothing more of the model's text leaves."""
+        text = self.texts.get("text")
+        if text is None or text.tokens is None:
+            return []
+        tokens = text.tokens.rest(text.left_at)
+        return [TokenDelta("", self.number, tokens)] if tokens else []

@@ -1,9 +1,9 @@
-"""The end of an answer: detectors look at its texts as a whole."""
+"""The end of an answer: detectors look at its texts as a whole, and what they said is told."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
-from app.domain.decision import DetectorRef
+from app.domain.decision import DetectorRef, StageTrace
 from app.domain.protocols import Outside
 from app.guardrails.answer import Text
 from app.guardrails.aside import done
@@ -11,6 +11,7 @@ from app.guardrails.channel import Channel
 from app.guardrails.cut import Halt
 from app.guardrails.decide import Stop, first_stop
 from app.guardrails.known import PSEUDONYM
+from app.guardrails.matches import in_order
 from app.guardrails.passage import Passage
 from app.guardrails.rewrite import Rewritten
 from app.guardrails.seen import Seen, ask_all, in_original
@@ -75,10 +76,35 @@ def _passing(channels: Mapping[str, Channel]) -> dict[str, Rewritten]:
     return {path: channel.passing() for path, channel in channels.items()}
 
 
-def who_looked(
+def stage_traces(
+    plans: Iterable[StagePlan], texts: Iterable[Text], asked: Collection[str], draw: float
+) -> Iterator[StageTrace]:
+    """What was said of the texts of each stage.
+
+    Args:
+        plans: Of the stages.
+        texts: Of all choices.
+        asked: The paths that were shown outside.
+        draw: Of the exchange.
+    """
+    for plan in plans:
+        here = [text for text in texts if text.channel.plan.stage is plan.stage]
+        if not here:
+            continue
+        seen = [text.seen for text in here]
+        yield StageTrace(
+            stage=plan.stage,
+            ran=_who_looked(plan, [text.channel for text in here], asked),
+            findings=tuple(finding for each in seen for finding in in_order(each.findings)),
+            unchecked=tuple(run for each in seen for run in each.unchecked),
+            draw=draw,
+        )
+
+
+def _who_looked(
     plan: StagePlan, channels: Sequence[Channel], asked: Collection[str]
 ) -> tuple[DetectorRef, ...]:
-    """Who looked at all that came; ``asked`` are the paths that were shown outside."""
+    """Who looked at all that came."""
     if not all(channel.has_ended for channel in channels):
         return tuple(run.ref for run in plan.span_runs + plan.sentence_runs)
     if all(channel.path in asked for channel in channels):

@@ -2,7 +2,7 @@
 
 Every text of every choice is a channel of its own: the answer, the model's refusal, its reasoning
 block by block, the name and the arguments of each tool call, the texts of annotations. Where one of
-them has to stop, none gives anything more.
+them has to stop, none of its choice gives anything more; other choices go on.
 
 Reasoning that a provider signed is passed on as it was or not at all, because whoever checks the
 signature would refuse anything else. Whether a block is signed is known when it ends: with its
@@ -10,13 +10,13 @@ signature, or where the choice goes on to something else. So where a rule could 
 each block is held until then.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import assert_never
 
-from app.domain.decision import Decision, Outcome, StageTrace, Trace
+from app.domain.decision import Decision, Outcome, Trace
 from app.domain.errors import DetectorError
 from app.domain.events import (
     Annotation,
@@ -26,6 +26,7 @@ from app.domain.events import (
     RefusalDelta,
     StreamEvent,
     TextDelta,
+    TokenDelta,
     ToolCallDelta,
     Usage,
 )
@@ -35,12 +36,12 @@ from app.guardrails.answer import Choice, Delta, Text
 from app.guardrails.aside import Pace, done, is_long
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.decide import Stop, decision, outcome_of, rulings
-from app.guardrails.ending import ask, first_halt, who_looked
+from app.guardrails.ending import ask, first_halt, stage_traces
 from app.guardrails.known import KnownPseudonyms
-from app.guardrails.matches import in_order
 from app.guardrails.opener import Opener
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import Minter
+from app.guardrails.tokens import Tokens
 
 
 class OutputGuard:
@@ -71,7 +72,8 @@ class OutputGuard:
             outside: What detectors ask outside through; without it those are unchecked.
             draw: Decides which rules act that act for a share of traffic; 0 makes all of them act.
         """
-        self.stop: Stop | None = None
+        self.stops: dict[int, Stop] = {}
+        """Why each choice stopped that did."""
         self._plans = {
             stage: plan.at(stage, audience, now, draw) for stage in (Stage.OUTPUT, Stage.TOOL_CALL)
         }
@@ -90,7 +92,7 @@ class OutputGuard:
 
     async def take(self, event: StreamEvent) -> list[StreamEvent]:
         """As ``feed``, beside the event loop where that would keep others from it."""
-        if isinstance(event, Usage | Finish | ImageDelta) or self.stop is not None:
+        if isinstance(event, Usage | Finish | ImageDelta) or event.choice in self.stops:
             return self.feed(event)
         choice = self.choices.get(event.choice) or Choice(event.choice)
         return await self._pace.done(partial(self.feed, event), choice.effort(event))
@@ -98,7 +100,7 @@ class OutputGuard:
     def feed(self, event: StreamEvent) -> list[StreamEvent]:
         """Take an event; give those that may leave now.
 
-        After ``stop`` is set nothing but usage comes any more, and the model need not be read on.
+        Of a choice that has stopped nothing comes any more.
 
         Raises:
             DetectorError: An image, which nothing here can look at.
@@ -107,7 +109,7 @@ class OutputGuard:
             return [event]
         if isinstance(event, Finish):
             raise TypeError("await finish() at the end of a choice")
-        if self.stop is not None:
+        if event.choice in self.stops:
             return []
         choice = self._choice(event.choice)
         if choice.has_finished:
@@ -115,7 +117,7 @@ class OutputGuard:
         events: list[StreamEvent] = []
         if not isinstance(event, ReasoningDelta):
             events += self._end_block(choice)
-        return events if self._has_stopped() else events + self._take(choice, event)
+        return events if choice.number in self.stops else events + self._take(choice, event)
 
     def _take(self, choice: Choice, event: Delta | Annotation | ImageDelta) -> list[StreamEvent]:
         match event:
@@ -123,10 +125,13 @@ class OutputGuard:
                 text = choice.texts.get("text")
                 if text is None:
                     text = self._open(choice, "text", TextDelta("", event.choice))
-                return self._more(text, event.text)
+                    text.tokens = Tokens() if isinstance(event, TokenDelta) else None
+                if text.tokens is not None:
+                    text.tokens.read(event)
+                return self._more(choice, text, event.text)
             case RefusalDelta():
                 like = RefusalDelta("", event.choice)
-                return self._more(self._open(choice, "refusal", like), event.text)
+                return self._more(choice, self._open(choice, "refusal", like), event.text)
             case ReasoningDelta():
                 return self._reasoning(choice, event)
             case ToolCallDelta():
@@ -141,10 +146,10 @@ class OutputGuard:
     async def finish(self, event: Finish) -> list[StreamEvent]:
         """End a choice: run what judges it whole, and give what is left, ``event`` last.
 
-        Where a rule stops the answer, ``stop`` is set, and ``event`` is not given.
+        Where a rule stops the choice, ``stops`` says so, and ``event`` is not given.
         """
         choice = self._choice(event.choice)
-        if self.stop is not None or choice.has_finished:
+        if choice.number in self.stops or choice.has_finished:
             return []
         aside = is_long(text.channel.text for text in choice.texts.values())
         events, texts = await done(partial(self._end, choice), aside=aside)
@@ -163,7 +168,9 @@ class OutputGuard:
     @property
     def trace(self) -> Trace:
         """What detectors said of the answer as far as it came."""
-        return tuple(self._stage_traces())
+        choices = self.choices.values()
+        texts = [text for choice in choices for text in choice.texts.values()]
+        return tuple(stage_traces(self._plans.values(), texts, self._asked, self._draw))
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -180,11 +187,7 @@ class OutputGuard:
     @property
     def content(self) -> tuple[tuple[str, str], ...]:
         """Path and text of all that was released, before pseudonyms were restored."""
-        return tuple(
-            (text.channel.path, text.content)
-            for choice in self.choices.values()
-            for text in choice.texts.values()
-        )
+        return tuple(each for choice in self.choices.values() for each in choice.content)
 
     def _end(self, choice: Choice) -> tuple[list[StreamEvent], list[Text]]:
         """Let detectors that answer at once look at the texts of a choice as a whole."""
@@ -199,8 +202,8 @@ class OutputGuard:
     def _last(self, choice: Choice, texts: Sequence[Text], event: Finish) -> list[StreamEvent]:
         """What is left of a choice once all have looked."""
         events = self._leave(choice, texts)
-        if self.stop is None:
-            events += [*self._steered(choice), event]
+        if choice.number not in self.stops:
+            events += [*choice.untold(), *self._steered(choice), event]
         for text in texts:
             text.conclude()
         return events
@@ -210,9 +213,6 @@ class OutputGuard:
             for text in choice.texts.values():
                 text.conclude()
         return self.trace, self.decisions
-
-    def _has_stopped(self) -> bool:
-        return self.stop is not None
 
     def _choice(self, number: int) -> Choice:
         choice = self.choices.get(number)
@@ -227,7 +227,7 @@ class OutputGuard:
             text = choice.texts[of] = self._opener.text(choice, of, like, is_held=is_held)
         return text
 
-    def _more(self, text: Text, more: str) -> list[StreamEvent]:
+    def _more(self, choice: Choice, text: Text, more: str) -> list[StreamEvent]:
         """More of a text that is released as it becomes certain."""
         released = text.channel.feed(more)
         if not released and text.channel.halt is None:
@@ -240,13 +240,13 @@ class OutputGuard:
             if text.exit is not None:
                 text.exit.end()
             shown += text.rest()
-        self.stop = text.stop
+        self.stops[choice.number] = text.halt.stop
         return text.events(shown)
 
     def _redacted(self, choice: Choice, event: ReasoningDelta) -> list[StreamEvent]:
         """A block that shows nothing: it leaves as it is, after the block before it has ended."""
         events = self._end_block(choice)
-        if self.stop is not None:
+        if choice.number in self.stops:
             return events
         if not self._plans[Stage.OUTPUT].holds_all:
             return [*events, event]
@@ -272,7 +272,7 @@ class OutputGuard:
             choice.block.channel.feed(event.text)
             choice.block.signed = event.signed
             return [] if event.signed is None else self._end_block(choice)
-        events = self._more(choice.block, event.text)
+        events = self._more(choice, choice.block, event.text)
         if event.signed is None:
             return events
         choice.block = None
@@ -297,11 +297,13 @@ class OutputGuard:
             if not holds:
                 name.channel.end()
                 events += self._out(choice, name)
-        if self.stop is not None or not (event.arguments or (event.signed and event.name is None)):
+        if choice.number in self.stops:
+            return events
+        if not (event.arguments or (event.signed and event.name is None)):
             return events
         like = ToolCallDelta(event.index, choice=choice.number)
         arguments = self._open(choice, f"{call}.arguments", like)
-        events += self._more(arguments, event.arguments)
+        events += self._more(choice, arguments, event.arguments)
         if event.signed is not None and event.name is None:
             if holds:
                 arguments.signed = event.signed
@@ -339,7 +341,7 @@ class OutputGuard:
         if halted is not None:
             texts = [halted[1]]
         events = [event for text in texts for event in self._out(choice, text)]
-        if self.stop is None:
+        if choice.number not in self.stops:
             events += choice.annotated()
         return events
 
@@ -350,7 +352,7 @@ class OutputGuard:
             text.exit.end()
         shown = text.rest()
         if text.halt is not None:
-            self.stop = text.stop
+            self.stops[choice.number] = text.halt.stop
         if isinstance(text.like, ReasoningDelta):
             return self._reasoning_out(choice, text, text.like, shown)
         events = text.events(shown)
@@ -378,22 +380,3 @@ class OutputGuard:
         rules = [rule for plan in self._plans.values() for rule in plan.rules]
         listed = [*self._steers, *(rule.append for rule in rules if rule.append in wanted)]
         return choice.append("".join(dict.fromkeys(listed)))
-
-    def _stage_traces(self) -> Iterator[StageTrace]:
-        for stage, plan in self._plans.items():
-            texts = [
-                text
-                for choice in self.choices.values()
-                for text in choice.texts.values()
-                if text.channel.plan.stage is stage
-            ]
-            if not texts:
-                continue
-            seen = [text.seen for text in texts]
-            yield StageTrace(
-                stage=stage,
-                ran=who_looked(plan, [text.channel for text in texts], self._asked),
-                findings=tuple(finding for each in seen for finding in in_order(each.findings)),
-                unchecked=tuple(run for each in seen for run in each.unchecked),
-                draw=self._draw,
-            )

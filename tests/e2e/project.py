@@ -119,6 +119,8 @@ PERSONAS = {
     "hurried": "extends: lexi\nname: Hurry\nroute: hurried\n",
     "stranded": "extends: lexi\nname: Strand\nroute: nowhere\n",
     "conduct": _CONDUCT,
+    "several": "extends: lexi\nname: Sev\nsampling: {choices: {max: 3}}\n",
+    "severe": "extends: several\nname: Sever\non_block: error\n",
 }
 
 

@@ -1,12 +1,12 @@
 """Behaviours that act: one oracle for every cutting, every answer and every choice of actions."""
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.domain.conversation import Conversation, Message, Origin, Role, TextPart
+from app.domain.conversation import Conversation, Message, Origin, Role, Sampling, TextPart
 from app.domain.decision import Decision, Outcome, Trace
 from app.domain.events import Finish, FinishReason, StreamEvent, TextDelta, ToolCallDelta
 from app.domain.persona import Behaviour, Identity, Persona, Verify
@@ -16,7 +16,7 @@ from app.guardrails.context import NO_CONTEXT
 from app.guardrails.kinds import KINDS
 from app.guardrails.plan import Builds
 from app.guardrails.release import OutputGuard
-from app.pipeline.answering import Answering
+from app.pipeline.answering import Answering, Halted
 from app.pipeline.conduct import Measuring
 from tests.guardrails.building import OUTSIDE, guard, pieces, plan, rule, run, text_of, words
 
@@ -101,14 +101,18 @@ async def drive(model: Model, behaviours: Sequence[Behaviour], draw: float = 0.0
     answering = Answering(lambda: guard(POLICY), model.answer, measuring)
     out: list[StreamEvent] = []
     early: list[StreamEvent] = []
+    stop: Outcome | None = None
     async for event in answering.run(ASKED, NO_CONTEXT, OUTSIDE):
+        if isinstance(event, Halted):
+            stop = event.outcome
+            continue
         out.append(event)
         if not model.has_ended:
             early.append(event)
     trace, decisions = await answering.conclude()
     return Answered(
         text_of(out),
-        answering.stop,
+        stop,
         any(isinstance(event, Finish) for event in out),
         len(model.asked),
         text_of(early),
@@ -253,7 +257,6 @@ async def test_an_answer_without_text_is_not_measured() -> None:
     answering = Answering(new_guard, call, measuring)
     out = [event async for event in answering.run(ASKED, NO_CONTEXT, OUTSIDE)]
     assert [type(event) for event in out] == [ToolCallDelta, ToolCallDelta, Finish]
-    assert answering.stop is None
     (told,) = measuring.results("")
     assert (told.conduct, told.action, told.reason) == (
         "not_scored",
@@ -274,5 +277,6 @@ async def test_all_choices_have_to_keep_to_it() -> None:
         yield Finish(FinishReason.STOP, 1)
 
     answering = Answering(lambda: guard(POLICY), two, measuring)
-    assert [event async for event in answering.run(ASKED, NO_CONTEXT, OUTSIDE)] == []
-    assert answering.stop is Outcome.BLOCK
+    asked = replace(ASKED, sampling=Sampling(choices=2))
+    out = [event async for event in answering.run(asked, NO_CONTEXT, OUTSIDE)]
+    assert out == [Halted(0, Outcome.BLOCK), Halted(1, Outcome.BLOCK)]
