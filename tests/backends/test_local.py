@@ -87,6 +87,8 @@ class TestContract(BackendContract):
 class Shortened:
     """The model with short answers, so that the contract is quick to test."""
 
+    lacks = LocalBackend.lacks
+
     def __init__(self, backend: LocalBackend) -> None:
         self._backend = backend
 

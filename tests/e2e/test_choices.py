@@ -5,6 +5,7 @@ from typing import Any
 import openai
 import pytest
 from openai import OpenAI
+from openai.types.responses import ResponseOutputMessage, ResponseOutputText
 
 from tests.e2e.asking import about, ask, stream, turns, wishes
 from tests.e2e.gateway import Gateway, until
@@ -250,7 +251,9 @@ def test_tokens_of_a_response(client: OpenAI, provider: Provider) -> None:
     assert [each.token for each in done.logprobs or ()] == said
     whole = client.responses.create(**wanted)
     for response in (final, whole):
-        part = response.output[0].content[0]  # type: ignore[union-attr]  # a message
-        assert [(each.token, each.logprob) for each in part.logprobs or ()] == [  # type: ignore[union-attr]  # of text
-            (token, -0.5) for token in said
-        ]
+        (message,) = response.output
+        assert isinstance(message, ResponseOutputMessage)
+        (part,) = message.content
+        assert isinstance(part, ResponseOutputText)
+        assert [each.token for each in part.logprobs or ()] == said
+        assert {each.logprob for each in part.logprobs or ()} == {-0.5}

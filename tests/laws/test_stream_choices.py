@@ -30,7 +30,7 @@ from app.domain.record import Status
 from app.guardrails.context import NO_CONTEXT
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
-from app.pipeline.answer import Closed, Opened, Stopped, Summary
+from app.pipeline.answer import Closed, ExchangeEvent, Opened, Stopped, Summary
 from app.pipeline.answering import Answering, Halted
 from app.pipeline.conduct import Measuring
 from tests.guardrails.building import (
@@ -104,11 +104,12 @@ async def answered(make: OutputGuard, provider: Provider, *encoders: Encoder) ->
     answering = Answering(lambda: make, provider.stream, Measuring((), None, 0))
     made = [encoder.add(Opened("r", "p", None, "c", Outcome.ALLOW)) for encoder in encoders]
     async for event in answering.run(asked(), NO_CONTEXT, OUTSIDE):
+        events: list[ExchangeEvent] = []
         if isinstance(event, Halted):
-            end = Finish(FinishReason.CONTENT_FILTER, event.choice)
-            events = [Stopped(event.outcome, REPLY, is_error=False, choice=event.choice), end]
+            events.append(Stopped(event.outcome, REPLY, is_error=False, choice=event.choice))
+            events.append(Finish(FinishReason.CONTENT_FILTER, event.choice))
         else:
-            events = [event]
+            events.append(event)
         for each in events:
             made = [old + new.add(each) for old, new in zip(made, encoders, strict=True)]
     await answering.conclude()
