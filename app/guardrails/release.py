@@ -92,7 +92,7 @@ class OutputGuard:
 
     async def take(self, event: StreamEvent) -> list[StreamEvent]:
         """As ``feed``, beside the event loop where that would keep others from it."""
-        if isinstance(event, Usage | Finish | ImageDelta) or event.choice in self.stops:
+        if isinstance(event, Usage | Finish | ImageDelta):
             return self.feed(event)
         choice = self.choices.get(event.choice) or Choice(event.choice)
         return await self._pace.done(partial(self.feed, event), choice.effort(event))
@@ -109,14 +109,14 @@ class OutputGuard:
             return [event]
         if isinstance(event, Finish):
             raise TypeError("await finish() at the end of a choice")
-        if event.choice in self.stops:
+        if self.stops and event.choice in self.stops:
             return []
         choice = self._choice(event.choice)
         if choice.has_finished:
             raise DetectorError("an event came after the end of its choice")
-        events: list[StreamEvent] = []
-        if not isinstance(event, ReasoningDelta):
-            events += self._end_block(choice)
+        if choice.block is None or isinstance(event, ReasoningDelta):
+            return self._take(choice, event)
+        events = self._end_block(choice)
         return events if choice.number in self.stops else events + self._take(choice, event)
 
     def _take(self, choice: Choice, event: Delta | Annotation | ImageDelta) -> list[StreamEvent]:
