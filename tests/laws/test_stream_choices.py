@@ -5,6 +5,7 @@ gets *T(x[:b])* of each, then the reply where that one was blocked; one that doe
 each, or the reply alone. What is told as tokens is, joined, what was given as text.
 """
 
+import re
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
@@ -52,6 +53,7 @@ from tests.laws.test_stream import ALPHABET, RULES, compiled, expected
 
 Json = Any
 REPLY = "I'd rather not."
+LINK = "http://bad.example/x"
 LAW = settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 FED = st.lists(
     st.tuples(st.integers(0, 2), st.text(ALPHABET + "é中", min_size=1, max_size=4)), max_size=12
@@ -278,24 +280,38 @@ def test_what_a_client_is_told_of_tokens(
 
 @LAW
 @given(
-    st.lists(st.sampled_from(["<", ">", " hi ", "TOKEN"]), max_size=8), st.sets(st.integers(1, 80))
+    st.lists(st.sampled_from(["<", ">", " hi ", "TOKEN", f" {LINK} "]), max_size=8),
+    st.sets(st.integers(1, 80)),
+    st.booleans(),
 )
-def test_tokens_of_values_that_come_back(parts: list[str], cuts: set[int]) -> None:
-    """A token shows the pseudonym in place of the value, or a part of either."""
+def test_tokens_of_values_that_come_back(
+    parts: list[str],
+    cuts: set[int],
+    has_exit: bool,  # noqa: FBT001  # drawn
+) -> None:
+    """A token shows the pseudonym in place of the value, a part of either, or a hidden link."""
     minter = Minter(KEY, SCOPE)
     token = minter.mint("NAME", "Ada Lovelace")
     text = "".join(token if part == "TOKEN" else part for part in parts)
-    compiled_ = plan(
-        rule("mask", patterns("hi"), Action.MASK), rule("x", words("zzz"), Action.FLAG)
-    )
+    links = rule("links", {"links": {"allow": ["ours.example"]}}, Action.MASK)
+    compiled_ = plan(rule("mask", patterns("hi"), Action.MASK), *([links] if has_exit else []))
     out = run(
         stream(
             guard(compiled_, minter=minter),
             [TokenDelta(piece, 0, (Token(piece, -1.0),)) for piece in pieces(text, cuts)],
         )
     )
-    told = "".join(each.text for each in check_tokens(out, 0))
-    assert told == text.replace(token, "Ada Lovelace").replace("hi", "[removed]")
+    told = check_tokens(out, 0)
+    hidden = f"hi|{LINK}" if has_exit else "hi"
+    shown = re.sub(hidden, "[removed]", text).replace(token, "Ada Lovelace")
+    assert "".join(each.text for each in told) == shown
+    changed = [match.span() for match in re.finditer(f"{re.escape(token)}|{hidden}", text)]
+    at, kept = 0, list[str]()
+    for piece in pieces(text, cuts):
+        start, at = at, at + len(piece)
+        if not any(first < at and start < end for first, end in changed):
+            kept.append(piece)
+    assert [each.text for each in told if each.logprob != UNKNOWN] == kept
 
 
 async def test_tokens_of_a_text_that_is_left_as_it_is_stay_as_they_are() -> None:
