@@ -52,10 +52,10 @@ from app.ledger.pseudonyms import Vault
 from app.ledger.store import exists
 from app.outgoing import open_reach, refuse_stopped_backends, start_backends, unmet_needs
 from app.pipeline.check import check_segments
-from app.pipeline.exchange import Steps
 from app.pipeline.gateway import CheckResult, Readiness
 from app.pipeline.loaded import Loaded, Served
 from app.pipeline.service import Pipeline
+from app.pipeline.steps import Steps
 from app.review.explain import Explanation, explain
 from app.settings import Settings, environment, settings_from
 from app.telemetry.metrics import Metrics
@@ -130,13 +130,16 @@ class Project:
         }
         served: dict[tuple[str, str | None], Served] = {}
         for (name, variant), persona in versions.items():
+            ways = {place: routes[route] for place, route in persona.routes.items()}
             served[name, variant] = Served(
                 persona=persona,
                 variant=variant,
                 prompt=compile_prompt(catalog.personas[name], catalog, variant=variant),
                 plan=plans[persona.policy],
                 behaviours=plan_behaviours(persona, self.builds),
-                route=routes[persona.route],
+                route=ways["route"],
+                embeddings=ways.get("embeddings.route"),
+                images=ways.get("images.route"),
             )
         return Loaded(catalog, served, plans, routes)
 

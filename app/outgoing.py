@@ -14,11 +14,13 @@ from app.backends.anthropic import AnthropicBackend, anthropic_headers
 from app.backends.anthropic_request import Options as AnthropicOptions
 from app.backends.azure import AzureBackend, azure_key
 from app.backends.chat_request import Differences
-from app.backends.gemini import GeminiBackend, gemini_key, vertex_address
+from app.backends.gemini import GeminiBackend, VertexBackend, gemini_key, vertex_address
 from app.backends.http import Connection
 from app.backends.local import LocalBackend
 from app.backends.openai import OpenAIBackend, bearer
 from app.backends.outside import Answers, Endpoint, Reach
+from app.backends.responses import ResponsesBackend
+from app.backends.responses_request import Options as ResponsesOptions
 from app.backends.scripted import Script, ScriptedBackend
 from app.backends.timeouts import Timeouts
 from app.backends.token_file import token_from_file
@@ -40,6 +42,7 @@ from app.settings.backends import BedrockBackend as BedrockSettings
 from app.settings.backends import GeminiBackend as GeminiSettings
 from app.settings.backends import LocalBackend as LocalSettings
 from app.settings.backends import OpenAIBackend as OpenAISettings
+from app.settings.backends import ResponsesBackend as ResponsesSettings
 from app.settings.backends import ScriptedBackend as ScriptedSettings
 from app.settings.backends import VertexBackend as VertexSettings
 from app.settings.presets import presets
@@ -85,7 +88,7 @@ async def open_reach(
 
 def used_backends(loaded: Loaded, kinds: Kinds) -> set[str]:
     """The backends of every route that a persona or a detector uses."""
-    routes = [served.route for served in loaded.served.values()]
+    routes = [route for served in loaded.served.values() for route in served.routes]
     for use in _uses(loaded.catalog):
         needs = [need for need in _needs(use.detect, kinds) if need.place is Place.ROUTE]
         routes += [loaded.routes[need.name] for need in needs]
@@ -190,7 +193,7 @@ def _backend(
     settings: BackendSettings, root: Path, session: aiohttp.ClientSession, new_id: NewId
 ) -> Backend:
     match settings:
-        case OpenAISettings() | AzureSettings():
+        case OpenAISettings() | AzureSettings() | ResponsesSettings():
             return _openai(settings, session)
         case AnthropicSettings():
             return _anthropic(settings, session)
@@ -199,7 +202,8 @@ def _backend(
         case GeminiSettings() | VertexSettings():
             to = _gemini_connection(settings, session)
             leaves_out = settings.leave_out
-            return GeminiBackend(to, new_id, thinking=settings.thinking, leaves_out=leaves_out)
+            kind = GeminiBackend if isinstance(settings, GeminiSettings) else VertexBackend
+            return kind(to, new_id, thinking=settings.thinking, leaves_out=leaves_out)
         case LocalSettings():
             return LocalBackend(
                 settings.gguf, context_tokens=settings.context_tokens, threads=settings.threads
@@ -210,12 +214,18 @@ def _backend(
             assert_never(settings)
 
 
-def _openai(settings: OpenAISettings | AzureSettings, session: aiohttp.ClientSession) -> Backend:
+def _openai(
+    settings: OpenAISettings | AzureSettings | ResponsesSettings, session: aiohttp.ClientSession
+) -> Backend:
+    key = _secret(settings.api_key)
+    if isinstance(settings, ResponsesSettings):
+        to = _connection(settings, settings.address, session, bearer(key))
+        options = ResponsesOptions(settings.encrypted_reasoning, settings.summary)
+        return ResponsesBackend(to, options, leaves_out=settings.leave_out)
     server = presets()["openai"] if isinstance(settings, AzureSettings) else settings.server
     differences = Differences(
         server.max_tokens_field, server.seed_field, server.stream_options, server.lacks
     )
-    key = _secret(settings.api_key)
     if isinstance(settings, AzureSettings):
         to = _connection(settings, settings.base_url, session, azure_key(key))
         return AzureBackend(to, differences, api_version=settings.api_version)
@@ -287,6 +297,7 @@ def _unstartable(what: str) -> ContentError:
 
 def _connection(
     settings: OpenAISettings
+    | ResponsesSettings
     | AnthropicSettings
     | BedrockSettings
     | GeminiSettings

@@ -12,6 +12,7 @@ import orjson
 import pytest
 
 from app.catalog.read import read_deployment
+from app.domain.catalog import Feature
 from app.domain.conversation import Effort, Reasoning, Sampling
 from app.domain.errors import ContentError
 from app.domain.protocols import Backend
@@ -32,6 +33,7 @@ from tests.servers.bedrock_server import (
     bedrock_server,
 )
 from tests.servers.gemini_server import gemini_server
+from tests.servers.responses_server import responses_server
 
 ENVIRON = {
     "KEY": "sk-very-secret",
@@ -59,7 +61,29 @@ async def started(root: Path, backend: Mapping[str, Any]) -> AsyncIterator[Backe
         yield (await start_backends(settings, root, loaded, KINDS, str, stack))["model"]
 
 
-ROUTES = ("balanced", "hurried", "nowhere")
+ROUTES = ("balanced", "hurried", "nowhere", "vectors")
+
+
+async def test_responses(tmp_path: Path) -> None:
+    """A setting would be read and then not be used."""
+    async with responses_server() as server:
+        wanted = {
+            "type": "responses",
+            "base_url": server.base_url,
+            "api_key": "${KEY}",
+            "encrypted_reasoning": False,
+            "summary": "auto",
+            "leave_out": ["seed"],
+            "headers": {"x-team": "bread"},
+        }
+        asked = replace(conversation("Hi"), sampling=Sampling(seed=1))
+        async with started(tmp_path / "project", wanted) as backend:
+            assert text_of(await collect(backend, asked)) == "Hi"
+    seen = server.requests[0]
+    assert seen.headers["Authorization"] == "Bearer sk-very-secret"
+    assert seen.headers["x-team"] == "bread"
+    assert seen.body["reasoning"] == {"summary": "auto"}
+    assert "include" not in seen.body
 
 
 async def test_anthropic(tmp_path: Path) -> None:
@@ -145,6 +169,7 @@ async def test_gemini(tmp_path: Path) -> None:
         asked = replace(conversation("Hi"), sampling=sampling)
         async with started(tmp_path / "project", wanted) as backend:
             assert text_of(await collect(backend, asked)) == "Hi"
+            assert backend.gives == {Feature.EMBEDDINGS}
     seen = server.requests[0]
     assert seen.headers["x-goog-api-key"] == "sk-very-secret"
     assert seen.headers["x-team"] == "bread"
@@ -159,6 +184,7 @@ async def test_vertex(tmp_path: Path) -> None:
         wanted = {**VERTEX, "base_url": server.base_url, "token_file": "token"}
         async with started(tmp_path / "project", wanted) as backend:
             assert text_of(await collect(backend, conversation("Hi"))) == "Hi"
+            assert backend.gives == set()
     assert server.requests[0].headers["Authorization"] == "Bearer fresh"
 
 

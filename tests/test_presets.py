@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import pytest
 from pydantic import ValidationError
 
-from app.settings.backends import OpenAIBackend
+from app.settings.backends import OpenAIBackend, ResponsesBackend
 from app.settings.presets import presets
 
 _WORDS = {
@@ -17,6 +17,7 @@ _WORDS = {
     "reasoning_effort",
     "n",
     "logprobs",
+    "modalities",
 }
 
 
@@ -30,6 +31,7 @@ def test_a_preset_is_whole(name: str) -> None:
     assert bool(preset.key) != is_here
     assert preset.docs.startswith("https://")
     assert preset.lacks <= _WORDS
+    assert (preset.responses or "https://").startswith("https://")
     assert not url.path.endswith("/")
 
 
@@ -49,3 +51,17 @@ def test_a_name_that_is_misspelt() -> None:
     """The author has to guess which names there are."""
     with pytest.raises(ValidationError, match=r"did you mean 'deepseek'\? \(deepseek, "):
         OpenAIBackend(type="openai", preset="deepsek")
+
+
+def test_presets_of_responses() -> None:
+    """A provider that speaks chat completions alone would be asked for responses."""
+    assert ResponsesBackend(type="responses").address == "https://api.openai.com/v1"
+    there = ResponsesBackend(type="responses", preset="openrouter")
+    assert there.address == "https://openrouter.ai/api/v1"
+    away = "https://proxy.example/v1"
+    moved = ResponsesBackend.model_construct(type="responses", preset="openai", base_url=away)
+    assert moved.address == away
+    with pytest.raises(ValidationError, match="use type 'openai', or one of fireworks, "):
+        ResponsesBackend(type="responses", preset="mistral")
+    with pytest.raises(ValidationError, match=r"did you mean 'ollama'\?"):
+        ResponsesBackend(type="responses", preset="olama")

@@ -10,6 +10,7 @@ from app.api.summaries import summary_json
 from app.domain.conversation import Json
 from app.domain.events import (
     Annotation,
+    Embedding,
     Finish,
     FinishReason,
     ImageDelta,
@@ -62,6 +63,8 @@ class AnswerEncoder(Encoder):
                     if stopped.is_error:
                         raise StoppedError(stopped, summary)
                 return self.end(summary)
+            case Embedding():
+                raise TypeError("a turn of a conversation has no embeddings")
             case _:
                 if event.choice in self.stopped:
                     raise RuntimeError("a choice went on after policy stopped it")

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from app.api.anthropic_messages_answer import MessageStream, MessageWhole
 from app.api.anthropic_messages_fields import COUNT, REQUEST
+from app.api.anthropic_user_parts import cache_of, result_parts, texts, user_parts, with_cache
 from app.api.delivery import Encoder
 from app.api.dialect import Body, Dialect, admitted, contradiction, requested, wishes_of
 from app.api.errors import anthropic_error
@@ -34,7 +35,6 @@ from app.domain.conversation import (
     ToolCallPart,
     ToolChoice,
     ToolChoiceMode,
-    ToolResultPart,
 )
 from app.domain.errors import FieldRefusedError
 from app.domain.persona import Persona
@@ -83,7 +83,7 @@ def _conversation(body: Body, known: Body, passthrough: Body, persona: Persona) 
         persona=wanted.persona,
         variant=wanted.variant,
         dialect=DIALECT,
-        messages=_cached(tuple(_messages(known, persona)), _cache(known)),
+        messages=_cached(tuple(_messages(known, persona)), cache_of(known)),
         tools=tools,
         tool_choice=None if choice is None else _tool_choice(choice, tools),
         parallel_tool_calls=None if single is None else not single,
@@ -118,16 +118,7 @@ def _messages(known: Body, persona: Persona) -> Iterator[Message]:
 def _system(content: Json, where: str, path: str, *, takes_system: bool) -> Message:
     if not takes_system:
         raise FieldRefusedError(path, "this persona takes no system prompt; its file may allow it")
-    return Message(Role.SYSTEM, Origin.CLIENT, tuple(_texts(content, where)), path=path)
-
-
-def _texts(content: Json, where: str, first: int = 0) -> Iterator[TextPart]:
-    """Texts, but for blocks before the first."""
-    if type(content) is str:
-        yield TextPart(content, where)
-        return
-    for index, block in enumerate(content[first:], first):
-        yield TextPart(block["text"], f"{where}[{index}].text", _cache(block))
+    return Message(Role.SYSTEM, Origin.CLIENT, tuple(texts(content, where)), path=path)
 
 
 def _user(content: Json, path: str) -> Iterator[Message]:
@@ -138,23 +129,10 @@ def _user(content: Json, path: str) -> Iterator[Message]:
         where = f"{path}.content[{index}]"
         if block["type"] != "tool_result":
             contradiction(where, "comes before a tool result; those come first in a message")
-        yield Message(Role.TOOL, Origin.TOOL, tuple(_results(block, where)), path=where)
-    texts = tuple(_texts(content, f"{path}.content", results))
-    if texts:
-        yield Message(Role.USER, Origin.CLIENT, texts, path=path)
-
-
-def _results(block: Body, where: str) -> Iterator[ToolResultPart]:
-    call_id, is_error = block["tool_use_id"], bool(block.get("is_error"))
-    content = block.get("content") or ""
-    if type(content) is str:
-        yield ToolResultPart(call_id, content, f"{where}.content", is_error, _cache(block))
-        return
-    for index, inner in enumerate(content):
-        is_last = index == len(content) - 1
-        cache = _cache(inner) or (_cache(block) if is_last else None)
-        path = f"{where}.content[{index}].text"
-        yield ToolResultPart(call_id, inner["text"], path, is_error, cache)
+        yield Message(Role.TOOL, Origin.TOOL, tuple(result_parts(block, where)), path=where)
+    said = tuple(user_parts(content, f"{path}.content", results))
+    if said:
+        yield Message(Role.USER, Origin.CLIENT, said, path=path)
 
 
 def _assistant_parts(content: Json, where: str) -> Iterator[Part]:
@@ -165,7 +143,7 @@ def _assistant_parts(content: Json, where: str) -> Iterator[Part]:
         path = f"{where}[{index}]"
         match block["type"]:
             case "text":
-                yield TextPart(block["text"], f"{path}.text", _cache(block))
+                yield TextPart(block["text"], f"{path}.text", cache_of(block))
             case "thinking":
                 # Reasoning that nobody signed comes with an empty signature, and goes back so.
                 signed = block["signature"] or None
@@ -179,13 +157,8 @@ def _assistant_parts(content: Json, where: str) -> Iterator[Part]:
                     orjson.dumps(block["input"]).decode(),
                     path,
                     arguments_field="input",
-                    cache=_cache(block),
+                    cache=cache_of(block),
                 )
-
-
-def _cache(block: Body) -> CacheFor | None:
-    wanted = block.get("cache_control")
-    return None if wanted is None else CacheFor(wanted.get("ttl") or CacheFor.FIVE_MINUTES)
 
 
 def _cached(messages: tuple[Message, ...], cache: CacheFor | None) -> tuple[Message, ...]:
@@ -194,9 +167,7 @@ def _cached(messages: tuple[Message, ...], cache: CacheFor | None) -> tuple[Mess
     if cache is None or not last.parts:
         return messages
     *parts, end = last.parts
-    if isinstance(end, (TextPart, ToolCallPart, ToolResultPart)) and end.cache is None:
-        return (*earlier, replace(last, parts=(*parts, replace(end, cache=cache))))
-    return messages
+    return (*earlier, replace(last, parts=(*parts, with_cache(end, cache))))
 
 
 def _tools(known: Body) -> Iterator[Tool]:
@@ -208,7 +179,7 @@ def _tools(known: Body) -> Iterator[Tool]:
             is_strict=tool.get("strict"),
             path=f"tools[{index}]",
             parameters_field="input_schema",
-            cache=_cache(tool),
+            cache=cache_of(tool),
         )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from app.api.compound import Either, Items, Kinds, Object
 from app.api.fields import BANNETON, CALL_ID, CHOSEN, MAX_INT, MODEL, kind, with_fields
+from app.api.media_fields import FILE_ID, Bytes, Link
 from app.api.shapes import Flag, FreeJson, Id, Number, Only, Opaque, Refused, Shape, Text, Word
 
 TOOL_NAME = Text(
@@ -20,9 +21,6 @@ SIGNED = Id(re.compile(r"[A-Za-z0-9+/=_-]*"), "base64; whoever signed it checks 
 _CACHE = with_fields("type", type=Word(("ephemeral",)), ttl=Word(("5m", "1h")))
 INPUT = FreeJson("JSON, looked at as one text", is_one_text=True)
 
-_IMAGE = Refused("no detector looks at images yet, so none are let through")
-_DOCUMENT = Refused("no detector reads files yet; send their text in a text block")
-_SEARCH_RESULT = Refused("nothing cites sources yet; send the text in a text or tool_result block")
 _THEIRS = Refused("tools that a provider runs are out of reach of policy; none are offered")
 _ASSISTANTS = Refused("stands in messages of the assistant only")
 _USERS = Refused("stands in messages of the user only")
@@ -78,6 +76,79 @@ _TEXT = kind(
     ),
 )
 _TEXTS = Either(Text(), Items(_TEXT))
+_URL_SOURCE = kind("url", url=Link())
+
+
+def _bytes(*types: str) -> Object:
+    return with_fields(
+        "type",
+        "media_type",
+        "data",
+        type=Word(("base64",)),
+        media_type=Word(types),
+        data=Bytes(),
+    )
+
+
+_IMAGE = with_fields(
+    "type",
+    "source",
+    type=Word(("image",)),
+    source=Kinds(
+        "type",
+        {
+            "base64": _bytes("image/jpeg", "image/png", "image/gif", "image/webp"),
+            "url": _URL_SOURCE,
+            "file": FILE_ID,
+        },
+    ),
+    cache_control=_CACHE,
+    transformations=Refused("how pictures are prepared is the provider's to say"),
+)
+_CITATIONS = with_fields(enabled=Only(value=False, reason="nothing cites sources yet"))
+_DOCUMENT = Object(
+    {
+        "type": Word(("document",)),
+        "source": Kinds(
+            "type",
+            {
+                "base64": _bytes("application/pdf"),
+                "url": _URL_SOURCE,
+                "text": with_fields(
+                    "type",
+                    "media_type",
+                    "data",
+                    type=Word(("text",)),
+                    media_type=Word(("text/plain",)),
+                    data=Text(),
+                ),
+                "content": kind(
+                    "content",
+                    content=Either(
+                        Text(), Items(Kinds("type", {"text": _TEXT, "image": _IMAGE}), least=1)
+                    ),
+                ),
+                "file": FILE_ID,
+            },
+        ),
+        "title": Text(),
+        "context": Text(),
+        "citations": _CITATIONS,
+        "cache_control": _CACHE,
+    },
+    frozenset({"type", "source"}),
+)
+_SEARCH_RESULT = Object(
+    {
+        "type": Word(("search_result",)),
+        "source": Text(),
+        "title": Text(),
+        "content": Items(_TEXT, least=1),
+        "citations": _CITATIONS,
+        "cache_control": _CACHE,
+    },
+    frozenset({"type", "source", "title", "content"}),
+)
 _CALLER = Kinds(
     "type",
     {

@@ -24,6 +24,9 @@ from app.api import (
     guard,
     health,
     openai_chat_fields,
+    openai_embeddings_fields,
+    openai_images_fields,
+    openai_moderations_fields,
     openai_responses_events,
     openai_responses_fields,
     records,
@@ -31,7 +34,11 @@ from app.api import (
 from app.api.anthropic_messages import AnthropicMessages, count_tokens
 from app.api.dialect import converse
 from app.api.errors import anthropic_error, failure, openai_error
+from app.api.forms import form_or_json
 from app.api.openai_chat import OpenAIChat
+from app.api.openai_embeddings import OpenAIEmbeddings
+from app.api.openai_images import OpenAIImageEdits, OpenAIImages
+from app.api.openai_moderations import moderate
 from app.api.openai_responses import OpenAIResponses, read_response
 from app.api.openapi import Served, document
 from app.api.transport import Endpoint, Limits, Parts
@@ -43,6 +50,9 @@ from app.pipeline.gateway import Gateway
 OPENAI_CHAT = OpenAIChat()
 ANTHROPIC_MESSAGES = AnthropicMessages()
 OPENAI_RESPONSES = OpenAIResponses()
+OPENAI_EMBEDDINGS = OpenAIEmbeddings()
+OPENAI_IMAGES = OpenAIImages()
+OPENAI_IMAGE_EDITS = OpenAIImageEdits()
 
 SERVED = (
     Served(
@@ -94,6 +104,42 @@ SERVED = (
         read_response,
         "A response that was kept, where policy keeps content.",
         answers={"application/json": openai_responses_events.ANSWER},
+    ),
+    Served(
+        "POST",
+        "/v1/embeddings",
+        partial(converse, OPENAI_EMBEDDINGS),
+        "One vector for each text, where the persona names a route for them.",
+        openai_embeddings_fields.REQUEST,
+        {"application/json": openai_embeddings_fields.ANSWER},
+    ),
+    Served(
+        "POST",
+        "/v1/images/generations",
+        partial(converse, OPENAI_IMAGES),
+        "Pictures of a text, where the persona names a route for them and policy lets them out.",
+        openai_images_fields.GENERATE,
+        {"application/json": openai_images_fields.ANSWER},
+    ),
+    Served(
+        "POST",
+        "/v1/images/edits",
+        partial(
+            converse,
+            OPENAI_IMAGE_EDITS,
+            read=partial(form_or_json, openai_images_fields.EDIT),
+        ),
+        "Pictures changed as a text says; as JSON, or as a form whose pictures are files.",
+        openai_images_fields.EDIT,
+        {"application/json": openai_images_fields.ANSWER},
+    ),
+    Served(
+        "POST",
+        "/v1/moderations",
+        moderate,
+        "What a persona's policy says of texts, by OpenAI's categories; no model is called.",
+        openai_moderations_fields.REQUEST,
+        {"application/json": openai_moderations_fields.ANSWER},
     ),
     Served("GET", "/v1/models", health.list_models, "The personas that this key may use."),
     Served("GET", "/v1/models/{model}", health.read_model, "One persona, or one variant of it."),

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 
 from typing_extensions import override
 
-from app.api.shapes import MisfitError, Refused, Row, Shape, printable
+from app.api.shapes import MisfitError, Refused, Row, Shape, Text, printable
 from app.domain.conversation import Json
 
 
@@ -139,6 +139,27 @@ class Kinds(Shape):
     def schema(self) -> dict[str, Json]:
         kinds = [shape.schema() for shape in self.kinds.values() if isinstance(shape, Object)]
         return {"anyOf": kinds}
+
+
+@dataclass(frozen=True, slots=True)
+class TextOr(Shape):
+    """Text, where anything else is let through by no table."""
+
+    text: Text
+    other: Refused
+
+    @override
+    def admit(self, value: Json) -> None:
+        (self.text if type(value) is str else self.other).admit(value)
+
+    @override
+    def rows(self, path: str) -> Iterator[Row]:
+        yield from self.text.rows(path)
+        yield from self.other.rows(f"{path}[]")
+
+    @override
+    def schema(self) -> dict[str, Json]:
+        return self.text.schema()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,9 @@ from app.api import (
     anthropic_messages_answer_fields,
     anthropic_messages_fields,
     openai_chat_fields,
+    openai_embeddings_fields,
+    openai_images_fields,
+    openai_moderations_fields,
     openai_responses_events,
     openai_responses_fields,
 )
@@ -27,6 +30,22 @@ TABLES: Mapping[str, Mapping[str, Shape]] = {
         "answer": anthropic_messages_answer_fields.ANSWER,
         "stream": anthropic_messages_answer_fields.EVENT,
         "count_tokens": anthropic_messages_fields.COUNT,
+    },
+    "openai_embeddings": {
+        "request": openai_embeddings_fields.REQUEST,
+        "answer": openai_embeddings_fields.ANSWER,
+    },
+    "openai_images": {
+        "request": openai_images_fields.GENERATE,
+        "answer": openai_images_fields.ANSWER,
+    },
+    "openai_image_edits": {
+        "request": openai_images_fields.EDIT,
+        "answer": openai_images_fields.ANSWER,
+    },
+    "openai_moderations": {
+        "request": openai_moderations_fields.REQUEST,
+        "answer": openai_moderations_fields.ANSWER,
     },
     "openai_responses": {
         "request": openai_responses_fields.REQUEST,

@@ -1,6 +1,6 @@
 """One wire format on the client's side, and what all of them do alike."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn, Protocol
@@ -11,7 +11,14 @@ from app.api.errors import ErrorBody
 from app.api.fields import MODEL
 from app.api.shapes import FreeJson, admit
 from app.api.transport import Call
-from app.domain.conversation import Conversation, Json, PersonaWishes
+from app.domain.conversation import (
+    Conversation,
+    Json,
+    Part,
+    PersonaWishes,
+    TextPart,
+    ToolResultPart,
+)
 from app.domain.errors import RequestError
 from app.domain.persona import Persona
 
@@ -40,10 +47,12 @@ class Dialect(Protocol):
         ...
 
 
-async def converse(dialect: Dialect, call: Call) -> None:
-    """Run one exchange."""
+async def converse(
+    dialect: Dialect, call: Call, read: Callable[[Call], Awaitable[Body]] = Call.json_object
+) -> None:
+    """Run one exchange; ``read`` gives the body of the request."""
     caller = await call.authenticate()
-    body = await call.json_object()
+    body = await read(call)
     gateway = call.parts.gateway
     persona = gateway.persona(requested(body).persona, caller)
     asked = await call.made(partial(dialect.conversation, body, persona))
@@ -101,6 +110,24 @@ def wishes_of(known: Body) -> PersonaWishes:
         scenario=wishes.get("scenario"),
         consent=wishes.get("consent"),
     )
+
+
+def results(
+    call_id: str, said: Iterable[Part], path: str, *, is_error: bool = False
+) -> Iterator[Part]:
+    """What a tool answered to a call, which stands at ``path``: a text first, if an empty one."""
+    has_begun = False
+    for part in said:
+        if isinstance(part, TextPart):
+            yield ToolResultPart(call_id, part.text, part.path, is_error, part.cache)
+        elif has_begun:
+            yield part
+        else:
+            yield ToolResultPart(call_id, "", path, is_error)
+            yield part
+        has_begun = True
+    if not has_begun:
+        yield ToolResultPart(call_id, "", path, is_error)
 
 
 def contradiction(path: str, what: str) -> NoReturn:

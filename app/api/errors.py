@@ -20,6 +20,7 @@ from app.domain.errors import (
     BackendError,
     BackendProblem,
     DetectorError,
+    ImageRefusedError,
     LedgerError,
     RequestError,
 )
@@ -164,6 +165,9 @@ def failure(exc: Exception, request_id: str) -> Failure:
                 retry_after_s=exc.retry_after_s,
                 may_retry=known.may_retry,
             )
+        case ImageRefusedError():
+            what = "The model answered with an image that this persona's policy does not let out."
+            return Failure(502, what, _SERVER, exc.problem, may_retry=False)
         case StoppedError():
             return _stopped(exc)
         case _:

@@ -22,6 +22,11 @@ MAX_INT = 2**63 - 1
 
 
 CHOSEN = Id(re.compile(r"[A-Za-z0-9_-]{1,64}"), "the name of one of tools")
+DRAWN = Opaque(
+    "no detector looks at what a picture shows; policy bounds its type, size and number"
+    " (media.answers)",
+    max_chars=None,
+)
 UNASKED = Refused("not asked for, and dropped if it comes")
 ALTERNATIVES = "alternatives spell out text that policy never saw"
 _TOKEN: dict[str, Shape] = {

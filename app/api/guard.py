@@ -10,7 +10,7 @@ import orjson
 from app.api.compound import Items, Object
 from app.api.fields import VARIABLES
 from app.api.openai_chat import messages
-from app.api.openai_chat_fields import MESSAGES
+from app.api.openai_chat_fields import TEXTS
 from app.api.shapes import NAME, Id, Number, Opaque, Text, Word, admit
 from app.api.summaries import (
     APPLIED,
@@ -36,7 +36,7 @@ CHECK = Object(
         "persona": NAME,
         "stage": Word(tuple(Stage)),
         "text": Text(),
-        "messages": MESSAGES,
+        "messages": TEXTS,
         "audience": NAME,
         "system": Text(),
     }
@@ -46,7 +46,7 @@ CHECKED = Object(
     {
         "outcome": OUTCOME,
         "text": Text(),
-        "messages": MESSAGES,
+        "messages": TEXTS,
         "scores": Opaque("the highest score of each detector", max_chars=None),
         "findings": FINDINGS,
         "applied": APPLIED,

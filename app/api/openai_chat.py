@@ -9,13 +9,24 @@ from collections.abc import Iterator
 from typing_extensions import override
 
 from app.api.delivery import Encoder
-from app.api.dialect import Body, Dialect, admitted, contradiction, requested, wishes_of
+from app.api.dialect import (
+    Body,
+    Dialect,
+    admitted,
+    contradiction,
+    requested,
+    results,
+    wishes_of,
+)
 from app.api.errors import openai_error
+from app.api.media_fields import source_of
 from app.api.openai_chat_answer import ChatStream, ChatWhole
 from app.api.openai_chat_fields import REQUEST
 from app.domain.conversation import (
     Conversation,
     Effort,
+    FilePart,
+    ImagePart,
     Json,
     JsonFormat,
     Message,
@@ -31,10 +42,10 @@ from app.domain.conversation import (
     ToolCallPart,
     ToolChoice,
     ToolChoiceMode,
-    ToolResultPart,
 )
 from app.domain.errors import FieldRefusedError
 from app.domain.persona import Persona
+from app.domain.wanted import TEXT_ANSWER, TextAnswer
 
 DIALECT = "openai_chat"
 
@@ -64,6 +75,7 @@ class OpenAIChat(Dialect):
             parallel_tool_calls=known.get("parallel_tool_calls"),
             response_format=_json_format(known.get("response_format") or {}),
             sampling=_sampling(known),
+            wanted=_wanted(known.get("modalities") or ()),
             is_stream=is_stream,
             wants_usage=bool(options.get("include_usage")),
             subject=known.get("user"),
@@ -95,9 +107,7 @@ def messages(items: Json, *, takes_system: bool) -> tuple[Message, ...]:
             made.append(Message(Role.ASSISTANT, Origin.CLIENT, parts, item.get("name"), path))
         elif role == "tool":
             call_id = item["tool_call_id"]
-            parts = tuple(
-                ToolResultPart(call_id, part.text, part.path) for part in _content(item, path)
-            )
+            parts = tuple(results(call_id, _content(item, path), f"{path}.content"))
             made.append(Message(Role.TOOL, Origin.TOOL, parts, path=path))
         elif role == "user":
             parts = tuple(_content(item, path))
@@ -111,7 +121,7 @@ def messages(items: Json, *, takes_system: bool) -> tuple[Message, ...]:
     return tuple(made)
 
 
-def _content(item: Body, path: str) -> Iterator[TextPart | RefusalPart]:
+def _content(item: Body, path: str) -> Iterator[Part]:
     content = item.get("content")
     if content is None:
         return
@@ -119,9 +129,21 @@ def _content(item: Body, path: str) -> Iterator[TextPart | RefusalPart]:
         yield TextPart(content, f"{path}.content")
         return
     for index, part in enumerate(content):
-        kind = part["type"]
-        where = f"{path}.content[{index}].{kind}"
-        yield TextPart(part[kind], where) if kind == "text" else RefusalPart(part[kind], where)
+        yield _part(part, f"{path}.content[{index}].{part['type']}")
+
+
+def _part(part: Body, where: str) -> Part:
+    said = part[part["type"]]
+    match part["type"]:
+        case "text":
+            return TextPart(said, where)
+        case "image_url":
+            return ImagePart(source_of(said["url"]), f"{where}.url", said.get("detail"))
+        case "file":
+            name, at = said.get("filename"), f"{where}.file_data"
+            return FilePart(source_of(said["file_data"]), at, name, f"{where}.filename")
+        case _:
+            return RefusalPart(said, where)
 
 
 def _assistant_parts(item: Body, path: str) -> Iterator[Part]:
@@ -181,6 +203,14 @@ def _json_format(wanted: Body) -> JsonFormat | None:
             )
         case _:
             return None
+
+
+def _wanted(modalities: Json) -> TextAnswer:
+    if "image" not in modalities:
+        return TEXT_ANSWER
+    if "text" not in modalities:
+        contradiction("modalities", "a persona may always use words: name 'text', too")
+    return TextAnswer(images_path="modalities")
 
 
 def _sampling(body: Body) -> Sampling:

@@ -15,7 +15,6 @@ from typing_extensions import override
 from app.api.answer_encoder import AnswerEncoder, Delta, token_json
 from app.api.errors import Failure, openai_error
 from app.domain.conversation import Json
-from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import (
     Annotation,
     FinishReason,
@@ -74,27 +73,27 @@ class ChatStream(AnswerEncoder):
 
     @override
     def more(self, event: Delta) -> bytes:
+        fields: bytes
         match event:
             case TokenDelta():
                 return self._tokens(event.choice, event.text, event.tokens)
             case TextDelta():
-                return self._delta(event.choice, b'"content":' + orjson.dumps(event.text))
+                fields = b'"content":' + orjson.dumps(event.text)
             case ReasoningDelta():
                 fields = b'"reasoning_content":' + orjson.dumps(event.text)
-                # A signature alone has no place in this dialect.
-                return self._delta(event.choice, fields) if event.text else b""
+                if not event.text:
+                    return b""  # a signature alone, which this dialect has no place for
             case RefusalDelta():
-                return self._delta(event.choice, b'"refusal":' + orjson.dumps(event.text))
+                fields = b'"refusal":' + orjson.dumps(event.text)
             case ToolCallDelta():
-                call = orjson.dumps([_call_delta_json(event)])
-                return self._delta(event.choice, b'"tool_calls":' + call)
+                fields = b'"tool_calls":' + orjson.dumps([_call_delta_json(event)])
             case Annotation():
-                note = orjson.dumps([_annotation_json(event)])
-                return self._delta(event.choice, b'"annotations":' + note)
+                fields = b'"annotations":' + orjson.dumps([_annotation_json(event)])
             case ImageDelta():
-                raise _no_images()
+                fields = b'"images":' + orjson.dumps([_image_json(event)])
             case _ as never:
                 assert_never(never)
+        return self._delta(event.choice, fields)
 
     @override
     def reply(self, text: str, choice: int) -> bytes:
@@ -137,6 +136,7 @@ class _Choice:
     reasoning: list[str] = field(default_factory=list)
     calls: dict[int, _Call] = field(default_factory=dict)
     annotations: list[Json] = field(default_factory=list)
+    images: list[Json] = field(default_factory=list)
 
     def message(self) -> dict[str, Json]:
         """The choice as a message."""
@@ -149,6 +149,8 @@ class _Choice:
             made["reasoning_content"] = "".join(self.reasoning)
         if self.annotations:
             made["annotations"] = self.annotations
+        if self.images:
+            made["images"] = self.images
         if self.calls:
             made["tool_calls"] = [
                 {
@@ -197,7 +199,7 @@ class ChatWhole(AnswerEncoder):
             case Annotation():
                 choice.annotations.append(_annotation_json(event))
             case ImageDelta():
-                raise _no_images()
+                choice.images.append(_image_json(event))
             case _ as never:
                 assert_never(never)
         return b""
@@ -255,9 +257,9 @@ def _call_delta_json(event: ToolCallDelta) -> dict[str, Json]:
     return made
 
 
-def _no_images() -> BackendError:
-    what = "the model answered with an image, which this dialect cannot carry"
-    return BackendError(BackendProblem.BROKEN, what)
+def _image_json(event: ImageDelta) -> dict[str, Json]:
+    url = f"data:{event.media_type};base64,{event.data}"
+    return {"type": "image_url", "image_url": {"url": url}}
 
 
 def _envelope(answer: AnswerEncoder, kind: str) -> dict[str, Json]:

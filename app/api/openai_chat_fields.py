@@ -13,6 +13,7 @@ from app.api.fields import (
     BANNETON,
     CALL_ID,
     CHOSEN,
+    DRAWN,
     FUNCTION_NAME,
     MAX_INT,
     MODEL,
@@ -21,6 +22,7 @@ from app.api.fields import (
     kind,
     with_fields,
 )
+from app.api.media_fields import DETAIL, FILE_ID, FILE_NAME, DataUrl, LinkOrData
 from app.api.shapes import (
     Flag,
     FreeJson,
@@ -54,9 +56,17 @@ _USER_PARTS = Kinds(
     "type",
     {
         "text": _TEXT_PART,
-        "image_url": Refused("no detector looks at images yet, so none are let through"),
+        "image_url": kind(
+            "image_url",
+            image_url=with_fields("url", url=LinkOrData(), detail=DETAIL),
+            prompt_cache_breakpoint=_CACHE,
+        ),
         "input_audio": Refused("no detector listens to audio yet, so none is let through"),
-        "file": Refused("no detector reads files yet; send their text in a text part"),
+        "file": kind(
+            "file",
+            file=with_fields("file_data", file_data=DataUrl(), filename=FILE_NAME, file_id=FILE_ID),
+            prompt_cache_breakpoint=_CACHE,
+        ),
     },
 )
 _ASSISTANT_PARTS = Kinds("type", {"text": _TEXT_PART, "refusal": kind("refusal", refusal=Text())})
@@ -74,46 +84,57 @@ def _message(role: str, content: Shape) -> Object:
     return with_fields("role", "content", role=Word((role,)), content=content, name=_SPEAKER)
 
 
-MESSAGES = Items(
-    Kinds(
-        "role",
-        {
-            "developer": _message("developer", _TEXT_OR_PARTS),
-            "system": _message("system", _TEXT_OR_PARTS),
-            "user": _message("user", Either(Text(), Items(_USER_PARTS, least=1))),
-            "assistant": Object(
-                {
-                    "role": Word(("assistant",)),
-                    "content": Either(Text(), Items(_ASSISTANT_PARTS, least=1)),
-                    "refusal": Text(),
-                    "reasoning_content": Text(),
-                    "name": _SPEAKER,
-                    "tool_calls": Items(
-                        Kinds("type", {"function": _TOOL_CALL, "custom": _CUSTOM_TOOL}), least=1
-                    ),
-                    "annotations": Opaque(
-                        "comes with answers and back in histories; never sent to a model",
-                        max_chars=None,
-                    ),
-                    "audio": Refused("audio is not kept between turns"),
-                    "function_call": _LEGACY,
-                },
-                frozenset({"role"}),
-                extensions=frozenset({"reasoning_content", "annotations"}),
-            ),
-            "tool": with_fields(
-                "role",
-                "content",
-                "tool_call_id",
-                role=Word(("tool",)),
-                content=_TEXT_OR_PARTS,
-                tool_call_id=CALL_ID,
-            ),
-            "function": Refused("use messages with the role 'tool'"),
-        },
-    ),
-    least=1,
-)
+def _messages(user_parts: Kinds) -> Items:
+    return Items(
+        Kinds(
+            "role",
+            {
+                "developer": _message("developer", _TEXT_OR_PARTS),
+                "system": _message("system", _TEXT_OR_PARTS),
+                "user": _message("user", Either(Text(), Items(user_parts, least=1))),
+                "assistant": Object(
+                    {
+                        "role": Word(("assistant",)),
+                        "content": Either(Text(), Items(_ASSISTANT_PARTS, least=1)),
+                        "refusal": Text(),
+                        "reasoning_content": Text(),
+                        "name": _SPEAKER,
+                        "tool_calls": Items(
+                            Kinds("type", {"function": _TOOL_CALL, "custom": _CUSTOM_TOOL}), least=1
+                        ),
+                        "annotations": Opaque(
+                            "comes with answers and back in histories; never sent to a model",
+                            max_chars=None,
+                        ),
+                        "images": Refused(
+                            "show an earlier picture as image_url in a message of the user"
+                        ),
+                        "audio": Refused("audio is not kept between turns"),
+                        "function_call": _LEGACY,
+                    },
+                    frozenset({"role"}),
+                    extensions=frozenset({"reasoning_content", "annotations", "images"}),
+                ),
+                "tool": with_fields(
+                    "role",
+                    "content",
+                    "tool_call_id",
+                    role=Word(("tool",)),
+                    content=_TEXT_OR_PARTS,
+                    tool_call_id=CALL_ID,
+                ),
+                "function": Refused("use messages with the role 'tool'"),
+            },
+        ),
+        least=1,
+    )
+
+
+MESSAGES = _messages(_USER_PARTS)
+_UNSEEN = Refused("no detector looks inside, so there is nothing to check; send texts")
+TEXTS = _messages(Kinds("type", {**_USER_PARTS.kinds, "image_url": _UNSEEN, "file": _UNSEEN}))
+"""Messages that hold nothing but what detectors read."""
+
 
 _TOOLS = Items(
     Kinds(
@@ -187,7 +208,7 @@ REQUEST = Object(
         "n": Number(1, MAX_CHOICES, is_whole=True),
         "logprobs": Flag(),
         "store": Only(value=False, reason="what is kept is the policy's to say"),
-        "modalities": Items(Word(("text",))),
+        "modalities": Items(Word(("text", "image"))),
         "audio": Refused("no detector listens to audio yet, so none is made"),
         "function_call": _LEGACY,
         "functions": _LEGACY,
@@ -246,6 +267,14 @@ _LOGPROBS = Object(
 _FINISH = Word(("stop", "length", "tool_calls", "content_filter"))
 _OWN_ID = Id(re.compile(r"chatcmpl-.{1,200}"), "made here")
 _CITATION = Object({"url": Text(), "title": Text(), "start_index": COUNT, "end_index": COUNT})
+_IMAGES = Items(
+    with_fields(
+        "type",
+        "image_url",
+        type=Word(("image_url",)),
+        image_url=with_fields("url", url=DRAWN),
+    )
+)
 _ANNOTATIONS = Items(Object({"type": Word(("url_citation",)), "url_citation": _CITATION}))
 
 
@@ -284,12 +313,13 @@ ANSWER = _envelope(
                     "refusal": Text(),
                     "reasoning_content": Text(),
                     "annotations": _ANNOTATIONS,
+                    "images": _IMAGES,
                     "tool_calls": Items(Kinds("type", {"function": _TOOL_CALL, "custom": UNASKED})),
                     "audio": UNASKED,
                     "function_call": UNASKED,
                 },
                 frozenset({"role"}),
-                extensions=frozenset({"reasoning_content"}),
+                extensions=frozenset({"reasoning_content", "images"}),
             ),
         },
         frozenset({"index", "finish_reason", "message"}),
@@ -311,6 +341,7 @@ CHUNK = _envelope(
                     "refusal": Text(),
                     "reasoning_content": Text(),
                     "annotations": _ANNOTATIONS,
+                    "images": _IMAGES,
                     "tool_calls": Items(
                         Object(
                             {
@@ -325,7 +356,7 @@ CHUNK = _envelope(
                     "audio": UNASKED,
                     "function_call": UNASKED,
                 },
-                extensions=frozenset({"reasoning_content", "annotations"}),
+                extensions=frozenset({"reasoning_content", "annotations", "images"}),
             ),
         },
         frozenset({"index", "delta"}),

@@ -4,14 +4,23 @@
 and checks what one field says about another.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import orjson
 from typing_extensions import override
 
 from app.api.delivery import Encoder
-from app.api.dialect import Body, Dialect, admitted, contradiction, requested, wishes_of
+from app.api.dialect import (
+    Body,
+    Dialect,
+    admitted,
+    contradiction,
+    requested,
+    results,
+    wishes_of,
+)
 from app.api.errors import openai_error
+from app.api.media_fields import source_of
 from app.api.openai_responses_answer import (
     PREFIX,
     ResponsesStream,
@@ -24,6 +33,8 @@ from app.domain.conversation import (
     STANDING,
     Conversation,
     Effort,
+    FilePart,
+    ImagePart,
     Json,
     JsonFormat,
     Message,
@@ -39,10 +50,10 @@ from app.domain.conversation import (
     ToolCallPart,
     ToolChoice,
     ToolChoiceMode,
-    ToolResultPart,
 )
 from app.domain.errors import FieldRefusedError, RequestError
 from app.domain.persona import Persona
+from app.domain.wanted import TEXT_ANSWER, TextAnswer
 
 DIALECT = "openai_responses"
 
@@ -75,6 +86,7 @@ class OpenAIResponses(Dialect):
             parallel_tool_calls=known.get("parallel_tool_calls"),
             response_format=_json_format((known.get("text") or {}).get("format") or {}),
             sampling=_sampling(known),
+            wanted=_wanted(known),
             is_stream=is_stream,
             wants_usage=is_stream,
             subject=_subject(known),
@@ -138,8 +150,8 @@ def _message(item: Body, path: str, *, takes_system: bool) -> Message:
             return Message(Role.ASSISTANT, Origin.CLIENT, (call,), path=path)
         case "function_call_output":
             call_id = item["call_id"]
-            texts = _texts(item["output"], f"{path}.output", _input_part)
-            parts = tuple(ToolResultPart(call_id, part.text, part.path) for part in texts)
+            said = _parts(item["output"], f"{path}.output", _input_part)
+            parts = tuple(results(call_id, said, f"{path}.output"))
             return Message(Role.TOOL, Origin.TOOL, parts, path=path)
         case "reasoning":
             return Message(Role.ASSISTANT, Origin.CLIENT, tuple(_reasoning(item, path)), path=path)
@@ -151,15 +163,14 @@ def _spoken(item: Body, path: str, *, takes_system: bool) -> Message:
     role = item["role"]
     content, where = item["content"], f"{path}.content"
     if role == "assistant":
-        parts = tuple(_texts(content, where, _output_part))
+        parts = tuple(_parts(content, where, _output_part))
         return Message(Role.ASSISTANT, Origin.CLIENT, parts, path=path)
     if role == "user":
-        parts = tuple(_texts(content, where, _input_part))
+        parts = tuple(_parts(content, where, _input_part))
         return Message(Role.USER, Origin.CLIENT, parts, path=path)
     _check_system(path, takes_system=takes_system)
-    return Message(
-        Role.SYSTEM, Origin.CLIENT, tuple(_texts(content, where, _input_part)), path=path
-    )
+    parts = tuple(_parts(content, where, _system_part))
+    return Message(Role.SYSTEM, Origin.CLIENT, parts, path=path)
 
 
 def _check_system(path: str, *, takes_system: bool) -> None:
@@ -168,9 +179,7 @@ def _check_system(path: str, *, takes_system: bool) -> None:
         raise FieldRefusedError(path, what)
 
 
-def _texts(
-    content: Json, path: str, read: Callable[[Body, str], TextPart | RefusalPart]
-) -> Iterator[TextPart | RefusalPart]:
+def _parts(content: Json, path: str, read: Callable[[Body, str], Part]) -> Iterator[Part]:
     if type(content) is str:
         yield TextPart(content, path)
         return
@@ -178,10 +187,42 @@ def _texts(
         yield read(part, f"{path}[{index}]")
 
 
-def _input_part(part: Body, path: str) -> TextPart:
-    if part["type"] != "input_text":
-        contradiction(f"{path}.type", "what was not the assistant's is input_text")
+def _input_part(part: Body, path: str) -> Part:
+    read = _INPUT_PARTS.get(part["type"])
+    if read is None:
+        what = f"what was not the assistant's is one of: {', '.join(_INPUT_PARTS)}"
+        contradiction(f"{path}.type", what)
+    return read(part, path)
+
+
+def _text(part: Body, path: str) -> TextPart:
     return TextPart(part["text"], f"{path}.text")
+
+
+def _image(part: Body, path: str) -> ImagePart:
+    return ImagePart(source_of(part["image_url"]), f"{path}.image_url", part.get("detail"))
+
+
+def _file(part: Body, path: str) -> FilePart:
+    given = [key for key in ("file_data", "file_url") if part.get(key) is not None]
+    if len(given) != 1:
+        contradiction(path, "needs either file_data or file_url")
+    (key,) = given
+    name_path = f"{path}.filename"
+    return FilePart(source_of(part[key]), f"{path}.{key}", part.get("filename"), name_path)
+
+
+_INPUT_PARTS: Mapping[str, Callable[[Body, str], Part]] = {
+    "input_text": _text,
+    "input_image": _image,
+    "input_file": _file,
+}
+
+
+def _system_part(part: Body, path: str) -> Part:
+    if part["type"] != "input_text":
+        contradiction(f"{path}.type", "what stands above the conversation is input_text")
+    return _text(part, path)
 
 
 def _output_part(part: Body, path: str) -> TextPart | RefusalPart:
@@ -189,7 +230,7 @@ def _output_part(part: Body, path: str) -> TextPart | RefusalPart:
         return RefusalPart(part["refusal"], f"{path}.refusal")
     if part["type"] != "output_text":
         contradiction(f"{path}.type", "what the assistant said is output_text or refusal")
-    return TextPart(part["text"], f"{path}.text")
+    return _text(part, path)
 
 
 def _reasoning(item: Body, path: str) -> Iterator[ReasoningPart]:
@@ -210,6 +251,8 @@ def _reasoning(item: Body, path: str) -> Iterator[ReasoningPart]:
 
 def _tools(body: Body) -> Iterator[Tool]:
     for index, tool in enumerate(body.get("tools") or ()):
+        if tool["type"] != "function":
+            continue
         yield Tool(
             name=tool["name"],
             description=tool.get("description") or "",
@@ -229,6 +272,13 @@ def _tool_choice(choice: Json, tools: tuple[Tool, ...]) -> ToolChoice:
     if all(tool.name != name for tool in tools):
         contradiction("tool_choice.name", "names none of tools")
     return ToolChoice(ToolChoiceMode.NAMED, name)
+
+
+def _wanted(body: Body) -> TextAnswer:
+    for index, tool in enumerate(body.get("tools") or ()):
+        if tool["type"] == "image_generation":
+            return TextAnswer(images_path=f"tools[{index}]")
+    return TEXT_ANSWER
 
 
 def _json_format(wanted: Body) -> JsonFormat | None:

@@ -239,11 +239,14 @@ def _response(of: Opened | Answered, created: int, status: str, output: Output) 
 def _echo(asked: Conversation) -> dict[str, Json]:
     """What a response repeats of its request, as typed clients expect it."""
     sampling = asked.sampling
+    tools = [_tool(tool) for tool in asked.tools]
+    if asked.wanted.images_path is not None:
+        tools.append({"type": "image_generation"})
     return {
         "previous_response_id": None if asked.continues is None else PREFIX + asked.continues,
         "parallel_tool_calls": asked.parallel_tool_calls is not False,
         "tool_choice": _choice(asked.tool_choice),
-        "tools": [_tool(tool) for tool in asked.tools],
+        "tools": tools,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "max_output_tokens": sampling.max_tokens,

@@ -8,6 +8,7 @@ import re
 from app.api.compound import Items, Kinds, Object
 from app.api.fields import (
     CALL_ID,
+    DRAWN,
     FUNCTION_NAME,
     MAX_INT,
     MODEL,
@@ -21,7 +22,7 @@ from app.api.openai_responses_fields import HOSTED_ITEMS, RESPONSE_ID, STATUS, p
 from app.api.shapes import Flag, Id, Number, Only, Opaque, Refused, Shape, Text, Word
 from app.api.summaries import COUNT, SUMMARY
 
-_OWN_ID = Id(re.compile(r"(resp|msg|rs|fc)_.{1,200}"), "made here")
+_OWN_ID = Id(re.compile(r"(resp|msg|rs|fc|ig)_.{1,200}"), "made here")
 _ANNOTATION = Kinds(
     "type",
     {
@@ -82,9 +83,26 @@ _ITEM = Kinds(
             status=STATUS,
             content=UNASKED,
         ),
+        "image_generation_call": with_fields(
+            "type",
+            "id",
+            "status",
+            type=Word(("image_generation_call",)),
+            id=_OWN_ID,
+            status=Word(("in_progress", "completed")),
+            result=DRAWN,
+            output_format=Word(("png", "jpeg", "webp", "gif")),
+            action=UNASKED,
+            background=UNASKED,
+            error=UNASKED,
+            quality=UNASKED,
+            revised_prompt=UNASKED,
+            size=UNASKED,
+            svg_usage=UNASKED,
+        ),
         "function_call_output": UNASKED,
         "compaction": UNASKED,
-        **refused(HOSTED_ITEMS, UNASKED),
+        **refused((word for word in HOSTED_ITEMS if word != "image_generation_call"), UNASKED),
     },
 )
 _USAGE = Object(
@@ -203,9 +221,6 @@ _HOSTED_EVENTS = (
     "file_search_call.completed",
     "file_search_call.in_progress",
     "file_search_call.searching",
-    "image_generation_call.completed",
-    "image_generation_call.generating",
-    "image_generation_call.in_progress",
     "image_generation_call.partial_image",
     "mcp_call_arguments.delta",
     "mcp_call_arguments.done",
@@ -266,6 +281,9 @@ EVENT = Kinds(
         ),
         **_of_item("response.reasoning_summary_text.delta", summary_index=COUNT, delta=Text()),
         **_of_item("response.reasoning_summary_text.done", summary_index=COUNT, text=Text()),
+        **_of_item("response.image_generation_call.in_progress"),
+        **_of_item("response.image_generation_call.generating"),
+        **_of_item("response.image_generation_call.completed"),
         "error": Object(
             {
                 "type": Word(("error",)),

@@ -16,6 +16,7 @@ from app.api.fields import (
     kind,
     with_fields,
 )
+from app.api.media_fields import DETAIL, FILE_ID, FILE_NAME, DataUrl, Link, LinkOrData
 from app.api.shapes import (
     Flag,
     FreeJson,
@@ -30,8 +31,6 @@ from app.api.shapes import (
 )
 from app.domain.conversation import Effort
 
-IMAGES = Refused("no detector looks at images yet, so none are let through")
-FILES = Refused("no detector reads files yet; send their text in an input_text part")
 LOGPROBS = "message.output_text.logprobs"
 """Asks for tokens, and how likely each of them was."""
 _CACHE = Refused("how prompts are cached is the route's to say")
@@ -54,7 +53,27 @@ def part(word: str, **fields: Shape) -> Object:
 
 
 _INPUT_TEXT = part("input_text", text=Text(), prompt_cache_breakpoint=_CACHE)
-_MEDIA: dict[str, Object | Refused] = {"input_image": IMAGES, "input_file": FILES}
+_MEDIA: dict[str, Object | Refused] = {
+    "input_image": with_fields(
+        "type",
+        "image_url",
+        type=Word(("input_image",)),
+        image_url=LinkOrData(),
+        detail=DETAIL,
+        file_id=FILE_ID,
+        prompt_cache_breakpoint=_CACHE,
+    ),
+    "input_file": with_fields(
+        "type",
+        type=Word(("input_file",)),
+        file_data=DataUrl(),
+        file_url=Link(),
+        filename=FILE_NAME,
+        detail=Refused("how closely a file is read is the provider's to say"),
+        file_id=FILE_ID,
+        prompt_cache_breakpoint=_CACHE,
+    ),
+}
 _MESSAGE = with_fields(
     "role",
     "content",
@@ -159,7 +178,10 @@ ITEMS = Items(
             "function_call": _FUNCTION_CALL,
             "function_call_output": _FUNCTION_OUTPUT,
             "reasoning": _REASONING,
-            **refused(HOSTED_ITEMS, _HOSTED),
+            **refused((word for word in HOSTED_ITEMS if word != "image_generation_call"), _HOSTED),
+            "image_generation_call": Refused(
+                "show an earlier picture as input_image in a message of the user"
+            ),
             "item_reference": Refused("send the item itself, or 'previous_response_id'"),
             "configuration_update": Refused("say it in the fields of the request"),
             "compaction": _COMPACTION,
@@ -187,6 +209,32 @@ _TOOLS = Items(
                 output_schema=Refused("no route uses it"),
                 **{"async": Only(value=False, reason="calls are answered before the next turn")},
             ),
+            "image_generation": Object(
+                {
+                    "type": Word(("image_generation",)),
+                    "partial_images": Only(0, reason="a picture is shown when it is whole"),
+                    "model": Refused("which model draws is the route's to say"),
+                    "moderation": Refused("what is moderated is the policy's to say"),
+                    "input_image_mask": Refused("use POST /v1/images/edits"),
+                    **refused(
+                        (
+                            "action",
+                            "background",
+                            "complexity",
+                            "frame_count",
+                            "frame_duration_ms",
+                            "input_fidelity",
+                            "output_compression",
+                            "output_format",
+                            "quality",
+                            "size",
+                            "svg",
+                        ),
+                        Refused("say it in words, or use POST /v1/images/generations"),
+                    ),
+                },
+                frozenset({"type"}),
+            ),
             **refused(
                 (
                     "file_search",
@@ -199,7 +247,6 @@ _TOOLS = Items(
                     "mcp",
                     "code_interpreter",
                     "programmatic_tool_calling",
-                    "image_generation",
                     "local_shell",
                     "shell",
                     "custom",
@@ -305,7 +352,7 @@ REQUEST = Object(
         "conversation": Refused(
             "conversations are not kept as such: use 'previous_response_id', or send the items"
         ),
-        "image": IMAGES,
+        "image": Refused("how pictures are prepared is the provider's to say"),
         "max_tool_calls": Refused("counts hosted tools, and there are none"),
         "metadata": Refused(
             "nothing keeps it: name the end user in 'user' and the conversation in "

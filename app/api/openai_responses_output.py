@@ -15,7 +15,6 @@ from typing_extensions import override
 
 from app.api.answer_encoder import Delta, token_json
 from app.domain.conversation import Json
-from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import (
     Annotation,
     ImageDelta,
@@ -164,6 +163,34 @@ class Thought(Item):
         ]
 
 
+@dataclass(slots=True)
+class Drawing(Item):
+    """A picture that the model drew. It comes whole, so that the item ends where it begins."""
+
+    data: str = ""
+    media_type: str = ""
+
+    @override
+    def json(self) -> Fields:
+        made: Fields = {
+            "id": self.item_id,
+            "type": "image_generation_call",
+            "status": self.status,
+            "result": None,
+        }
+        if self.status == "in_progress":
+            return made
+        return made | {
+            "result": self.data,
+            "output_format": self.media_type.removeprefix("image/"),
+        }
+
+    @override
+    def ends(self) -> list[Event]:
+        steps = ("in_progress", "generating", "completed")
+        return [(f"image_generation_call.{step}", self.place) for step in steps]
+
+
 def _in_event(tokens: Iterable[Json]) -> list[Json]:
     """Tokens as events have them: without their bytes."""
     return [{key: token[key] for key in token if key != "bytes"} for token in tokens]
@@ -216,8 +243,7 @@ class Output:
             case Annotation():
                 self._note(delta)
             case ImageDelta():
-                what = "the model answered with an image, which this dialect cannot carry"
-                raise BackendError(BackendProblem.BROKEN, what)
+                self._draw(delta)
             case _ as never:
                 assert_never(never)
 
@@ -307,6 +333,11 @@ class Output:
             call.arguments.append(delta.arguments)
             more = call.place | {"delta": delta.arguments}
             self._told.append(("function_call_arguments.delta", more))
+
+    def _draw(self, delta: ImageDelta) -> None:
+        made = Drawing(*self._new("ig"), data=delta.data, media_type=delta.media_type)
+        self._begin(made)
+        self._end(made, "completed")
 
     def _note(self, delta: Annotation) -> None:
         part = self._part("output_text")

@@ -29,7 +29,8 @@ class Treatment(StrEnum):
     CONSTRAINED = "constrained"
     """It can hold only what is listed: words, numbers, truth values, short ids."""
     OPAQUE = "opaque"
-    """Nobody looks at it, and it never reaches a model or another user."""
+    """Nobody looks at it. It reaches no model and no user, but for bytes of pictures and files,
+    which policy lets in and out by type, size, number and audience: their reason says so."""
     REFUSED = "refused"
     """It is not let through."""
 
@@ -220,7 +221,7 @@ class Word(Shape):
 class Only(Shape):
     """A field that may say one thing."""
 
-    value: int | bool
+    value: int | bool | str
     reason: str
 
     @override

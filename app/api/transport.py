@@ -153,13 +153,7 @@ class Call:
             what = "Send the header 'content-type: application/json'."
             raise RequestError(what, code="unsupported_media_type")
         try:
-            async with asyncio.timeout(self.parts.limits.body_timeout_s):
-                raw = await self._body()
-        except TimeoutError:
-            raise RequestError("The body came too slowly.", code="timeout") from None
-        self._body_bytes = len(raw)
-        try:
-            value = orjson.loads(raw)
+            value = orjson.loads(await self.body())
         except orjson.JSONDecodeError as exc:
             # Its message names a line and column and quotes nothing.
             what = f"The body is not JSON in UTF-8: line {exc.lineno}, column {exc.colno}."
@@ -168,11 +162,26 @@ class Call:
             raise RequestError("The body must be a JSON object.", code="invalid_json")
         return value
 
+    async def body(self) -> bytes:
+        """The body as it comes.
+
+        Raises:
+            RequestError: It is too long or too slow.
+            ClientGoneError: The client left before the end of it.
+        """
+        try:
+            async with asyncio.timeout(self.parts.limits.body_timeout_s):
+                raw = await self._received()
+        except TimeoutError:
+            raise RequestError("The body came too slowly.", code="timeout") from None
+        self._body_bytes = len(raw)
+        return raw
+
     async def made(self, work: Callable[[], T]) -> T:
         """What the work makes of the body: beside the event loop, where the body is long."""
         return await done(work, aside=self._body_bytes > _LONG_BODY)
 
-    async def _body(self) -> bytes:
+    async def _received(self) -> bytes:
         most = self.parts.limits.max_body_bytes
         declared = self.header(b"content-length") or ""
         if declared.isdecimal() and int(declared) > most:

@@ -45,7 +45,7 @@ class AnthropicBackend(HttpBackend):
         return PieceReader(SseParser(), MessageReader())
 
     @override
-    def whole(self, body: bytes, conversation: Conversation) -> Sequence[StreamEvent]:
+    def whole(self, body: bytes) -> Sequence[StreamEvent]:
         return whole_message(body)
 
 

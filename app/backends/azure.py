@@ -1,5 +1,6 @@
 """OpenAI's chat completions on Azure."""
 
+from dataclasses import replace
 from urllib.parse import quote
 
 from typing_extensions import override
@@ -38,9 +39,9 @@ class AzureBackend(OpenAIBackend):
     def request(self, conversation: Conversation, model: str) -> Request:
         sent = super().request(conversation, model)
         if self._api_version is None:
-            return Request(f"/openai/v1{sent.path}", sent.body)
+            return replace(sent, path=f"/openai/v1{sent.path}")
         deployment = f"/openai/deployments/{quote(model, safe='')}"
-        return Request(f"{deployment}{sent.path}?api-version={self._api_version}", sent.body)
+        return replace(sent, path=f"{deployment}{sent.path}?api-version={self._api_version}")
 
 
 def azure_key(api_key: str | None) -> dict[str, str]:

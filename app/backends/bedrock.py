@@ -62,7 +62,7 @@ class BedrockBackend(HttpBackend):
         return PieceReader(FrameCutter(), ConverseReader())
 
     @override
-    def whole(self, body: bytes, conversation: Conversation) -> Sequence[StreamEvent]:
+    def whole(self, body: bytes) -> Sequence[StreamEvent]:
         answer = ConverseReader()
         answer.read_whole(body)
         return [*answer.take(), *answer.end()]

@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
+from app.backends.pictures import picture
 from app.backends.strict import broken
 from app.domain.events import (
     Annotation,
     Finish,
     FinishReason,
-    ImageDelta,
     ReasoningDelta,
     StreamEvent,
     TextDelta,
@@ -123,13 +123,13 @@ class Blocks:
         """The picture of a block, base64.
 
         Raises:
-            BackendError: There was one already: pieces of base64 do not make one.
+            BackendError: It is none, or there was one already: pieces of base64 do not make one.
         """
         block = self._expect(index, Kind.IMAGE)
         if block.opaque:
             raise broken("the provider sent a picture in more than one piece")
         block.opaque.append(data)
-        self._events.append(ImageDelta(media_type, data))
+        self._events.append(picture(data, media_type, "image"))
 
     def cite(self, index: int, url: str, title: str) -> None:
         """A source of a block of text."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from app.backends.chat_chunks import PLAIN, ChunkReader
+from app.backends.pictures import MAX_EVENT_BYTES
 from app.backends.sse import SseParser
 from app.domain.conversation import Sampling
 from app.domain.errors import BackendError
@@ -17,7 +18,7 @@ class AnswerReader:
     def __init__(self, asked: Sampling = PLAIN) -> None:
         """Begin; ``asked`` says how many choices there are, and whether they have tokens."""
         self._chunks = ChunkReader(asked)
-        self._sse = SseParser()
+        self._sse = SseParser(max_event_bytes=MAX_EVENT_BYTES)
         self.is_done = False
         """The provider has said ``[DONE]``; what follows is not looked at."""
 

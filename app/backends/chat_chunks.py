@@ -10,6 +10,7 @@ import orjson
 
 from app.backends.chat_logprobs import TokenReader
 from app.backends.chat_usage import count_in, usage_of
+from app.backends.pictures import from_image_url
 from app.domain.conversation import Json, Sampling
 from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import (
@@ -52,10 +53,11 @@ _TEXT_FIELDS: Final[dict[str, type[TextDelta | ReasoningDelta | RefusalDelta]]] 
     "reasoning": ReasoningDelta,
     "reasoning_content": ReasoningDelta,
 }
-_DELTA_FIELDS: Final = frozenset(
-    {*_TEXT_FIELDS, "tool_calls", "annotations", "role", "reasoning_details"}
+_LIST_FIELDS: Final = frozenset(
+    {"tool_calls", "annotations"} | {"images"}  # OpenRouter, LiteLLM, Vercel
 )
-_WITHOUT_TEXT: Final = (*(_TEXT_FIELDS.keys() - {"content"}), "tool_calls")
+_WITHOUT_TEXT: Final = (*(_TEXT_FIELDS.keys() - {"content"}), *_LIST_FIELDS)
+_DELTA_FIELDS: Final = frozenset({*_TEXT_FIELDS, *_LIST_FIELDS, "role", "reasoning_details"})
 _CALL_FIELDS: Final = frozenset({"index", "id", "type", "function"})
 _FUNCTION_FIELDS: Final = frozenset({"name", "arguments"})
 _ANNOTATION_FIELDS: Final = frozenset({"type", "url_citation"})
@@ -197,10 +199,8 @@ class ChunkReader:
                 if type(value) is not str:
                     raise _wrong(f"choices[].delta.{name}", "text")
                 self._add_text(kind, choice, value)
-            elif name == "tool_calls":
-                self._read_calls(value, choice)
-            elif name == "annotations":
-                self._read_annotations(value, choice)
+            elif name in _LIST_FIELDS:
+                self._read_list(name, _list(value, f"choices[].delta.{name}"), choice)
             elif name not in _DELTA_FIELDS:
                 _refuse_unknown(delta, _DELTA_FIELDS, "choices[].delta.")
 
@@ -235,13 +235,14 @@ class ChunkReader:
         self._end_run()
         self._events.append(event)
 
-    def _read_annotations(self, annotations: Json, choice: int) -> None:
-        for annotation in _list(annotations, "choices[].delta.annotations"):
-            self._add(_annotation(annotation, choice), choice)
-
-    def _read_calls(self, calls: Json, choice: int) -> None:
-        for call in _list(calls, "choices[].delta.tool_calls"):
-            self._read_call(call, choice)
+    def _read_list(self, name: str, items: list[Json], choice: int) -> None:
+        for item in items:
+            if name == "tool_calls":
+                self._read_call(item, choice)
+            elif name == "annotations":
+                self._add(_annotation(item, choice), choice)
+            else:
+                self._add(from_image_url(item, "choices[].delta.images[]", choice), choice)
 
     def _read_call(self, call: Json, choice: int) -> None:
         where = "choices[].delta.tool_calls[]"

@@ -6,8 +6,12 @@ from typing import assert_never
 
 import orjson
 
+from app.backends.turns import misplaced
 from app.domain.conversation import (
     Conversation,
+    FilePart,
+    ImagePart,
+    Inline,
     Json,
     JsonFormat,
     Message,
@@ -71,6 +75,8 @@ def chat_request(
         body["parallel_tool_calls"] = conversation.parallel_tool_calls
     if conversation.response_format is not None:
         body["response_format"] = _response_format(conversation.response_format)
+    if conversation.wanted.images_path is not None:
+        body["modalities"] = ["image", "text"]
     _add_sampling(body, conversation.sampling, differences)
     _refuse_lacking(body, differences.lacks)
     # What the client passes through never stands in for what the gateway says itself.
@@ -89,6 +95,9 @@ def _encode(body: dict[str, Json]) -> bytes:
 
 def _wire_messages(message: Message) -> list[dict[str, Json]]:
     match message.role:
+        case Role.USER if not all(isinstance(part, TextPart) for part in message.parts):
+            said = [_user_part(part) for part in message.parts]
+            return [_named({"role": message.role.value, "content": said}, message.name)]
         case Role.SYSTEM | Role.USER:
             texts = [part for part in message.parts if isinstance(part, TextPart)]
             _refuse_other_parts(message, texts)
@@ -107,6 +116,33 @@ def _wire_messages(message: Message) -> list[dict[str, Json]]:
             ]
         case _:
             assert_never(message.role)
+
+
+def _user_part(part: Part) -> dict[str, Json]:
+    match part:
+        case TextPart():
+            return {"type": "text", "text": part.text}
+        case ImagePart():
+            source = part.source
+            image: dict[str, Json] = {
+                "url": _data_url(source) if isinstance(source, Inline) else source.url
+            }
+            if part.detail is not None:
+                image["detail"] = part.detail
+            return {"type": "image_url", "image_url": image}
+        case FilePart():
+            if not isinstance(part.source, Inline):
+                raise _refused(part, "takes files in the request alone, not by address")
+            file = {"filename": part.name or "document", "file_data": _data_url(part.source)}
+            return {"type": "file", "file": file}
+        case RefusalPart() | ReasoningPart() | ToolCallPart() | ToolResultPart():
+            raise misplaced(part, Role.USER)
+        case _:
+            assert_never(part)
+
+
+def _data_url(source: Inline) -> str:
+    return f"data:{source.media_type};base64,{source.data}"
 
 
 def _assistant_message(message: Message) -> dict[str, Json]:
@@ -146,10 +182,14 @@ def _refuse_other_parts(message: Message, allowed: Sequence[Part]) -> None:
     if len(allowed) == len(message.parts):
         return
     other = next(part for part in message.parts if part not in allowed)
-    raise RequestError(
-        f"a {message.role.value} message cannot hold a {type(other).__name__}",
-        param=other.path or None,
-    )
+    if isinstance(other, ImagePart | FilePart):
+        raise _refused(other, "takes pictures and files in messages of the user alone")
+    raise misplaced(other, message.role)
+
+
+def _refused(part: ImagePart | FilePart, why: str) -> RequestError:
+    said = f"this backend's protocol {why}"
+    return RequestError(f"{part.path}: {said}" if part.path else said, param=part.path or None)
 
 
 def _named(wire: dict[str, Json], name: str | None) -> dict[str, Json]:

@@ -5,22 +5,26 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
+from app.backends.embeddings import gemini_embedding_answer, gemini_embedding_request
 from app.backends.gemini_chunks import GenerationReader
 from app.backends.gemini_request import Thinking, gemini_request
 from app.backends.http import Connection, HttpBackend, Reader, Request
+from app.backends.images import gemini_image_request, only_pictures
+from app.backends.pictures import MAX_EVENT_BYTES
 from app.backends.pieces import PieceReader
 from app.backends.sse import SseParser
 from app.backends.turns import without
+from app.domain.catalog import Feature
 from app.domain.clock import NewId
 from app.domain.conversation import Conversation, SamplingField
 from app.domain.events import StreamEvent
-
-MAX_EVENT_BYTES = 32 * 2**20
-"""A picture comes as one event."""
+from app.domain.wanted import Embeddings, Pictures
 
 
 class GeminiBackend(HttpBackend):
-    """Gemini's generateContent and streamGenerateContent."""
+    """Gemini's generateContent and streamGenerateContent, and embeddings."""
+
+    gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES})
 
     def __init__(
         self,
@@ -45,10 +49,21 @@ class GeminiBackend(HttpBackend):
 
     @override
     def request(self, conversation: Conversation, model: str) -> Request:
+        if isinstance(conversation.wanted, Embeddings):
+            return gemini_embedding_request(conversation, conversation.wanted, model)
+        if isinstance(conversation.wanted, Pictures):
+            return gemini_image_request(conversation, conversation.wanted, model)
         call = "streamGenerateContent?alt=sse" if conversation.is_stream else "generateContent"
         wanted = without(conversation, self._leaves_out)
         body = gemini_request(wanted, thinking=self._thinking)
         return Request(f"/models/{quote(model, safe='')}:{call}", body)
+
+    @override
+    def answer(self, conversation: Conversation, body: bytes) -> Sequence[StreamEvent]:
+        if isinstance(conversation.wanted, Embeddings):
+            return gemini_embedding_answer(conversation, conversation.wanted, body)
+        made = super().answer(conversation, body)
+        return only_pictures(made) if isinstance(conversation.wanted, Pictures) else made
 
     @override
     def reader(self, conversation: Conversation) -> Reader:
@@ -56,10 +71,16 @@ class GeminiBackend(HttpBackend):
         return PieceReader(parser, GenerationReader(self._new_id))
 
     @override
-    def whole(self, body: bytes, conversation: Conversation) -> Sequence[StreamEvent]:
+    def whole(self, body: bytes) -> Sequence[StreamEvent]:
         answer = GenerationReader(self._new_id)
         answer.read(body)
         return [*answer.take(), *answer.end()]
+
+
+class VertexBackend(GeminiBackend):
+    """The same by Vertex AI, which has another protocol for embeddings."""
+
+    gives = frozenset({Feature.PICTURES})
 
 
 def gemini_key(api_key: str | None) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Final
 
 import orjson
 
+from app.backends.pictures import picture
 from app.backends.strict import (
     broken,
     count_at,
@@ -26,7 +27,6 @@ from app.domain.events import (
     Annotation,
     Finish,
     FinishReason,
-    ImageDelta,
     ReasoningDelta,
     StreamEvent,
     TextDelta,
@@ -235,11 +235,10 @@ class GenerationReader:
         where = "parts[].inlineData"
         refuse_unknown(media, _MEDIA, where)
         kind, data = word_at(media, "mimeType", where), word_at(media, "data", where)
-        if not kind.startswith("image/"):
-            raise wrong(where, "mimeType", "a picture")
+        image = picture(data, kind, where)
         # Sketches on the way to a picture are not the answer, and reasoning holds no pictures.
         if not is_thought:
-            self._add(ImageDelta(kind, data))
+            self._add(image)
 
     def _call(self, call: dict[str, Json], signed: str | None) -> None:
         where = "parts[].functionCall"

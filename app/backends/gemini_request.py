@@ -116,6 +116,8 @@ def gemini_request(conversation: Conversation, *, thinking: Thinking = "level") 
         config["thinkingConfig"] = _thinking(conversation.sampling.reasoning, limit, thinking)
     if conversation.response_format is not None:
         config.update(_format(conversation.response_format))
+    if conversation.wanted.images_path is not None:
+        config["responseModalities"] = ["TEXT", "IMAGE"]
     if config:
         body["generationConfig"] = config
     return encoded(body)

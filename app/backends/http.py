@@ -19,6 +19,7 @@ from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import StreamEvent
 from app.domain.protocols import Backend
 
+JSON = "application/json"
 MAX_ANSWER_BYTES = 64 * 2**20
 """Of one answer on the wire: several times what the longest answers of today need."""
 
@@ -77,6 +78,7 @@ class Request:
     path: str
     """Below the backend's address, such as ``/chat/completions``; may have a query."""
     body: bytes
+    content_type: str = JSON
 
 
 Authorize = Callable[[str, bytes], Awaitable[Mapping[str, str]]]
@@ -123,7 +125,7 @@ class HttpBackend(Backend):
         self._url = url
         self._session = connection.session
         self._headers = {"accept-encoding": "identity", **connection.headers}
-        self._headers["content-type"] = "application/json"
+        self._headers["content-type"] = JSON
         if any(_UNPRINTABLE.search(part) for header in self._headers.items() for part in header):
             raise ValueError("api_key and headers must be printable ASCII on one line")
         self._authorize = connection.authorize
@@ -145,12 +147,21 @@ class HttpBackend(Backend):
         """Reads a streamed answer to this request."""
 
     @abstractmethod
-    def whole(self, body: bytes, conversation: Conversation) -> Sequence[StreamEvent]:
-        """The events of an answer to this request that came as one JSON object.
+    def whole(self, body: bytes) -> Sequence[StreamEvent]:
+        """The events of an answer that came as one JSON object.
 
         Raises:
             BackendError: It is no such answer, or it reports an error.
         """
+
+    def answer(self, conversation: Conversation, body: bytes) -> Sequence[StreamEvent]:
+        """The events of what came as one JSON object, whatever is wanted.
+
+        Raises:
+            BackendError: It is no such answer, or it reports an error.
+        """
+        del conversation
+        return self.whole(body)
 
     @override
     async def stream(
@@ -168,7 +179,7 @@ class HttpBackend(Backend):
         try:
             response = await self._post(request, patience)
             _check_status(response)
-            if response.content_type == self.stream_type:
+            if response.content_type == self.stream_type and conversation.wanted.is_turn:
                 answer = self.reader(conversation)
                 read_bytes = 0
                 while not answer.is_done and (data := await _read(response, patience)):
@@ -182,9 +193,8 @@ class HttpBackend(Backend):
                 for event in answer.end():
                     yield event
                 await _drain(response)
-            elif response.content_type == "application/json":
-                body = await _read_whole(response, patience)
-                for event in self.whole(body, conversation):
+            elif response.content_type == JSON:
+                for event in self.answer(conversation, await _read_whole(response, patience)):
                     yield event
             else:
                 raise BackendError(
@@ -211,6 +221,8 @@ class HttpBackend(Backend):
 
     async def _post(self, request: Request, patience: Patience) -> aiohttp.ClientResponse:
         url, headers = self._place(request.path), self._headers
+        if request.content_type != JSON:
+            headers = {**headers, "content-type": request.content_type}
         if self._authorize is not None:
             headers = {**headers, **await patience.wait_for(self._authorize(url, request.body))}
         # `from None`: what aiohttp raises can show the request's headers and the provider's bytes.

@@ -18,7 +18,13 @@ from typing_extensions import override
 from app.backends.chat_chunks import ChunkReader
 from app.backends.chat_request import chat_request
 from app.backends.timeouts import Patience, Timeouts
-from app.domain.conversation import Conversation, ToolCallPart, ToolResultPart
+from app.domain.conversation import (
+    Conversation,
+    FilePart,
+    ImagePart,
+    ToolCallPart,
+    ToolResultPart,
+)
 from app.domain.errors import BackendError, BackendProblem, RequestError
 from app.domain.events import StreamEvent
 from app.domain.protocols import Backend
@@ -98,9 +104,9 @@ class LocalBackend(Backend):
 
         Raises:
             BackendError: Also in mid-stream.
-            RequestError: The conversation uses tools.
+            RequestError: The conversation uses tools, or holds more than text.
         """
-        _refuse_tools(conversation)
+        _refuse_lacking(conversation)
         body = _local_request(conversation, model)
         await self._take_turn()
         stop = threading.Event()
@@ -202,12 +208,14 @@ def _failure(computation: asyncio.Future[None]) -> BackendError | None:
     return BackendError(BackendProblem.FAILED, f"the local model failed ({type(error).__name__})")
 
 
-def _refuse_tools(conversation: Conversation) -> None:
-    has_tool_parts = any(
-        isinstance(part, ToolCallPart | ToolResultPart)
-        for message in conversation.messages
-        for part in message.parts
-    )
+def _refuse_lacking(conversation: Conversation) -> None:
+    parts = [part for message in conversation.messages for part in message.parts]
+    for part in parts:
+        if isinstance(part, ImagePart | FilePart):
+            what = "the local model reads text alone; choose a persona with another route"
+            where = part.path or None
+            raise RequestError(f"{where}: {what}", param=where, code="unsupported")
+    has_tool_parts = any(isinstance(part, ToolCallPart | ToolResultPart) for part in parts)
     if conversation.tools or has_tool_parts:
         raise RequestError(
             "the local model cannot call tools; choose a persona with another route",

@@ -17,6 +17,7 @@ from app.domain.errors import BackendError, BackendProblem, RequestError
 from app.domain.events import StreamEvent
 from app.domain.protocols import Backend
 from app.domain.record import Attempt
+from app.domain.wanted import TEXT_ANSWER, Embeddings
 
 _MOMENTARY = frozenset(
     {
@@ -27,6 +28,10 @@ _MOMENTARY = frozenset(
     }
 )
 """What may go better when the same model is asked again."""
+_OF_FEW = frozenset({Feature.CHOICES, Feature.LOGPROBS})
+"""What few protocols know; a target of another is passed over."""
+_BESIDE_TURNS = frozenset({Feature.EMBEDDINGS, Feature.PICTURES})
+"""What no backend gives that does not say so, alone or, as for pictures, in a turn."""
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 8.0
 """A provider that wants to be left alone for longer is not asked again."""
@@ -67,7 +72,7 @@ def targets_for(
     fits = [each for each in able if context_tokens <= (each.when.max_context_tokens or 2**63)]
     if not fits:
         lacking = needs & frozenset().union(*(_lacking(each, backends) for each in mine))
-        raise _no_target(mine, able, lacking)
+        raise _no_target(mine, able, lacking, conversation.said_in)
     shared = [each for each in route.targets if each in fits]
     first = [_drawn(shared, asker.draw)] if shared else []
     rest = [each for each in route.fallbacks if each in fits and each not in first]
@@ -86,12 +91,14 @@ def needed(conversation: Conversation) -> frozenset[Feature]:
         Feature.REASONING: bool(conversation.sampling.reasoning),
         Feature.CHOICES: conversation.sampling.choices > 1,
         Feature.LOGPROBS: conversation.sampling.logprobs,
+        Feature.EMBEDDINGS: isinstance(conversation.wanted, Embeddings),
+        Feature.PICTURES: conversation.wanted.images_path is not None,
     }
     return frozenset(feature for feature, is_needed in needs.items() if is_needed)
 
 
 def _lacking(target: Target, backends: Mapping[str, Backend]) -> frozenset[Feature]:
-    return target.lacks | backends[target.backend].lacks
+    return target.lacks | (_OF_FEW - backends[target.backend].gives)
 
 
 def _drawn(targets: Sequence[Target], draw: float) -> Target:
@@ -104,7 +111,7 @@ def _drawn(targets: Sequence[Target], draw: float) -> Target:
 
 
 def _no_target(
-    mine: Sequence[Target], able: Sequence[Target], lacking: Iterable[Feature]
+    mine: Sequence[Target], able: Sequence[Target], lacking: Iterable[Feature], where: str
 ) -> RequestError:
     if not mine:
         what = "no model of this persona's route takes requests of this audience"
@@ -113,8 +120,23 @@ def _no_target(
         listed = ", ".join(sorted(lacking))
         what = f"no model of this persona's route can do all that is asked: {listed}"
         return RequestError(what, code="no_route")
-    what = "messages: longer than any model of this persona's route takes"
-    return RequestError(what, param="messages", code="context_length_exceeded")
+    what = f"{where}: longer than any model of this persona's route takes"
+    return RequestError(what, param=where, code="context_length_exceeded")
+
+
+def _refuse_beyond(backend: Backend, conversation: Conversation) -> None:
+    """Refuse what a backend's protocol has nothing for, before it is asked.
+
+    Raises:
+        RequestError: It gives nothing but words, and another thing is wanted.
+    """
+    wanted = conversation.wanted
+    if wanted is TEXT_ANSWER:
+        return
+    if beyond := (needed(conversation) & _BESIDE_TURNS) - backend.gives:
+        where = wanted.images_path or "model"
+        what = f"{where}: the protocol of this persona's provider gives no {', '.join(beyond)}"
+        raise RequestError(what, param=where, code="no_route")
 
 
 class Way:
@@ -205,8 +227,10 @@ class Way:
     ) -> tuple[StreamEvent, AsyncGenerator[StreamEvent, None]]:
         began_s = self._clock.monotonic()
         problem: str | None = "cancelled"
-        events = self._backends[target.backend].stream(conversation, target.model)
+        backend = self._backends[target.backend]
+        events = backend.stream(conversation, target.model)
         try:
+            _refuse_beyond(backend, conversation)
             first = await _first(events, until)
             problem = None
         except BackendError as exc:

@@ -11,12 +11,17 @@ from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import override
 
 from app.backends.chat_answer import AnswerReader
+from app.backends.embeddings import texts_of
+from app.backends.hashed import DIMENSIONS, hashed
+from app.backends.sketch import sketch
 from app.domain.catalog import Feature
 from app.domain.conversation import Conversation, Role, Sampling, TextPart
 from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import (
+    Embedding,
     Finish,
     FinishReason,
+    ImageDelta,
     ReasoningDelta,
     RefusalDelta,
     StreamEvent,
@@ -26,8 +31,9 @@ from app.domain.events import (
 )
 from app.domain.persona import FileModel
 from app.domain.protocols import Backend
+from app.domain.wanted import Embeddings, Pictures
 
-_Said = ReasoningDelta | TextDelta | RefusalDelta | ToolCallDelta | Finish
+_Said = ReasoningDelta | TextDelta | RefusalDelta | ToolCallDelta | ImageDelta | Finish
 
 _PLACEHOLDERS: Final = re2.compile(r"\{\{ *(last_user|pseudonym) *\}\}")
 
@@ -125,9 +131,12 @@ class Script(FileModel):
 
 
 class ScriptedBackend(Backend):
-    """Plays a script. The same request always gets the same answer, in each of its choices."""
+    """Plays a script. The same request always gets the same answer, in each of its choices.
 
-    lacks = frozenset({Feature.LOGPROBS})
+    Vectors and pictures stand in no script: they are made of the words of each text.
+    """
+
+    gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES, Feature.CHOICES})
 
     def __init__(
         self,
@@ -165,6 +174,10 @@ class ScriptedBackend(Backend):
         """
         if self._on_call is not None:
             self._on_call(conversation, model)
+        if not conversation.wanted.is_turn:
+            for event in _unscripted(conversation):
+                yield event
+            return
         rule = self._rule_for(conversation)
         if rule.recording is None:
             events = self._scripted(rule, conversation)
@@ -226,12 +239,27 @@ class ScriptedBackend(Backend):
             yield from (
                 ToolCallDelta(index, chunk) for chunk in chunks(call.arguments, json_values)
             )
+        if conversation.wanted.images_path is not None:
+            yield sketch(values["last_user"])
         default = FinishReason.TOOL_CALLS if rule.tool_calls else FinishReason.STOP
         yield Finish(rule.finish or default)
 
     def _values(self, last_user: str) -> dict[str, str]:
         seen = self._pseudonym.search(last_user)
         return {"last_user": last_user, "pseudonym": seen.group() if seen else ""}
+
+
+def _unscripted(conversation: Conversation) -> Iterator[StreamEvent]:
+    """What is no turn of a conversation."""
+    match conversation.wanted:
+        case Embeddings(dimensions=dimensions):
+            for index, text in enumerate(texts_of(conversation)):
+                yield Embedding(index, hashed(text, dimensions or DIMENSIONS))
+        case Pictures(count=count):
+            yield from (sketch(_last_user(conversation), number) for number in range(count))
+        case _:
+            raise TypeError("a turn of a conversation is scripted")
+    yield Finish(FinishReason.STOP)
 
 
 def _filled(template: str, values: Mapping[str, str]) -> str:

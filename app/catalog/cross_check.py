@@ -9,7 +9,13 @@ from app.catalog.contracts import DetectorKind, Siblings
 from app.catalog.document import Node
 from app.catalog.persona_file import ReadPersona
 from app.catalog.policy_file import ReadPolicy
-from app.catalog.tier import comparator, weaknesses_of_child, weaknesses_of_ladder, wider_sinks
+from app.catalog.tier import (
+    comparator,
+    weaknesses_of_child,
+    weaknesses_of_ladder,
+    wider_media,
+    wider_sinks,
+)
 from app.catalog.wording import choices, unknown
 from app.domain.errors import Problem
 from app.domain.persona import ChoicesBound, EffortBound, FloatBound, IntBound, Scalar, Variable
@@ -106,6 +112,8 @@ def check_child(
         yield node.problem(weakness.what + hint)
     for path, what in wider_sinks(child.policy, parent.policy):
         yield child.tree.nearest("restore", *path).problem(what)
+    for path, what in wider_media(child.policy, parent.policy):
+        yield child.tree.nearest("media", *path).problem(what)
 
 
 def _acts_least(read: ReadPolicy, rule_id: str, key: str) -> Node:
@@ -224,13 +232,13 @@ def _check_waiver(waiver: Waiver, read: ReadPolicy, node: Node) -> Iterator[Prob
 def check_persona(read: ReadPersona, names: Names) -> Iterator[Problem]:
     """What is wrong with one persona and its variants."""
     persona, tree = read.persona, read.tree
-    for kind, value, known in (
-        ("prompt", persona.prompt, [name for name in names.prompts if not name.endswith(".j2")]),
-        ("policy", persona.policy, names.policies),
-        ("route", persona.route, names.routes),
+    for place, kind, value, known in (
+        ("prompt", "prompt", persona.prompt, [n for n in names.prompts if not n.endswith(".j2")]),
+        ("policy", "policy", persona.policy, names.policies),
+        *((place, "route", value, names.routes) for place, value in persona.routes.items()),
     ):
         if value not in known:
-            yield tree.nearest(kind).problem(unknown(kind, value, known))
+            yield tree.nearest(*place.split(".")).problem(unknown(kind, value, known))
     wanted = names.prompt_variables.get(persona.prompt, frozenset())
     for name in sorted(wanted - set(persona.variables)):
         what = f"uses '{name}', which 'variables' does not declare"

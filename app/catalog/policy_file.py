@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJs
 from app.catalog.budget_file import BudgetFile, budget_problems, build_budget
 from app.catalog.contracts import Siblings
 from app.catalog.document import Node
+from app.catalog.media_file import MediaFile, build_media, media_problems
 from app.catalog.restore_file import RestoreFile, build_restore
 from app.catalog.wording import read_as, unknown
 from app.domain.conversation import Json
@@ -148,6 +149,8 @@ class PolicyFile(FileModel):
     """What the ledger may keep."""
     restore: RestoreFile = RestoreFile()
     """Which values the user and tools get in place of their pseudonyms; records get none."""
+    media: MediaFile = MediaFile()
+    """What a request may hold besides text."""
     budget: BudgetFile | None = None
     """How often a rule may stop a harmless text."""
     mode: Mode = Mode.ENFORCE
@@ -262,9 +265,11 @@ def build_policy(
         waivers=tuple(Waiver(**dict(waiver)) for waiver in file.waivers),
         keep=Keep(file.keep.content, _count(file.keep.content_for), _count(file.keep.findings)),
         restore=build_restore(file.restore, tree.nearest("restore")),
+        media=build_media(file.media),
         budget=build_budget(file.budget, file.audiences.strictest_first) if file.budget else None,
         extends=file.extends,
     )
+    problems += media_problems(policy.media, policy.audiences, tree)
     if file.budget is not None:
         problems += budget_problems(file.budget, file.audiences.strictest_first, tree)
     return ReadPolicy(policy, tree, is_whole=not problems), problems

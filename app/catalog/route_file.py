@@ -14,6 +14,12 @@ from app.domain.errors import Problem
 from app.domain.persona import FileModel
 
 _MAX_RETRIES = 5
+_NEEDS: Mapping[str, frozenset[Feature]] = {
+    "route": frozenset(),
+    "embeddings.route": frozenset({Feature.EMBEDDINGS}),
+    "images.route": frozenset({Feature.PICTURES}),
+}
+"""What a target must not lack, by where a persona names its route."""
 
 
 class WhenFile(FileModel):
@@ -127,12 +133,18 @@ def check_route(
 def check_ways(
     read: ReadPersona, routes: Mapping[str, Route], policies: Mapping[str, ReadPolicy]
 ) -> Iterator[Problem]:
-    """Audiences of a persona that its route leads nowhere, however short the request is."""
+    """Audiences of a persona that its routes lead nowhere, however short the request is."""
     persona = read.persona
-    route, policy = routes.get(persona.route), policies.get(persona.policy)
-    if route is None or policy is None:
+    policy = policies.get(persona.policy)
+    if policy is None:
         return
-    for audience in policy.policy.audiences:
-        if not any(target.when.takes(persona.id, audience) for target in route.all_targets):
-            what = f"has no target that takes this persona's requests for the audience '{audience}'"
-            yield read.tree.nearest("route").problem(f"is '{route.id}', which {what}")
+    for place, name in persona.routes.items():
+        node, route, needs = read.tree.nearest(*place.split(".")), routes.get(name), _NEEDS[place]
+        able = [each for each in route.all_targets if not each.lacks & needs] if route else []
+        if route is not None and not able:
+            what = f"has no target that can do what this needs: {', '.join(needs)}"
+            yield node.problem(f"is '{name}', which {what}")
+        for audience in policy.policy.audiences if able else ():
+            if not any(target.when.takes(persona.id, audience) for target in able):
+                what = "has no target that takes this persona's requests for the audience"
+                yield node.problem(f"is '{name}', which {what} '{audience}'")

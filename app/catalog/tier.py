@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from app.catalog.contracts import DetectorKind
+from app.domain.links import is_covered
 from app.domain.policy import (
     Action,
     Categories,
     DetectSpec,
+    MediaBounds,
+    MediaKind,
     Mode,
     Policy,
     PseudonymForm,
@@ -24,6 +27,12 @@ from app.domain.policy import (
     is_at_least,
     rule_by_id,
 )
+
+_LETS = {
+    MediaKind.IMAGES: "lets in {}images",
+    MediaKind.FILES: "lets in {}files",
+    MediaKind.ANSWER_IMAGES: "lets out {}images of answers",
+}
 
 IsAsStrict = Callable[[DetectSpec, DetectSpec], bool]
 """Whether the first finds at least all that the second finds. False where that is not known."""
@@ -96,6 +105,42 @@ def wider_sinks(child: Policy, parent: Policy) -> Iterator[tuple[tuple[str, ...]
 
 def _is_within(ours: Categories, theirs: Categories) -> bool:
     return theirs is None or (ours is not None and ours <= theirs)
+
+
+def wider_media(child: Policy, parent: Policy) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where a policy lets more in or out than the one it extends: the place, and why."""
+    for kind in MediaKind:
+        ours, theirs = child.media.of(kind), parent.media.of(kind)
+        does, place = _LETS[kind], kind.place
+        if ours is None:
+            continue
+        if theirs is None:
+            yield place, f"{does.format('')}, which '{parent.id}' does not"
+            continue
+        for key, what in _wider_bounds(ours, theirs):
+            yield (*place, key), f"{does.format('more ')} than '{parent.id}' does: {what}"
+        if new := [
+            name
+            for name in parent.audiences
+            if name in child.audiences
+            and child.takes_media(kind, name)
+            and not parent.takes_media(kind, name)
+        ]:
+            what = f"{does.format('')} for {', '.join(new)}, which '{parent.id}' does not"
+            yield (*place, "strictest_audience"), what
+
+
+def _wider_bounds(ours: MediaBounds, theirs: MediaBounds) -> Iterator[tuple[str, str]]:
+    if more := sorted(ours.types - theirs.types):
+        yield "types", ", ".join(more)
+    if ours.max_bytes > theirs.max_bytes:
+        yield "max_bytes", f"{ours.max_bytes} bytes, not {theirs.max_bytes}"
+    if ours.max_count > theirs.max_count:
+        yield "max_count", f"{ours.max_count} of them, not {theirs.max_count}"
+    if loose := sorted(
+        host for host in ours.hosts if not any(is_covered(host, each) for each in theirs.hosts)
+    ):
+        yield "hosts", f"from {', '.join(loose)}"
 
 
 def _weaknesses_of_rule(ours: Rule, theirs: Rule, is_as_strict: IsAsStrict) -> Iterator[Weakness]:

@@ -18,6 +18,7 @@ Json = Any
 _REQUEST_CODES = {
     "invalid_request": "The request makes no sense; `param` names the field.",
     "invalid_json": "The body is not JSON, or no object.",
+    "invalid_form": "The body is no form with files as RFC 7578 has it, or says a field twice.",
     "invalid_value": "A field holds what it cannot; `param` names it.",
     "invalid_query": "The query string makes no sense.",
     "previous_response_not_found": "There is nothing kept to go on from: see `param`.",
@@ -34,7 +35,7 @@ _REQUEST_CODES = {
     "method_not_allowed": "The endpoint has another method.",
     "timeout": "The body came too slowly.",
     "too_large": "The body is larger than `limits.max_body_bytes`.",
-    "unsupported_media_type": "The body is not said to be JSON.",
+    "unsupported_media_type": "The body is not said to be JSON, or what else the endpoint takes.",
 }
 """Of ``RequestError``; a test compares them with the code that raises them."""
 _ACCESS = {
@@ -236,6 +237,8 @@ def _errors() -> Iterator[str]:
         BackendError,
         BackendProblem,
         DetectorError,
+        ImageProblem,
+        ImageRefusedError,
         LedgerError,
         RequestError,
     )
@@ -250,11 +253,12 @@ def _errors() -> Iterator[str]:
     yield "`authentication_error` (401), `permission_error` (403), `not_found_error` (404),"
     yield "`request_too_large` (413), `rate_limit_error` (429), `timeout_error` (504), `api_error`."
     yield ""
-    backend = _docs(BackendProblem)
+    backend, image = _docs(BackendProblem), _docs(ImageProblem)
     raised: list[tuple[Exception, str]] = [
         *((RequestError("", code=code), what) for code, what in _REQUEST_CODES.items()),
         *((AccessError(each, _ACCESS[each.name]), "") for each in AccessProblem),
         *((BackendError(each, ""), backend.get(each.name, "")) for each in BackendProblem),
+        *((ImageRefusedError(each), image.get(each.name, "")) for each in ImageProblem),
         (LedgerError(), "The record cannot be kept, so nothing is served."),
         (DetectorError(""), "A check cannot run, so nothing is served."),
         (Exception(), "A defect; the log has it under the request's id."),

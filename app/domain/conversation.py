@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from app.domain.policy import Stage
+from app.domain.wanted import TEXT_ANSWER, Wanted
 
 Json = Any
 """A JSON value, as ``orjson.loads`` gives it."""
@@ -112,7 +113,7 @@ class ImagePart:
 
     source: Inline | Linked
     path: str = ""
-    """Of the URL, where it is linked."""
+    """Of its bytes or of its URL."""
     detail: Literal["auto", "low", "high"] | None = None
     """How closely the model is to look."""
     cache: CacheFor | None = None
@@ -124,7 +125,7 @@ class FilePart:
 
     source: Inline | Linked
     path: str = ""
-    """Of the URL, where it is linked."""
+    """Of its bytes or of its URL."""
     name: str | None = None
     name_path: str = ""
     cache: CacheFor | None = None
@@ -289,6 +290,8 @@ class Conversation:
     parallel_tool_calls: bool | None = None
     response_format: JsonFormat | None = None
     sampling: Sampling = Sampling()
+    wanted: Wanted = TEXT_ANSWER
+    """What is asked for."""
     is_stream: bool = False
     wants_usage: bool = False
     """Whether a stream should end with usage."""
@@ -302,6 +305,13 @@ class Conversation:
     """The exchange that this one goes on from: its turns come before these."""
     keeps_turns: bool | None = False
     """Whether others are to go on from this one; ``None`` where policy keeps content anyway."""
+
+    @property
+    def said_in(self) -> str:
+        """The field of the client's dialect in which its texts stand."""
+        if self.wanted.is_turn:
+            return "messages"
+        return next(each.path for each in self.messages if each.origin is Origin.CLIENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ BannetonError
 │   └── FieldRefusedError   a field of the wire format that policy does not let through
 ├── AccessError       no key or claim, a wrong one, or one that may not
 ├── BackendError      the model's side failed
+├── ImageRefusedError  the model answered with an image that policy does not let out
 ├── LedgerError       a record could not be kept
 └── DetectorError     a detector could not be built or could not run
 A block is a ``Decision``, not an error. HTTP status codes live in ``app.api.errors``.
@@ -127,6 +128,27 @@ class BackendError(BannetonError):
         self.status = status
         self.retry_after_s = retry_after_s
         super().__init__(message)
+
+
+class ImageProblem(StrEnum):
+    """Why policy does not let an image out."""
+
+    NOT_ALLOWED = "image_not_allowed"
+    """Policy lets none out, or none for this audience."""
+    TYPE = "image_type"
+    """Not of the media types that policy lets out."""
+    TOO_LARGE = "image_too_large"
+    """Larger than policy lets out."""
+    TOO_MANY = "too_many_images"
+    """More in one answer than policy lets out."""
+
+
+class ImageRefusedError(BannetonError):
+    """The model answered with an image that policy does not let out."""
+
+    def __init__(self, problem: ImageProblem) -> None:
+        self.problem = problem
+        super().__init__(f"policy does not let this image of the model out: {problem}")
 
 
 class LedgerError(BannetonError):

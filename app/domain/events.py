@@ -1,7 +1,9 @@
 """The closed set of things that a model's answer is made of. One not named here is an error."""
 
-from dataclasses import dataclass
+from base64 import b64decode
+from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,36 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class ImageDelta:
-    """An image, base64."""
+    """A whole image, base64, at its place between the texts of its choice.
+
+    Whoever makes one of what a provider sent has seen that it is base64 and begins as an image of
+    its type does.
+    """
 
     media_type: str
-    data: str
+    data: str = field(repr=False)
     choice: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """How large it is, decoded."""
+        return len(self.data) // 4 * 3 - self.data.count("=", -2)
+
+    @property
+    def description(self) -> str:
+        """What a record says of it: by the digest, who has an image can tell that it was this."""
+        digest = sha256(b64decode(self.data)).hexdigest()
+        return f"{self.media_type}, {self.size_bytes} bytes, sha256:{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """The vector of one text."""
+
+    index: int
+    """Of which text, counted from 0."""
+    vector: bytes = field(repr=False)
+    """Finite numbers of four bytes each, the lowest byte first, as IEEE 754 has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +159,7 @@ StreamEvent = (
     | ToolCallDelta
     | Annotation
     | ImageDelta
+    | Embedding
     | Usage
     | Finish
 )

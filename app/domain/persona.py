@@ -213,6 +213,22 @@ class Replies(FileModel):
     """Where a check could not run: an outage, not a decision about the text."""
 
 
+class ForEmbeddings(FileModel):
+    """How texts become vectors, such as for search."""
+
+    route: str
+    """The id of the way to a model that gives them."""
+
+
+class ForImages(FileModel):
+    """How pictures are made."""
+
+    route: str
+    """The id of the way to a model that makes them."""
+    instruct: Annotated[str, Field(max_length=4000)] = ""
+    """What stands before the user's words, such as a style: ``Watercolour, soft light.``"""
+
+
 class Variant(FileModel):
     """A changed copy of the persona for a share of sessions."""
 
@@ -241,6 +257,10 @@ class Persona(FileModel):
     """The id of its policy."""
     route: str
     """The id of its way to a model."""
+    embeddings: ForEmbeddings | None = None
+    """Where requests for vectors of texts go; left out, it takes none."""
+    images: ForImages | None = None
+    """Where requests for pictures go; left out, it takes none."""
     identity: Identity
     """Who it is."""
     voice: Voice = Voice()
@@ -270,3 +290,13 @@ class Persona(FileModel):
     """A block is an ordinary turn in the persona's voice, or an error of the dialect."""
     passthrough: Literal["refuse", "allow"] = "refuse"
     """What to do with request fields that the coverage table does not know."""
+
+    @property
+    def routes(self) -> Mapping[str, str]:
+        """The id of every way that its requests may go, by where the file names it."""
+        made = {"route": self.route}
+        if self.embeddings is not None:
+            made["embeddings.route"] = self.embeddings.route
+        if self.images is not None:
+            made["images.route"] = self.images.route
+        return made

@@ -219,6 +219,55 @@ class Budget:
     """Files of texts that should be stopped: what a threshold catches is told by them."""
 
 
+class MediaKind(StrEnum):
+    """What a request or an answer may hold besides text, by the policy's keys below ``media``."""
+
+    IMAGES = "images"
+    FILES = "files"
+    ANSWER_IMAGES = "answers.images"
+    """Pictures that a model made."""
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """The way to the key, below ``media``."""
+        return tuple(self.split("."))
+
+
+@dataclass(frozen=True, slots=True)
+class MediaBounds:
+    """Which pictures or files a request or an answer may hold. Nobody looks inside them."""
+
+    types: frozenset[str]
+    """Media types, such as ``image/png``."""
+    max_bytes: int
+    """Of each one."""
+    max_count: int
+    """Of all in a request, those of earlier turns included; or of all in an answer."""
+    strictest_audience: str
+    """May send or get them, and so may every looser audience."""
+    hosts: frozenset[str] = frozenset()
+    """Where a provider may fetch them from: hosts, or ``*.`` and a domain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """What requests and answers may hold besides text. None of a kind that has no bounds."""
+
+    images: MediaBounds | None = None
+    files: MediaBounds | None = None
+    answer_images: MediaBounds | None = None
+
+    def of(self, kind: MediaKind) -> MediaBounds | None:
+        """The bounds of a kind."""
+        match kind:
+            case MediaKind.IMAGES:
+                return self.images
+            case MediaKind.FILES:
+                return self.files
+            case MediaKind.ANSWER_IMAGES:
+                return self.answer_images
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A set of rules, after inheritance."""
@@ -231,6 +280,7 @@ class Policy:
     waivers: tuple[Waiver, ...] = ()
     keep: Keep = Keep()
     restore: Restore = Restore()
+    media: Media = Media()
     budget: Budget | None = None
     """None where the policy sets no bound on false alarms."""
     extends: str | None = None
@@ -239,6 +289,20 @@ class Policy:
     def is_stricter_or_same(self, audience: str, other: str) -> bool:
         """Whether ``audience`` is as strict as ``other`` or stricter."""
         return self.audiences.index(audience) <= self.audiences.index(other)
+
+    def takes_media(self, kind: MediaKind, audience: str) -> bool:
+        """Whether an audience may send any of a kind, or get any in an answer."""
+        bounds = self.media.of(kind)
+        return (
+            bounds is not None
+            and bounds.strictest_audience in self.audiences
+            and self.is_stricter_or_same(bounds.strictest_audience, audience)
+        )
+
+    def answer_images(self, audience: str) -> MediaBounds | None:
+        """Which pictures an answer for an audience may hold; none where it may hold none."""
+        takes = self.takes_media(MediaKind.ANSWER_IMAGES, audience)
+        return self.media.answer_images if takes else None
 
 
 def rule_by_id(rules: Sequence[Rule], rule_id: str) -> Rule | None:

@@ -29,3 +29,7 @@ class SystemPrompt:
     """The template's id."""
     cacheable_chars: int
     """How much of the start is the same for every request of this persona, variant and scenario."""
+
+
+NO_PROMPT = SystemPrompt("", "", 0, (), "", 0)
+"""Where none is composed: nothing but a turn of a conversation needs one."""

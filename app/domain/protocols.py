@@ -16,14 +16,16 @@ AnswerT = TypeVar("AnswerT")
 class Backend(Protocol):
     """One endpoint with its provider protocol."""
 
-    lacks: frozenset[Feature] = frozenset({Feature.CHOICES, Feature.LOGPROBS})
-    """What no request to it can have: few protocols know these two. It is not asked for them."""
+    gives: frozenset[Feature] = frozenset()
+    """What it can give besides words: embeddings; pictures, in turns too, where they are wanted;
+    several choices; log-probabilities. It is asked for nothing else."""
 
     def stream(self, conversation: Conversation, model: str) -> AsyncGenerator[StreamEvent, None]:
         """The model's answer as events, ending with one ``Finish`` for each choice asked for.
 
-        The conversation's first message is the composed system prompt. ``Usage`` comes at most
-        once, at any place. Where log-probabilities are asked for, all text comes as ``TokenDelta``.
+        Where a turn is wanted, the conversation's first message is the composed system prompt;
+        nothing else is wanted but what it ``gives``. ``Usage`` comes at most once, at any place.
+        Where log-probabilities are wanted, all text comes as ``TokenDelta``.
         Closing the iterator early cancels the request up to the provider.
 
         Raises:

@@ -8,6 +8,7 @@ from app.domain.conduct import Measured
 from app.domain.conversation import Message
 from app.domain.decision import Decision, Outcome, Trace
 from app.domain.events import Usage
+from app.domain.policy import MediaKind
 
 
 class Status(StrEnum):
@@ -21,6 +22,18 @@ class Status(StrEnum):
     """The client went away."""
     CUT_OFF = "cut_off"
     """The process ended in mid-exchange; closed at the next start."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSeen:
+    """Pictures or files of one type in a request. Nobody looked inside."""
+
+    kind: MediaKind
+    type: str | None
+    """The media type; none where they are linked, and the provider fetches them."""
+    count: int
+    bytes: int
+    """Of all of them; 0 where they are linked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +59,7 @@ class Opening:
     catalog: str
     """The catalog's digest."""
     prompt: str
-    """The composed system prompt's digest."""
+    """The composed system prompt's digest; empty where what was asked for takes none."""
     route: str
     backend: str
     """Of the model that is to be asked first; the closing entry says which were asked."""
@@ -66,6 +79,8 @@ class Opening:
     """How long both traces of the exchange stay; as ``Keep`` says it."""
     continues: str | None = None
     """The exchange that this one goes on from."""
+    media: tuple[MediaSeen, ...] = ()
+    """What of the request no detector could look at."""
     turns: tuple[Message, ...] = ()
     """As passed on, for those that go on from this one. Texts that ``content`` has at their paths
     are left out. Kept as content is, and where there is none of it not at all."""

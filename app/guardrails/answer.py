@@ -7,6 +7,7 @@ from typing import assert_never
 
 from app.domain.events import (
     Annotation,
+    ImageDelta,
     ReasoningDelta,
     RefusalDelta,
     StreamEvent,
@@ -53,6 +54,12 @@ class Text:
     """None where they are not wanted."""
     added: str = ""
     """What rules put at its end."""
+    images: list[tuple[int, ImageDelta]] = field(default_factory=list)
+    """Those that wait, each with its place: how much of the model's text came before it."""
+    shown: list[ImageDelta] = field(default_factory=list)
+    """Those that left."""
+    _left: int = 0
+    """How much text left."""
     _closed: str | None = None
     """What the end gave, before the exit's own end; none before the end."""
 
@@ -127,25 +134,65 @@ class Text:
 
     def events(self, shown: str) -> list[StreamEvent]:
         """The events for what leaves."""
-        if not shown:
-            return []
         like = self.like
+        if like is None or not (shown or self.images):
+            return []
         if isinstance(like, TextDelta):
-            tokens = self.tokens
+            if self.images:
+                return self._with_images(shown, like.choice)
+            self._left += len(shown)
             return [
                 TextDelta(shown, like.choice)
-                if tokens is None
-                else TokenDelta(shown, like.choice, tokens.leave(shown, self.left_at))
+                if self.tokens is None
+                else self._words(shown, like.choice)
             ]
         match like:
-            case None:
-                return []
             case ToolCallDelta(name=None):
                 return [replace(like, arguments=shown)]
             case ToolCallDelta():
                 return [replace(like, name=shown)]
             case _:
                 return [replace(like, text=shown)]
+
+    def _words(self, shown: str, choice: int) -> TextDelta:
+        if self.tokens is None:
+            return TextDelta(shown, choice)
+        return TokenDelta(shown, choice, self.tokens.leave(shown, self.left_at))
+
+    def _with_images(self, shown: str, choice: int) -> list[StreamEvent]:
+        """What leaves of the answer's text, with each image where the model put it."""
+        events: list[StreamEvent] = []
+        while self.images and self._is_past(self.images[0][0], self._left + len(shown)):
+            place, image = self.images.pop(0)
+            before = max(self.place(place) - self._left, 0)
+            if before:
+                events.append(self._words(shown[:before], choice))
+                shown = shown[before:]
+                self._left += before
+            events.append(image)
+            self.shown.append(image)
+        self._left += len(shown)
+        return [*events, self._words(shown, choice)] if shown else events
+
+    def _is_past(self, place: int, left: int) -> bool:
+        """Whether an image at a place may leave: all text before it has.
+
+        Of a text that is held, once it has ended; where that stops, none leaves.
+
+        Args:
+            place: In the model's text.
+            left: How much has left of it.
+        """
+        exit_ = self.exit
+        holds = self.channel.holds or (exit_ is not None and exit_.holds)
+        if holds and (self.halt is not None or self._closed is None):
+            return False
+        if place > self.channel.released:
+            return False
+        moved = _moved(place, self.channel.edits)
+        if self.restorer is not None:
+            moved = _moved(moved, self.restorer.edits)
+        return moved <= (left if exit_ is None else exit_.released)
 
     def steers(self) -> list[str]:
         """What rules add at the end of the answer because of it; after the end."""
@@ -209,6 +256,13 @@ class Choice:
         """What findings and records call a text of this choice."""
         return f"choices[{self.number}].{of}"
 
+    def content(self) -> Iterator[tuple[str, str]]:
+        """Path and text of what was released, and of each image what it is."""
+        for text in self.texts.values():
+            yield text.channel.path, text.content
+            for number, image in enumerate(text.shown):
+                yield self.path(f"images[{number}]"), image.description
+
     def effort(self, event: Delta | Annotation) -> int:
         """About how much work it is to take an event, as ``aside`` counts it."""
         match event:
@@ -242,11 +296,6 @@ class Choice:
             start=annotation.start if answer is None else answer.place(annotation.start),
             end=annotation.end if answer is None else answer.place(annotation.end),
         )
-
-    @property
-    def content(self) -> Iterator[tuple[str, str]]:
-        """Path and text of all of it that was released, before pseudonyms were restored."""
-        return ((text.channel.path, text.content) for text in self.texts.values())
 
     @property
     def answer(self) -> str:

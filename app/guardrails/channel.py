@@ -101,6 +101,16 @@ class Channel:
         return self._released
 
     @property
+    def length(self) -> int:
+        """How long it is, up to here."""
+        return self._length
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing of it is released before its end."""
+        return self._holds
+
+    @property
     def has_ended(self) -> bool:
         """Whether all local detectors have looked at all of it."""
         return self._end is not None

@@ -1,9 +1,10 @@
 """The end of an answer: detectors look at its texts as a whole, and what they said is told."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 from app.domain.decision import DetectorRef, StageTrace
+from app.domain.policy import Stage
 from app.domain.protocols import Outside
 from app.guardrails.answer import Text
 from app.guardrails.aside import done
@@ -76,37 +77,37 @@ def _passing(channels: Mapping[str, Channel]) -> dict[str, Rewritten]:
     return {path: channel.passing() for path, channel in channels.items()}
 
 
-def stage_traces(
-    plans: Iterable[StagePlan], texts: Iterable[Text], asked: Collection[str], draw: float
-) -> Iterator[StageTrace]:
-    """What was said of the texts of each stage.
-
-    Args:
-        plans: Of the stages.
-        texts: Of all choices.
-        asked: The paths that were shown outside.
-        draw: Of the exchange.
-    """
-    for plan in plans:
-        here = [text for text in texts if text.channel.plan.stage is plan.stage]
-        if not here:
-            continue
-        seen = [text.seen for text in here]
-        yield StageTrace(
-            stage=plan.stage,
-            ran=_who_looked(plan, [text.channel for text in here], asked),
-            findings=tuple(finding for each in seen for finding in in_order(each.findings)),
-            unchecked=tuple(run for each in seen for run in each.unchecked),
-            draw=draw,
-        )
-
-
-def _who_looked(
+def who_looked(
     plan: StagePlan, channels: Sequence[Channel], asked: Collection[str]
 ) -> tuple[DetectorRef, ...]:
-    """Who looked at all that came."""
+    """Who looked at all that came; ``asked`` are the paths that were shown outside."""
     if not all(channel.has_ended for channel in channels):
         return tuple(run.ref for run in plan.span_runs + plan.sentence_runs)
     if all(channel.path in asked for channel in channels):
         return (*plan.ran, PSEUDONYM)
     return (*plan.ran_at_once, PSEUDONYM)
+
+
+def stage_traces(
+    plans: Mapping[Stage, StagePlan], texts: Sequence[Text], asked: Collection[str], draw: float
+) -> Iterator[StageTrace]:
+    """What was said of an answer's texts, by stage.
+
+    Args:
+        plans: By stage.
+        texts: Of all choices.
+        asked: The paths of those that were shown outside.
+        draw: Of the answer.
+    """
+    for stage, plan in plans.items():
+        here = [text for text in texts if text.channel.plan.stage is stage]
+        if not here:
+            continue
+        seen = [text.seen for text in here]
+        yield StageTrace(
+            stage=stage,
+            ran=who_looked(plan, [text.channel for text in here], asked),
+            findings=tuple(finding for each in seen for finding in in_order(each.findings)),
+            unchecked=tuple(run for each in seen for run in each.unchecked),
+            draw=draw,
+        )

@@ -20,6 +20,7 @@ from app.domain.decision import Decision, Outcome, Trace
 from app.domain.errors import DetectorError
 from app.domain.events import (
     Annotation,
+    Embedding,
     Finish,
     ImageDelta,
     ReasoningDelta,
@@ -30,13 +31,14 @@ from app.domain.events import (
     ToolCallDelta,
     Usage,
 )
-from app.domain.policy import Stage
+from app.domain.policy import MediaBounds, Stage
 from app.domain.protocols import Outside
 from app.guardrails.answer import Choice, Delta, Text
 from app.guardrails.aside import Pace, done, is_long
 from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.decide import Stop, decision, outcome_of, rulings
 from app.guardrails.ending import ask, first_halt, stage_traces
+from app.guardrails.images import Images
 from app.guardrails.known import KnownPseudonyms
 from app.guardrails.opener import Opener
 from app.guardrails.plan import PolicyPlan
@@ -58,6 +60,7 @@ class OutputGuard:
         context: Context = NO_CONTEXT,
         outside: Outside | None = None,
         draw: float = 0.0,
+        images: MediaBounds | None = None,
     ) -> None:
         """Begin an answer.
 
@@ -71,6 +74,7 @@ class OutputGuard:
             context: What the answer belongs to.
             outside: What detectors ask outside through; without it those are unchecked.
             draw: Decides which rules act that act for a share of traffic; 0 makes all of them act.
+            images: Which may leave.
         """
         self.stops: dict[int, Stop] = {}
         """Why each choice stopped that did."""
@@ -85,6 +89,7 @@ class OutputGuard:
         self._pace = Pace()
         self.choices: dict[int, Choice] = {}
         self._asked: set[str] = set()
+        self._images = Images(images)
         output = self._plans[Stage.OUTPUT]
         self._holds_reasoning = bool(
             output.span_shapes or output.sentence_runs or output.holds_all or self._known
@@ -92,7 +97,7 @@ class OutputGuard:
 
     async def take(self, event: StreamEvent) -> list[StreamEvent]:
         """As ``feed``, beside the event loop where that would keep others from it."""
-        if isinstance(event, Usage | Finish | ImageDelta):
+        if isinstance(event, Usage | Finish | ImageDelta | Embedding):
             return self.feed(event)
         choice = self.choices.get(event.choice) or Choice(event.choice)
         return await self._pace.done(partial(self.feed, event), choice.effort(event))
@@ -103,9 +108,9 @@ class OutputGuard:
         Of a choice that has stopped nothing comes any more.
 
         Raises:
-            DetectorError: An image, which nothing here can look at.
+            ImageRefusedError: An image that policy does not let out.
         """
-        if isinstance(event, Usage):
+        if isinstance(event, Usage | Embedding):  # numbers: there is nothing to read
             return [event]
         if isinstance(event, Finish):
             raise TypeError("await finish() at the end of a choice")
@@ -139,7 +144,7 @@ class OutputGuard:
             case Annotation():
                 return self._annotation(choice, event)
             case ImageDelta():
-                raise DetectorError("the model gave an image, and nothing here can look at images")
+                return self._image(choice, event)
             case _:
                 assert_never(event)
 
@@ -168,9 +173,8 @@ class OutputGuard:
     @property
     def trace(self) -> Trace:
         """What detectors said of the answer as far as it came."""
-        choices = self.choices.values()
-        texts = [text for choice in choices for text in choice.texts.values()]
-        return tuple(stage_traces(self._plans.values(), texts, self._asked, self._draw))
+        texts = [text for choice in self.choices.values() for text in choice.texts.values()]
+        return tuple(stage_traces(self._plans, texts, self._asked, self._draw))
 
     @property
     def decisions(self) -> tuple[Decision, ...]:
@@ -186,8 +190,11 @@ class OutputGuard:
 
     @property
     def content(self) -> tuple[tuple[str, str], ...]:
-        """Path and text of all that was released, before pseudonyms were restored."""
-        return tuple(each for choice in self.choices.values() for each in choice.content)
+        """Path and text of all that was released, before pseudonyms were restored.
+
+        Of an image, what it is and a digest: the gateway keeps none.
+        """
+        return tuple(said for choice in self.choices.values() for said in choice.content())
 
     def _end(self, choice: Choice) -> tuple[list[StreamEvent], list[Text]]:
         """Let detectors that answer at once look at the texts of a choice as a whole."""
@@ -230,7 +237,7 @@ class OutputGuard:
     def _more(self, choice: Choice, text: Text, more: str) -> list[StreamEvent]:
         """More of a text that is released as it becomes certain."""
         released = text.channel.feed(more)
-        if not released and text.channel.halt is None:
+        if not released and text.channel.halt is None and not text.images:
             return []
         shown = text.more(released)
         if text.halt is None:
@@ -327,6 +334,13 @@ class OutputGuard:
             held = self._open(choice, f"annotations[{number}].{of}", None, is_held=True)
             held.channel.feed(text)
         return []
+
+    def _image(self, choice: Choice, event: ImageDelta) -> list[StreamEvent]:
+        """Leaves as a code point would that stands at its place in the text."""
+        self._images.admit(event)
+        text = self._open(choice, "text", TextDelta("", choice.number))
+        text.images.append((text.channel.length, event))
+        return [] if text.channel.holds else text.events("")
 
     def _leave(self, choice: Choice, texts: Sequence[Text]) -> list[StreamEvent]:
         """What is left of a choice that has ended; where one text stops, only that one's."""

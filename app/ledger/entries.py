@@ -108,6 +108,7 @@ def opening_body(opening: Opening, link: Link, owner: Owner, findings: Findings 
             "model": opening.model,
             "is_stream": opening.is_stream,
             "continues": opening.continues,
+            "media": opening.media,
             "decisions": opening.decisions,
             "outcome": opening.outcome,
             "content": _digests(owner, opening.content),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from app.domain.conversation import Conversation
 from app.domain.decision import Decision, Outcome, StageTrace, Trace
-from app.domain.events import Finish, FinishReason, StreamEvent, Usage
+from app.domain.events import Embedding, Finish, FinishReason, StreamEvent, Usage
 from app.domain.policy import Stage
 from app.domain.protocols import Outside
 from app.guardrails.aside import done
@@ -162,7 +162,7 @@ class Answering:
         appends = "".join(resolved.appends)
         self._is_dropped = False
         for event in self._held:
-            if isinstance(event, Usage) or event.choice not in self._halts:
+            if isinstance(event, Usage | Embedding) or event.choice not in self._halts:
                 yield event
         for end in self._ends:
             yield from self._guard.choices[end.choice].append(appends)
@@ -187,7 +187,7 @@ class Answering:
             for number, choice in self._guard.choices.items()
             if not (self._measuring.holds and number in self._halts)
         ]
-        return tuple(each for choice in left for each in choice.content)
+        return tuple(each for choice in left for each in choice.content())
 
     async def _begin_again(self) -> None:
         """Keep what was said of this attempt, and begin another."""

@@ -17,12 +17,14 @@ from app.domain.conversation import (
     TextPart,
     ToolCallPart,
 )
-from app.domain.prompt import SystemPrompt
+from app.domain.prompt import NO_PROMPT, SystemPrompt
 from app.domain.tokens import token_units, tokens_of
 
 
 def with_prompt(conversation: Conversation, prompt: SystemPrompt) -> Conversation:
-    """The conversation with the persona's prompt before all messages."""
+    """The conversation with the persona's prompt before all messages, where there is one."""
+    if prompt is NO_PROMPT:
+        return conversation
     system = Message(Role.SYSTEM, Origin.PERSONA, (TextPart(prompt.text),))
     return replace(conversation, messages=(system, *conversation.messages))
 

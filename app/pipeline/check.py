@@ -26,6 +26,7 @@ async def check_segments(  # noqa: PLR0913  # what a check depends on, and nothi
     scope: PseudonymScope,
     context: Context = NO_CONTEXT,
     outside: Outside | None = None,
+    asks_anyway: bool = False,
 ) -> CheckResult:
     """What a policy makes of these texts. Nothing is recorded and no pseudonym is kept.
 
@@ -40,6 +41,7 @@ async def check_segments(  # noqa: PLR0913  # what a check depends on, and nothi
         now=clock.now(),
         context=context,
         outside=outside,
+        asks_anyway=asks_anyway,
     )
     flat = Findings()
     aside = is_long(segment.text for segment in segments)

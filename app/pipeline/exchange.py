@@ -1,93 +1,41 @@
 """The order of the steps: guard in, compose, record, backend, guard out, record."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from app.backends.routing import Asker, Way, targets_for
-from app.domain.catalog import Route, Target
-from app.domain.clock import Clock, NewId
+from app.domain.catalog import Target
 from app.domain.conduct import Measured
-from app.domain.conversation import (
-    Conversation,
-    Sampling,
-    Segment,
-)
+from app.domain.conversation import Conversation, Sampling, Segment
 from app.domain.decision import Decision, Outcome, Trace, severest
-from app.domain.errors import BackendError
+from app.domain.errors import BackendError, ImageRefusedError
 from app.domain.events import Finish, FinishReason, StreamEvent, Usage
 from app.domain.policy import KeepContent
 from app.domain.prompt import SystemPrompt
-from app.domain.protocols import (
-    Backend,
-    Caller,
-    Ledger,
-    Original,
-    Outside,
-    PseudonymScope,
-    PseudonymVault,
-)
+from app.domain.protocols import Original
 from app.domain.record import Closing, Opening, Status, Timings
 from app.guardrails.aside import done
 from app.guardrails.context import Context
 from app.guardrails.decide import outcome_of
-from app.guardrails.evaluate import History, Inspection, inspect_segments
+from app.guardrails.evaluate import Inspection, inspect_segments
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
 from app.guardrails.share import draw_of
-from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Stopped, Summary
+from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Summary
 from app.pipeline.answering import Answering, Halted
 from app.pipeline.asked import estimate_tokens_of, with_prompt
 from app.pipeline.conduct import Measuring, refuse_overriding
 from app.pipeline.counting import count
-from app.pipeline.loaded import Served
+from app.pipeline.media import check_media, refuse_moved, seen_of
 from app.pipeline.ready import Ready
-from app.pipeline.replies import reply_to
+from app.pipeline.replies import stopped_by
 from app.pipeline.sampling import bounded
 from app.pipeline.segments import is_extensive, refuse_too_many, segments, with_texts
+from app.pipeline.steps import Ask, Steps
 from app.pipeline.turns import Answer, to_keep
-from app.telemetry.metrics import Metrics
-
-
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """What an exchange needs of the rest; one object for the whole process."""
-
-    backends: Mapping[str, Backend]
-    ledger: Ledger
-    vault: PseudonymVault
-    metrics: Metrics
-    clock: Clock
-    new_id: NewId
-    outside: Callable[[str, Mapping[str, Route]], Outside]
-    """Makes what one exchange's detectors ask outside through, for a tenant, by these routes."""
-    pseudonym_key: bytes
-    history: History
-    max_messages: int
-    max_text_chars: int
-    """Code points of all texts of a request together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """One request, with all that is decided about it before anything is looked at."""
-
-    conversation: Conversation
-    served: Served
-    catalog: str
-    caller: Caller
-    audience: str
-    routes: Mapping[str, Route]
-    request_id: str
-
-    @property
-    def scope(self) -> PseudonymScope:
-        """Within which its pseudonyms hold: the session, or this request alone."""
-        session = self.conversation.wishes.session
-        request_id = "" if session is not None else self.request_id
-        return PseudonymScope(self.caller.tenant, self.caller.key_id, session, request_id)
 
 
 class Exchange:
@@ -98,8 +46,9 @@ class Exchange:
         self._ask = ask
         self._unit = ask.scope.session if ask.scope.session is not None else ask.request_id
         self._draw = draw_of(steps.pseudonym_key, ask.caller.tenant, self._unit)
-        self._targets: Sequence[Target] = ask.served.route.targets
-        self._way = Way(ask.served.route, (), steps.backends, steps.clock)
+        self._route = ask.served.route_to(ask.conversation.wanted)
+        self._targets: Sequence[Target] = self._route.targets
+        self._way = Way(self._route, (), steps.backends, steps.clock)
         self._started_s = steps.clock.monotonic()
         self._input_ms = 0.0
         self._first_token_ms: float | None = None
@@ -112,7 +61,7 @@ class Exchange:
         """Set where others may go on from this exchange."""
         self._reply: str | None = None
         self._measuring = Measuring(
-            ask.served.behaviours,
+            ask.served.behaviours if ask.conversation.wanted.is_turn else (),
             ask.conversation.wishes.scenario,
             draw_of(steps.pseudonym_key, ask.caller.tenant, f"measured:{ask.request_id}"),
         )
@@ -176,8 +125,8 @@ class Exchange:
         That refuses what is malformed; what is composed of raw variables is only compared with.
         """
         ask, steps = self._ask, self._steps
-        wishes = ask.conversation.wishes
-        raw = ask.served.prompt.compose(wishes.scenario, wishes.variables)
+        check_media(ask.conversation, ask.served.plan.policy, ask.audience)
+        raw = ask.prompt(ask.conversation)
         texts = segments(ask.conversation)
         refuse_too_many(ask.conversation, texts, steps.max_messages, steps.max_text_chars)
         refuse_overriding(ask.conversation, ask.served.persona.behaviours)
@@ -186,18 +135,18 @@ class Exchange:
     def _ready(self, inspection: Inspection, minter: Minter, sampling: Sampling) -> Ready:
         """The request as the model gets it, with the prompt of what may be passed on."""
         conversation = with_texts(self._ask.conversation, inspection.texts)
-        wishes = conversation.wishes
-        prompt = self._ask.served.prompt.compose(wishes.scenario, wishes.variables)
+        prompt = self._ask.prompt(conversation)
         self._note(inspection.trace, inspection.decisions, inspection.outcome)
         self._input_ms = self._elapsed_ms()
         asked = replace(with_prompt(conversation, prompt), sampling=sampling)
         if inspection.stop is None:
+            refuse_moved(self._ask.conversation, conversation)
             self._choose(asked)
         return Ready(inspection, minter, prompt, asked)
 
     def _choose(self, asked: Conversation) -> None:
         """Settle which models are asked; a request that none takes is refused here."""
-        ask, route = self._ask, self._ask.served.route
+        ask, route = self._ask, self._route
         tokens = 0
         if any(each.when.max_context_tokens is not None for each in route.all_targets):
             tokens = estimate_tokens_of(asked)
@@ -217,7 +166,7 @@ class Exchange:
 
     def _failed(self, error: Exception) -> str:
         """The kind of a failure, for the record."""
-        if isinstance(error, BackendError):
+        if isinstance(error, BackendError | ImageRefusedError):
             return error.problem.value
         return type(error).__name__
 
@@ -235,6 +184,7 @@ class Exchange:
                 context=context,
                 outside=self._outside,
                 draw=self._draw,
+                images=ask.served.plan.policy.answer_images(ask.audience),
             )
 
         await self._keep(ready.minter)
@@ -272,12 +222,10 @@ class Exchange:
 
     def _stopped(self, choice: int, outcome: Outcome) -> tuple[ExchangeEvent, ...]:
         """The end of a choice that policy stopped."""
-        persona = self._ask.served.persona
         outcome = severest(self._outcome, outcome)
         self._finish = FinishReason.CONTENT_FILTER
-        reply = reply_to(persona, outcome, self._ask.conversation.messages)
-        stop = Stopped(outcome, reply, is_error=persona.on_block == "error", choice=choice)
-        self._reply = None if stop.is_error else reply
+        stop = stopped_by(self._ask.served.persona, outcome, self._ask.conversation, choice)
+        self._reply = None if stop.is_error else stop.reply
         return stop, Finish(FinishReason.CONTENT_FILTER, choice)
 
     async def _minter(self) -> Minter:
@@ -321,7 +269,7 @@ class Exchange:
             policy=policy.id,
             catalog=ask.catalog,
             prompt=ready.prompt.digest,
-            route=served.route.id,
+            route=self._route.id,
             backend=self._targets[0].backend,
             model=self._targets[0].model,
             is_stream=ask.conversation.is_stream,
@@ -333,6 +281,7 @@ class Exchange:
             findings_days=policy.keep.findings_days,
             keeps_content=keeps,
             continues=ask.conversation.continues,
+            media=seen_of(ready.asked),
             turns=() if self._turns is None else to_keep(ready.asked),
         )
 

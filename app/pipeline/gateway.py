@@ -27,6 +27,10 @@ class CheckRequest:
     audience: str | None = None
     system: str | None = None
     """The system prompt that an output is checked against for disclosure."""
+    variant: str | None = None
+    """Of the persona."""
+    asks_anyway: bool = False
+    """Ask detectors outside also where what was found here stops the text already."""
 
 
 @dataclass(frozen=True, slots=True)

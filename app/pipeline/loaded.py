@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NoReturn, assert_never
 
 from app.compose.compose import ComposedPrompt
 from app.domain.catalog import Catalog, Route
 from app.domain.errors import RequestError
 from app.domain.persona import Persona
+from app.domain.wanted import Embeddings, Pictures, TextAnswer, Wanted
 from app.guardrails.behaviours import PlannedBehaviour
 from app.guardrails.plan import PolicyPlan
 
@@ -22,6 +24,35 @@ class Served:
     behaviours: tuple[PlannedBehaviour, ...]
     """Those that are measured."""
     route: Route
+    embeddings: Route | None = None
+    images: Route | None = None
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Every way that its requests may go."""
+        return tuple(each for each in (self.route, self.embeddings, self.images) if each)
+
+    def route_to(self, wanted: Wanted) -> Route:
+        """The way to what is wanted.
+
+        Raises:
+            RequestError: The persona's file names none.
+        """
+        match wanted:
+            case TextAnswer():
+                return self.route
+            case Embeddings():
+                return self.embeddings or _nowhere("embeddings")
+            case Pictures():
+                return self.images or _nowhere("images")
+            case _ as never:
+                assert_never(never)
+
+
+def _nowhere(key: str) -> NoReturn:
+    what = f"model: this persona takes no requests for {key}"
+    remedy = f"'{key}: {{route: ...}}' in its file would say where they go"
+    raise RequestError(f"{what}; {remedy}", param="model", code="no_route")
 
 
 @dataclass(frozen=True, slots=True)

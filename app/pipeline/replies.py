@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from app.domain.conversation import Message, Origin, Role, TextPart
+from app.domain.conversation import Conversation, Message, Origin, Role, TextPart
 from app.domain.decision import Outcome
 from app.domain.persona import Persona
+from app.pipeline.answer import Stopped
 
 # Scripts that name a language well enough to choose a reply; the first that occurs decides.
 _SCRIPTS = (
@@ -15,6 +16,19 @@ _SCRIPTS = (
     ("ru", re.compile("[\u0400-\u04ff]")),
     ("ar", re.compile("[\u0600-\u06ff]")),
 )
+
+
+def stopped_by(persona: Persona, outcome: Outcome, asked: Conversation, choice: int) -> Stopped:
+    """How a choice ends that policy stopped.
+
+    Where no turn is wanted, the persona has nothing to say: the outcome is told as an error.
+    """
+    if not asked.wanted.is_turn:
+        return Stopped(
+            outcome, f"policy stopped this request: {outcome}", is_error=True, choice=choice
+        )
+    reply = reply_to(persona, outcome, asked.messages)
+    return Stopped(outcome, reply, is_error=persona.on_block == "error", choice=choice)
 
 
 def reply_to(persona: Persona, outcome: Outcome, messages: Sequence[Message]) -> str:

@@ -202,14 +202,14 @@ def refuse_too_many(
     Raises:
         RequestError: It is.
     """
-    chars = sum(len(segment.text) for segment in texts)
+    chars, where = sum(len(segment.text) for segment in texts), conversation.said_in
     for count, most, of in (
         (len(conversation.messages), most_messages, ""),
         (chars, most_chars, " characters together"),
     ):
         if count > most:
-            what, code = f"messages: more than {most}{of}", "context_length_exceeded"
-            raise RequestError(what, param="messages", code=code)
+            what, code = f"{where}: more than {most}{of}", "context_length_exceeded"
+            raise RequestError(what, param=where, code=code)
 
 
 def with_texts(conversation: Conversation, texts: Mapping[str, str]) -> Conversation:

@@ -29,9 +29,10 @@ from app.pipeline.answer import ExchangeEvent
 from app.pipeline.appeals import Feedback, file_appeal, not_found
 from app.pipeline.asked import estimate_tokens_of, with_prompt
 from app.pipeline.check import check_segments
-from app.pipeline.exchange import Ask, Exchange, Steps
+from app.pipeline.exchange import Exchange
 from app.pipeline.gateway import Answered, CheckRequest, CheckResult, Readiness, RenderRequest
 from app.pipeline.loaded import Loaded
+from app.pipeline.steps import Ask, Steps
 from app.pipeline.turns import going_on, kept_answer
 
 _FILTERS = frozenset(
@@ -137,7 +138,7 @@ class Pipeline:
         loaded = self._loaded()
         if request.persona is not None:
             check_persona(caller, request.persona)
-            plan = loaded.find(request.persona, None).plan
+            plan = loaded.find(request.persona, request.variant).plan
         else:
             plan = loaded.plan(request.policy or "")
         self._admission.require_claim(caller)
@@ -152,6 +153,7 @@ class Pipeline:
             scope=PseudonymScope(caller.tenant, caller.key_id, None, self._steps.new_id()),
             context=Context(system=request.system or ""),
             outside=self._steps.outside(caller.tenant, loaded.routes),
+            asks_anyway=request.asks_anyway,
         )
 
     async def render(self, request: RenderRequest, caller: Caller) -> SystemPrompt:

@@ -215,7 +215,7 @@ def _of_routes(old: Catalog, new: Catalog) -> Iterator[Located]:
         ours, theirs = new.routes.get(name), old.routes.get(name)
         if ours == theirs:
             continue
-        served = tuple(key for key, each in new.personas.items() if each.route == name)
+        served = tuple(key for key, each in new.personas.items() if name in each.routes.values())
         source = Origins(new).route(name).source if ours else Source("banneton.yaml", 1, 1)
         if ours is None or theirs is None:
             what = f"the route '{name}' is {'gone' if ours is None else 'new'}"

@@ -71,6 +71,47 @@ class OpenAIBackend(FileModel):
         return known.model_copy(update={"base_url": self.base_url or known.base_url})
 
 
+def _responses_preset(name: str) -> str:
+    speaking = [each for each, preset in presets().items() if preset.responses is not None]
+    if _preset(name) not in speaking:
+        raise ValueError(
+            "names a provider whose documentation knows no Responses; use type 'openai', or one of "
+            f"{', '.join(sorted(speaking))}"
+        )
+    return name
+
+
+class ResponsesBackend(FileModel):
+    """Any endpoint that speaks OpenAI Responses; also Azure's, at ``/openai/v1``."""
+
+    type: Literal["responses"]
+    """Which protocol the endpoint speaks."""
+    preset: Annotated[str, AfterValidator(_responses_preset)] = "openai"
+    """A provider by name, such as ``openrouter``: its address."""
+    base_url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(http_url)] | None = None
+    """Without ``/responses``. May hold ``${NAME}``. Left out, it is the preset's."""
+    api_key: Secret | None = None
+    """``${NAME}`` or ``file:path``; left out where the endpoint wants no key."""
+    encrypted_reasoning: bool = True
+    """Asks for what a model thought, encrypted, so that it gets it back in the next turn. Set it to
+    ``false`` for models that do not reason and for servers that do not know it: they refuse it."""
+    summary: Literal["auto", "concise", "detailed"] | None = None
+    """Asks for a summary of what a model thought, for people to read; left out, for none. For some
+    models OpenAI wants the organization to be verified."""
+    leave_out: tuple[SamplingField, ...] = ()
+    """Wishes of personas and clients that are not sent. Without this, a wish that the protocol
+    cannot carry is an error."""
+    timeouts: Timeouts = Timeouts()
+    """How long to wait."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+    @property
+    def address(self) -> str:
+        """Where it is."""
+        return self.base_url or presets()[self.preset].base_url
+
+
 class AnthropicBackend(FileModel):
     """Any endpoint that speaks Anthropic Messages."""
 
@@ -243,6 +284,7 @@ class ScriptedBackend(FileModel):
 
 Backend = Annotated[
     OpenAIBackend
+    | ResponsesBackend
     | AnthropicBackend
     | BedrockBackend
     | GeminiBackend

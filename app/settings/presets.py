@@ -25,6 +25,8 @@ class Preset(FileModel):
     """Request fields that it refuses or reads otherwise than OpenAI."""
     docs: str
     """Where its documentation is."""
+    responses: str | None = None
+    """Where its documentation says that it speaks Responses too, at the same address."""
 
 
 @cache

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 import orjson
 from hypothesis import strategies as st
 
-from app.api.compound import Either, Items, Kinds, Object
+from app.api.compound import Either, Items, Kinds, Object, TextOr
+from app.api.media_fields import Bytes, DataUrl, Link, LinkOrData
+from app.api.openai_images_fields import Shown
 from app.api.shapes import (
     Flag,
     FreeJson,
@@ -23,6 +25,16 @@ from app.domain.conversation import Json
 
 OPAQUE_MARK = "opaque-"
 
+PICTURE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
+    "rkJggg=="
+)
+DOCUMENT = "JVBERi0xLjcKJeLjz9MK"
+"""The first bytes of a PDF."""
+_DATA = st.sampled_from(
+    [f"data:image/png;base64,{PICTURE}", f"data:application/pdf;base64,{DOCUMENT}"]
+)
+_LINKS = st.sampled_from(["https://images.example.org/a.png", "https://example.com/b.pdf?c=d"])
 _NAMES = st.text("abXY09_", min_size=1, max_size=6)
 _SCALARS = st.one_of(st.text(max_size=8), st.integers(-9, 9), st.booleans(), st.floats(0, 1))
 _FREE = st.recursive(
@@ -52,6 +64,8 @@ def values(shape: Shape) -> st.SearchStrategy[Json]:
         case Kinds():
             kinds = [values(one) for one in shape.kinds.values() if isinstance(one, Object)]
             return st.one_of(kinds)
+        case TextOr():
+            return values(shape.text)
         case Either():
             return st.one_of(values(shape.text), values(shape.other))
         case _:
@@ -83,8 +97,25 @@ def _leaves(shape: Shape) -> st.SearchStrategy[Json]:
             marked = st.text(max_size=6).map(lambda text: OPAQUE_MARK + text)
             made = marked if shape.max_chars else st.lists(marked, max_size=2)
         case _:
-            raise AssertionError(f"no values for {type(shape).__name__}")
+            made = _media(shape)
     return made
+
+
+def _media(shape: Shape) -> st.SearchStrategy[Json]:
+    match shape:
+        case Bytes():
+            return st.sampled_from([PICTURE, DOCUMENT])
+        case DataUrl() | Shown(most=1):
+            return _DATA
+        case Shown():
+            wrapped = _DATA.map(lambda url: {"image_url": url})
+            return st.one_of(_DATA, st.lists(st.one_of(_DATA, wrapped), min_size=1, max_size=2))
+        case Link():
+            return _LINKS
+        case LinkOrData():
+            return st.one_of(_DATA, _LINKS)
+        case _:
+            raise AssertionError(f"no values for {type(shape).__name__}")
 
 
 def _kind(shape: Kinds, value: Json) -> Shape:
@@ -96,8 +127,8 @@ def _kind(shape: Kinds, value: Json) -> Shape:
 def guarded(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, str]]:
     """Every text of an admitted value that the table calls guarded, with its path."""
     match shape:
-        case Text():
-            yield path, value
+        case Text() | TextOr() | Link() | LinkOrData():
+            yield from _text(shape, value, path)
         case FreeJson():
             texts = [orjson.dumps(value).decode()] if shape.is_one_text else strings(value)
             yield from ((path, text) for text in texts)
@@ -117,6 +148,11 @@ def guarded(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, st
             yield from guarded(shape.text if isinstance(value, str) else shape.other, value, path)
         case _:
             return
+
+
+def _text(shape: Shape, value: str, path: str) -> list[tuple[str, str]]:
+    is_bytes = isinstance(shape, LinkOrData) and value.startswith("data:")
+    return [] if is_bytes else [(path, value)]
 
 
 def objects(shape: Shape, value: Json, path: str = "") -> Iterator[tuple[str, Object, Json]]:

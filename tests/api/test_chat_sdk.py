@@ -23,6 +23,7 @@ from app.domain.events import (
     Annotation,
     Finish,
     FinishReason,
+    ImageDelta,
     ReasoningDelta,
     RefusalDelta,
     StreamEvent,
@@ -113,6 +114,45 @@ def test_an_answer_without_text(served: Served, client: OpenAI) -> None:
     (only,) = ask_stream(client)
     assert only.choices[0].delta.role == "assistant"
     assert only.choices[0].finish_reason == "length"
+
+
+def drawing_script() -> list[Step]:
+    """An answer with two pictures, one before its words."""
+    return [
+        opened(),
+        ImageDelta("image/png", "aaaa"),
+        TextDelta("Here."),
+        ImageDelta("image/webp", "bbbb"),
+        Finish(FinishReason.STOP),
+        closed(),
+    ]
+
+
+PICTURES = [
+    {"type": "image_url", "image_url": {"url": url}}
+    for url in ("data:image/png;base64,aaaa", "data:image/webp;base64,bbbb")
+]
+
+
+def test_pictures(served: Served, client: OpenAI) -> None:
+    """A picture is lost, or stands where clients of image models do not look for it."""
+    served.gateway.script = drawing_script()
+    answer = ask(client)
+    message = answer.choices[0].message
+    assert message.content == "Here."
+    assert (message.model_extra or {})["images"] == PICTURES
+    chunks = list(ask_stream(client))
+    extras = [(one.choices[0].delta.model_extra or {}).get("images", []) for one in chunks]
+    assert extras == [PICTURES[:1], [], PICTURES[1:], []]
+    assert chunks[0].choices[0].delta.role == "assistant"
+
+
+def test_pictures_before_a_block(served: Served, client: OpenAI) -> None:
+    """A client that does not stream is shown a picture of an answer that was stopped."""
+    served.gateway.script = stopped_script(Outcome.BLOCK, ImageDelta("image/png", "aaaa"))
+    message = ask(client).choices[0].message
+    assert message.content == "I'd rather not."
+    assert "images" not in (message.model_extra or {})
 
 
 def tool_script() -> list[Step]:

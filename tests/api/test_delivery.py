@@ -20,7 +20,6 @@ from app.domain.errors import (
 from app.domain.events import (
     Finish,
     FinishReason,
-    ImageDelta,
     TextDelta,
 )
 from app.pipeline.answer import Stopped
@@ -132,7 +131,6 @@ BROKEN_SCRIPTS: dict[str, list[Step]] = {
         Finish(FinishReason.CONTENT_FILTER),
         closed(Outcome.BLOCK),
     ],
-    "an image": [opened(), ImageDelta("image/png", "aaaa"), Finish(FinishReason.STOP), closed()],
 }
 
 

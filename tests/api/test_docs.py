@@ -28,11 +28,10 @@ def test_the_documentation_is_a_page_that_loads_nothing(served: Served) -> None:
         "src=",
         "url(",
         "@import",
-        "http:",
-        "https:",
         "style=",
     ):
         assert word not in page.text
+    assert not re.search(r"=\s*['\"]?\s*(?:https?:|//)", page.text)
     policy = page.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; style-src 'sha256-")
     (style,) = re.findall("<style>(.*?)</style>", page.text, re.DOTALL)

@@ -23,6 +23,8 @@ from app.domain.protocols import Caller
 from app.pipeline.gateway import CheckRequest, RenderRequest
 from tests.api.scripted import ScriptedGateway, Served, serve
 
+PICTURE = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+
 
 def post(served: Served, path: str, body: Json) -> httpx2.Response:
     """Post JSON."""
@@ -135,6 +137,11 @@ def test_a_blocked_check_passes_nothing_on(served: Served) -> None:
             {"policy": "a", "stage": "output", "messages": [{"role": "user", "content": "b"}]},
             "stage",
             id="messages at the output",
+        ),
+        pytest.param(
+            {"policy": "a", "messages": [{"role": "user", "content": [PICTURE]}]},
+            "messages[0].content[0]",
+            id="what no detector looks inside",
         ),
     ],
 )

@@ -32,6 +32,9 @@ KEYS = st.sampled_from(
     [
         "model",
         "messages",
+        "input",
+        "dimensions",
+        "encoding_format",
         "tools",
         "system",
         "max_tokens",
@@ -50,7 +53,10 @@ NEAR_JSON = st.dictionaries(st.one_of(KEYS, st.text(max_size=10)), ANY_JSON, max
 @pytest.fixture(scope="module")
 def line() -> Iterator[httpx2.Client]:
     """One connection to a server of its own."""
-    with serve(ScriptedGateway()) as served, httpx2.Client(base_url=served.url) as client:
+    with (
+        serve(ScriptedGateway(has_outage=False)) as served,
+        httpx2.Client(base_url=served.url) as client,
+    ):
         yield client
 
 

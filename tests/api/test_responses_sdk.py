@@ -400,12 +400,67 @@ def test_failures(
     assert [one["sequence_number"] for one in events] == list(range(len(events)))
 
 
-def test_a_picture_is_no_answer_here(served: Served, client: OpenAI) -> None:
-    """A picture that nobody looked at leaves, or vanishes without a word."""
-    served.gateway.script = [opened(), ImageDelta("image/png", "AA=="), closed()]
-    with pytest.raises(openai.InternalServerError) as failed:
-        ask(client)
-    assert failed.value.code == "backend_broken"
+def drawing_script() -> list[Step]:
+    """An answer with two pictures, one before its words."""
+    return [
+        opened(),
+        ImageDelta("image/png", "aaaa"),
+        TextDelta("Here"),
+        ImageDelta("image/webp", "bbbb"),
+        TextDelta(" they are."),
+        Finish(FinishReason.STOP),
+        closed(),
+    ]
+
+
+def test_pictures(served: Served, client: OpenAI) -> None:
+    """A picture is lost, or its client cannot tell which kind it is."""
+    served.gateway.script = drawing_script()
+    made = ask(client)
+    assert [item.type for item in made.output] == [
+        "image_generation_call",
+        "message",
+        "image_generation_call",
+    ]
+    drawn = [item for item in made.output if item.type == "image_generation_call"]
+    assert [(one.result, one.output_format) for one in drawn] == [("aaaa", "png"), ("bbbb", "webp")]
+    assert {one.status for one in drawn} == {"completed"}
+    assert made.output_text == "Here they are."
+
+
+def test_pictures_in_a_stream(served: Served, client: OpenAI) -> None:
+    """The events of a picture come in another order than the vendor's, or it comes too late."""
+    served.gateway.script = drawing_script()
+    events = list(ask_stream(client))
+    told = [one.type.removeprefix("response.") for one in events]
+    steps = [
+        "output_item.added",
+        "image_generation_call.in_progress",
+        "image_generation_call.generating",
+        "image_generation_call.completed",
+        "output_item.done",
+    ]
+    assert told[2:7] == steps
+    second = told.index(steps[1], 7)
+    assert told[second - 1 : second + 4] == steps
+    assert told.index("output_text.delta", second) > second
+    assert [one.sequence_number for one in events] == list(range(len(events)))
+    begun, done = events[2], events[6]
+    assert begun.type == "response.output_item.added"
+    assert begun.item.type == "image_generation_call"
+    assert (begun.item.status, begun.item.result) == ("in_progress", None)
+    assert done.type == "response.output_item.done"
+    assert done.item.type == "image_generation_call"
+    assert (done.item.status, done.item.result) == ("completed", "aaaa")
+
+
+def test_pictures_before_a_block(served: Served, client: OpenAI) -> None:
+    """A client that does not stream is shown a picture of an answer that was stopped."""
+    served.gateway.script = stopped_script(Outcome.BLOCK, ImageDelta("image/png", "aaaa"))
+    assert [item.type for item in ask(client).output] == ["message"]
+    last = list(ask_stream(client))[-1]
+    assert last.type == "response.incomplete"
+    assert [item.type for item in last.response.output] == ["image_generation_call", "message"]
 
 
 def test_a_kept_response_is_read_again(served: Served, client: OpenAI) -> None:

@@ -14,10 +14,25 @@ from anthropic.types.message_create_params import (
     MessageCreateParamsStreaming,
 )
 from hypothesis import strategies as st
+from openai.types import (
+    CreateEmbeddingResponse,
+    EmbeddingCreateParams,
+    ImagesResponse,
+    ModerationCreateParams,
+    ModerationCreateResponse,
+)
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.chat.completion_create_params import (
     CompletionCreateParamsNonStreaming,
     CompletionCreateParamsStreaming,
+)
+from openai.types.image_edit_params import (
+    ImageEditParamsNonStreaming,
+    ImageEditParamsStreaming,
+)
+from openai.types.image_generate_params import (
+    ImageGenerateParamsNonStreaming,
+    ImageGenerateParamsStreaming,
 )
 from openai.types.responses import Response, ResponseStreamEvent
 from openai.types.responses.response_create_params import (
@@ -29,6 +44,9 @@ from app.api import (
     anthropic_messages_answer_fields,
     anthropic_messages_fields,
     openai_chat_fields,
+    openai_embeddings_fields,
+    openai_images_fields,
+    openai_moderations_fields,
     openai_responses_events,
     openai_responses_fields,
 )
@@ -36,6 +54,8 @@ from app.api.anthropic_messages import AnthropicMessages
 from app.api.compound import Object
 from app.api.dialect import Dialect
 from app.api.openai_chat import OpenAIChat
+from app.api.openai_embeddings import OpenAIEmbeddings
+from app.api.openai_images import OpenAIImageEdits, OpenAIImages
 from app.api.openai_responses import OpenAIResponses
 from app.api.shapes import Shape
 from app.domain.conversation import Json
@@ -70,6 +90,8 @@ def _consistent_chat(body: dict[str, Json]) -> dict[str, Json]:
         body["stream"] = True
     if "max_completion_tokens" in body:
         body.pop("max_tokens", None)
+    if "image" in body.get("modalities", ()):
+        body["modalities"].append("text")
     choice, tools = body.get("tool_choice"), body.get("tools")
     if not tools and choice not in ("none", "auto"):
         body.pop("tool_choice", None)
@@ -141,7 +163,8 @@ def _consistent_responses(body: dict[str, Json]) -> dict[str, Json]:
     if "previous_response_id" in body:
         body["previous_response_id"] = f"resp_{body['previous_response_id']}"
     body.pop("safety_identifier", None)
-    choice, tools = body.get("tool_choice"), body.get("tools")
+    choice = body.get("tool_choice")
+    tools = [tool for tool in body.get("tools", ()) if tool["type"] == "function"]
     if not tools and choice not in ("none", "auto"):
         body.pop("tool_choice", None)
     elif isinstance(choice, dict) and tools:
@@ -150,19 +173,35 @@ def _consistent_responses(body: dict[str, Json]) -> dict[str, Json]:
     if isinstance(items, list):
         items.append({"role": "user", "content": "said"})
         for item in items:
+            for part in item["output"] if isinstance(item.get("output"), list) else ():
+                _consistent_file(part)
             if "role" in item and isinstance(item["content"], list):
                 own = [_of_role(part, item["role"]) for part in item["content"]]
                 item["content"] = own
     return body
 
 
+_OF_USERS = frozenset({"input_text", "input_image", "input_file"})
+
+
+def _consistent_file(part: dict[str, Json]) -> None:
+    """A file stands in the request, or somewhere else."""
+    if part["type"] == "input_file":
+        if "file_data" in part:
+            part.pop("file_url", None)
+        else:
+            part.setdefault("file_url", "https://example.com/a.pdf")
+
+
 def _of_role(part: dict[str, Json], role: str) -> dict[str, Json]:
     """A part as this role may have it."""
-    if role == "assistant" and part["type"] == "input_text":
-        return {"type": "output_text", "text": part["text"]}
-    if role != "assistant" and part["type"] != "input_text":
-        return {"type": "input_text", "text": part.get("text", part.get("refusal"))}
-    return part
+    _consistent_file(part)
+    if role == "user" and part["type"] in _OF_USERS:
+        return part
+    wanted = "output_text" if role == "assistant" else "input_text"
+    if part["type"] == wanted or (wanted, part["type"]) == ("output_text", "refusal"):
+        return part
+    return {"type": wanted, "text": part.get("text", part.get("refusal", "said"))}
 
 
 RESPONSES = Wire(
@@ -181,4 +220,64 @@ RESPONSES = Wire(
     free=(".parameters", ".schema"),
 )
 
-WIRES = (CHAT, MESSAGES, RESPONSES)
+EMBEDDINGS = Wire(
+    name="openai_embeddings",
+    dialect=OpenAIEmbeddings(),
+    request=openai_embeddings_fields.REQUEST,
+    vendor=(
+        (openai_embeddings_fields.REQUEST, (EmbeddingCreateParams,)),
+        (openai_embeddings_fields.ANSWER, (CreateEmbeddingResponse,)),
+    ),
+    consistent=dict,
+    free=(),
+)
+
+
+def _consistent_images(body: dict[str, Json]) -> dict[str, Json]:
+    return body | {"size": "640x480"} if "size" in body else body
+
+
+IMAGES = Wire(
+    name="openai_images",
+    dialect=OpenAIImages(),
+    request=openai_images_fields.GENERATE,
+    vendor=(
+        (
+            openai_images_fields.GENERATE,
+            (ImageGenerateParamsNonStreaming, ImageGenerateParamsStreaming),
+        ),
+        (openai_images_fields.ANSWER, (ImagesResponse,)),
+    ),
+    consistent=_consistent_images,
+    free=(),
+)
+
+
+def _consistent_edit(body: dict[str, Json]) -> dict[str, Json]:
+    body = _consistent_images(body)
+    pictures = body.pop("images", None)
+    if "image" not in body:
+        body["images"] = pictures or ["data:image/png;base64,iVBORw0KGgo="]
+    return body
+
+
+IMAGE_EDITS = Wire(
+    name="openai_image_edits",
+    dialect=OpenAIImageEdits(),
+    request=openai_images_fields.EDIT,
+    vendor=(
+        (openai_images_fields.EDIT, (ImageEditParamsNonStreaming, ImageEditParamsStreaming)),
+        (openai_images_fields.ANSWER, (ImagesResponse,)),
+    ),
+    consistent=_consistent_edit,
+    free=(),
+)
+
+WIRES = (CHAT, MESSAGES, RESPONSES, EMBEDDINGS, IMAGES, IMAGE_EDITS)
+
+VENDOR_TABLES: tuple[tuple[str, Shape, tuple[str, ...], tuple[object, ...]], ...] = (
+    *((wire.name, shape, wire.free, of) for wire in WIRES for shape, of in wire.vendor),
+    ("openai_moderations", openai_moderations_fields.REQUEST, (), (ModerationCreateParams,)),
+    ("openai_moderations", openai_moderations_fields.ANSWER, (), (ModerationCreateResponse,)),
+)
+"""Every table, with the vendor's types for it; also of what is no conversation."""

@@ -1,6 +1,7 @@
 """What every backend promises that asks a provider over HTTP, against a fake of that provider."""
 
 import asyncio
+import re
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,6 +14,7 @@ from typing_extensions import override
 
 from app.domain.conversation import (
     Conversation,
+    FilePart,
     ImagePart,
     Inline,
     JsonFormat,
@@ -44,6 +46,7 @@ from tests.backends.contract import (
     text_of,
 )
 from tests.backends.provider import failure_of
+from tests.servers import images
 from tests.servers.openai_server import Drop, Hang, OpenAIServer, Play, Step
 
 Json = Any
@@ -54,10 +57,8 @@ SCHEMA = {
     "required": ["city"],
     "additionalProperties": False,
 }
-PIXEL = (
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
-    "rkJggg=="
-)
+PIXEL = images.PIXEL
+DOCUMENT = "JVBERi0xLjcKJeLjz9MK"
 SIGNED = "c2lnbmVkIGJ5IHRoZSBwcm92aWRlcg=="
 
 
@@ -122,6 +123,7 @@ class ProviderContract(ToldBackendContract):
 
     signs_reasoning: ClassVar[bool] = True
     takes_images: ClassVar[bool] = True
+    tools_show_images: ClassVar[bool] = True
     counts: ClassVar[Usage] = Usage(7, 3)
     """What the fake counts in each answer."""
     server: OpenAIServer
@@ -260,6 +262,37 @@ class ProviderContract(ToldBackendContract):
                 assert PIXEL in orjson.dumps(self.server.requests[0].body).decode()
             else:
                 with pytest.raises(RequestError):
+                    await collect(backend, wanted)
+                assert self.server.requests == []
+
+    async def test_file_goes_in_with_its_place_or_is_refused_before_any_call(self) -> None:
+        """The model would answer about a document that it never saw."""
+        file = FilePart(
+            Inline("application/pdf", DOCUMENT), "messages[1].content[1]", name="lease.pdf"
+        )
+        wanted = said(message(Role.USER, TextPart("Who signed it?"), file))
+        async with self.speaks(self.played([Text("Nobody.")], is_stream=False)) as backend:
+            assert text_of(await collect(backend, wanted)) == "Nobody."
+            sent = orjson.dumps(self.server.requests[0].body).decode()
+        assert sent.index("Who signed it?") < sent.index(DOCUMENT)
+
+    async def test_picture_of_a_tool_goes_in_or_is_refused_before_any_call(self) -> None:
+        """The model would take a picture that a tool showed for nothing at all."""
+        picture = ImagePart(Inline("image/png", PIXEL), "messages[3].content[0]")
+        call = again(Call("call_1", "find", {}))
+        shown = Message(Role.TOOL, Origin.TOOL, (ToolResultPart("call_1", ""), picture))
+        wanted = said(
+            message(Role.USER, TextPart("Where?")),
+            message(Role.ASSISTANT, call),
+            shown,
+            tools=(Tool("find", "Finds a city.", SCHEMA),),
+        )
+        async with self.speaks(self.played([Text("There.")], is_stream=False)) as backend:
+            if self.tools_show_images:
+                assert text_of(await collect(backend, wanted)) == "There."
+                assert PIXEL in orjson.dumps(self.server.requests[0].body).decode()
+            else:
+                with pytest.raises(RequestError, match=re.escape(picture.path)):
                     await collect(backend, wanted)
                 assert self.server.requests == []
 

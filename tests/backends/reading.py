@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from app.backends.http import Reader
 from app.domain.errors import BackendError
-from app.domain.events import ReasoningDelta, StreamEvent, TextDelta, ToolCallDelta
+from app.domain.events import (
+    ReasoningDelta,
+    RefusalDelta,
+    StreamEvent,
+    TextDelta,
+    ToolCallDelta,
+)
 
 Json = Any
 
@@ -40,6 +46,8 @@ def joined(events: Sequence[StreamEvent]) -> list[StreamEvent]:
         last = made[-1] if made else None
         match last, event:
             case TextDelta(), TextDelta():
+                made[-1] = replace(last, text=last.text + event.text)
+            case RefusalDelta(), RefusalDelta():
                 made[-1] = replace(last, text=last.text + event.text)
             case ReasoningDelta(signed=None), ReasoningDelta(is_redacted=False):
                 made[-1] = replace(event, text=last.text + event.text)

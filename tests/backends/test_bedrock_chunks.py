@@ -141,7 +141,7 @@ near_reasoning = maybe(
     json_values,
 )
 near_images = maybe(
-    {"format": st.just("png"), "source": maybe({"bytes": st.just("QUJD")}, json_values)},
+    {"format": st.just("png"), "source": maybe({"bytes": st.just("iVBORw0KGgo=")}, json_values)},
     json_values,
 )
 near_blocks = maybe(

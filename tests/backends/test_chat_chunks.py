@@ -115,6 +115,7 @@ def maybe(fields: dict[str, st.SearchStrategy[Json]]) -> st.SearchStrategy[Json]
     )
 
 
+URLS = ["data:image/png;base64,iVBORw0KGgo=", "data:image/png;base64,AAAA", "https://a", "data:"]
 near_calls = maybe(
     {
         "index": st.integers(0, 2),
@@ -137,6 +138,10 @@ near_chunks = maybe(
                             "tool_calls": st.lists(near_calls, max_size=2),
                             "annotations": st.lists(
                                 maybe({"type": st.just("url_citation")}), max_size=1
+                            ),
+                            "images": st.lists(
+                                maybe({"image_url": maybe({"url": st.sampled_from(URLS)})}),
+                                max_size=2,
                             ),
                         }
                     ),

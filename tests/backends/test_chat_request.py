@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from app.backends.chat_request import COMMON, Differences, chat_request
 from app.domain.conversation import (
     Conversation,
+    FilePart,
+    ImagePart,
+    Inline,
     JsonFormat,
+    Linked,
     Message,
     Origin,
     Part,
@@ -33,6 +37,8 @@ from tests.servers.openai_server import request_problems
 
 Json = Any
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
+PICTURE = ImagePart(Inline("image/png", "QUJD"))
+LINK = "https://example.org/a.pdf"
 
 
 def wire(wanted: Conversation, differences: Differences = COMMON) -> Json:
@@ -137,6 +143,28 @@ def test_content_of_an_assistant_turn(parts: tuple[Part, ...], content: Json) ->
     body = wire(said(message(Role.ASSISTANT, *parts)))
     assert body["messages"][0]["content"] == content
     assert not request_problems(body)
+
+
+def test_pictures_and_files_stand_among_the_words() -> None:
+    """The model reads the words without what they are about, or in another order."""
+    parts = (
+        TextPart("See"),
+        PICTURE,
+        ImagePart(Linked(LINK), detail="low"),
+        TextPart("and"),
+        FilePart(Inline("application/pdf", "JVBERi0="), name="lease.pdf"),
+        FilePart(Inline("application/pdf", "JVBERi0=")),
+    )
+    (sent,) = wire(said(message(Role.USER, *parts)))["messages"]
+    data = "data:application/pdf;base64,JVBERi0="
+    assert sent["content"] == [
+        {"type": "text", "text": "See"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,QUJD"}},
+        {"type": "image_url", "image_url": {"url": LINK, "detail": "low"}},
+        {"type": "text", "text": "and"},
+        {"type": "file", "file": {"filename": "lease.pdf", "file_data": data}},
+        {"type": "file", "file": {"filename": "document", "file_data": data}},
+    ]
 
 
 def test_tools_and_choice() -> None:
@@ -247,6 +275,10 @@ def test_subject_is_not_sent() -> None:
     [
         pytest.param(said(message(Role.USER, ToolResultPart("c", "x"))), id="result of a user"),
         pytest.param(said(message(Role.TOOL, TextPart("x"))), id="text of a tool"),
+        pytest.param(said(message(Role.TOOL, PICTURE)), id="picture of a tool"),
+        pytest.param(said(message(Role.SYSTEM, PICTURE)), id="picture above all"),
+        pytest.param(said(message(Role.ASSISTANT, PICTURE)), id="own picture"),
+        pytest.param(said(message(Role.USER, FilePart(Linked(LINK)))), id="file by address"),
         pytest.param(said(message(Role.ASSISTANT, ToolResultPart("c", "x"))), id="own result"),
         pytest.param(said(message(Role.USER, TextPart("\ud83d"))), id="half a surrogate pair"),
         pytest.param(said(tool_choice=ToolChoice(ToolChoiceMode.NAMED)), id="choice of nothing"),
@@ -260,7 +292,13 @@ def test_refused_conversations(wanted: Conversation) -> None:
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 text_parts = st.builds(TextPart, texts)
+media = st.one_of(
+    st.just(PICTURE), st.builds(FilePart, st.just(PICTURE.source), name=st.none() | texts)
+)
 messages = st.one_of(
+    st.lists(st.one_of(text_parts, media), min_size=1, max_size=3).map(
+        lambda parts: message(Role.USER, *parts)
+    ),
     st.builds(
         message, st.sampled_from([Role.SYSTEM, Role.USER]), text_parts, name=st.none() | texts
     ),

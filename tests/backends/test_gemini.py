@@ -1,5 +1,6 @@
 """The Gemini backend against a real server on loopback."""
 
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
@@ -33,7 +34,6 @@ from app.domain.protocols import Backend
 from tests.backends.contract import collect, conversation, text_of
 from tests.backends.provider import KEY, failure_of
 from tests.backends.provider_contract import (
-    PIXEL,
     Content,
     ProviderContract,
     Text,
@@ -52,6 +52,7 @@ from tests.servers.gemini_server import (
     thought_part,
     whole,
 )
+from tests.servers.images import PIXEL
 from tests.servers.openai_server import OpenAIServer, Play, event
 
 Json = Any
@@ -226,7 +227,7 @@ async def test_calls_that_nobody_signed_are_let_through() -> None:
 
 async def test_picture_out() -> None:
     """A drawing would be lost, or be too large to be read."""
-    large = PIXEL * 60_000
+    large = b64encode(b64decode(PIXEL) + bytes(5_000_000)).decode()
     drawn = {"inlineData": {"mimeType": "image/png", "data": large}, "thoughtSignature": "c2ln"}
     async with connected() as (server, backend):
         server.play(streamed([{"text": "Here:"}, drawn]))

@@ -103,7 +103,7 @@ near_parts = maybe(
             {"name": st.just("f"), "id": st.just("c"), "args": st.just({"a": 1})}, json_values
         ),
         "inlineData": maybe(
-            {"mimeType": st.just("image/png"), "data": st.just("QUJD")}, json_values
+            {"mimeType": st.just("image/png"), "data": st.just("iVBORw0KGgo=")}, json_values
         ),
     },
     json_values,
@@ -167,7 +167,7 @@ def parts_with(text: str) -> list[Json]:
     return [
         thought_part(text, "c2ln"),
         {"text": text, "thoughtSignature": "c2lo"},
-        {"inlineData": {"mimeType": "image/png", "data": "QUJD"}},
+        {"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}},
         call_part("c", "f", {"a": text}, "c2lp"),
         {"functionCall": {"name": "g"}},
     ]

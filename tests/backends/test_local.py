@@ -18,7 +18,10 @@ from app.backends.local import LocalBackend, find_weights
 from app.backends.timeouts import Timeouts
 from app.domain.conversation import (
     Conversation,
+    FilePart,
+    ImagePart,
     JsonFormat,
+    Linked,
     Message,
     Origin,
     Role,
@@ -84,14 +87,13 @@ class TestContract(BackendContract):
         await asyncio.wait_for(collect(backend, asking("Hi", max_tokens=2)), 10)
 
 
-class Shortened:
+class Shortened(Backend):
     """The model with short answers, so that the contract is quick to test."""
-
-    lacks = LocalBackend.lacks
 
     def __init__(self, backend: LocalBackend) -> None:
         self._backend = backend
 
+    @override
     def stream(self, conversation: Conversation, model: str) -> AsyncGenerator[StreamEvent, None]:
         """A short answer."""
         short = Conversation(
@@ -99,6 +101,7 @@ class Shortened:
         )
         return self._backend.stream(short, model)
 
+    @override
     async def close(self) -> None:
         """The model is shared."""
 
@@ -171,6 +174,17 @@ async def test_tools_are_refused_before_any_call(local: LocalBackend) -> None:
         with pytest.raises(RequestError, match="cannot call tools") as caught:
             await collect(local, wanted)
         assert caught.value.param == "tools"
+
+
+@pytest.mark.parametrize("part", [ImagePart, FilePart])
+async def test_media_is_refused_before_any_call(
+    local: LocalBackend, part: type[ImagePart] | type[FilePart]
+) -> None:
+    """The model would answer about something that it cannot see."""
+    said = Message(Role.USER, Origin.CLIENT, (part(Linked("https://example.com/a"), "here"),))
+    with pytest.raises(RequestError, match="reads text alone") as caught:
+        await collect(local, Conversation("tester", (said,)))
+    assert caught.value.param == "here"
 
 
 async def test_long_prompt_can_be_stopped(local: LocalBackend) -> None:

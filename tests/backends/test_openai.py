@@ -57,7 +57,7 @@ class TestContract(ProviderContract):
     """The OpenAI backend keeps the promises of every provider's backend."""
 
     signs_reasoning = False
-    takes_images = False
+    tools_show_images = False
 
     @override
     @asynccontextmanager

@@ -32,6 +32,7 @@ from app.domain.conversation import (
 from app.domain.errors import BackendError, BackendProblem, RequestError
 from app.domain.events import Finish, FinishReason, StreamEvent, TextDelta
 from app.domain.protocols import Backend
+from app.domain.wanted import Embeddings, Pictures, Wanted
 from app.main import SystemClock
 
 ASKED = Conversation("lexi", (Message(Role.USER, Origin.CLIENT, (TextPart("Hello"),)),))
@@ -216,11 +217,31 @@ def _asked(*parts: Part, **more: Any) -> Conversation:  # noqa: ANN401  # fields
         (_asked(sampling=Sampling(reasoning=Reasoning(Effort.LOW))), {Feature.REASONING}),
         (_asked(sampling=Sampling(choices=2)), {Feature.CHOICES}),
         (_asked(sampling=Sampling(logprobs=True)), {Feature.LOGPROBS}),
+        (_asked(wanted=Embeddings()), {Feature.EMBEDDINGS}),
+        (_asked(wanted=Pictures()), {Feature.PICTURES}),
     ],
 )
 def test_what_a_request_needs(asked: Conversation, needs: set[Feature]) -> None:
     """A picture is sent to a model that cannot see, and its answer is made up."""
     assert needed(asked) == needs
+
+
+@pytest.mark.parametrize("wanted", [Embeddings(), Pictures()])
+async def test_a_protocol_that_gives_only_turns_is_asked_for_nothing_else(wanted: Wanted) -> None:
+    """A model is asked to talk about texts that were to become vectors, and it is paid for."""
+
+    class Giving(Player):
+        gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES})
+
+    asked = _asked(TextPart("Hello"), wanted=wanted)
+    one, two = Player((ANSWER,)), Giving((ANSWER,))
+    taken = way(chain("one", "two", retries=1), one=one, two=two)
+    assert [event async for event in taken.stream(asked)] == list(ANSWER)
+    assert (one.asked, two.asked) == ([], ["two-model"])
+    assert [each.problem for each in taken.attempts] == ["cannot_carry", None]
+    with pytest.raises(RequestError, match="gives no") as refused:
+        [event async for event in way(chain("one"), one=one).stream(asked)]
+    assert refused.value.code == "no_route"
 
 
 def _only(**more: Any) -> Route:  # noqa: ANN401  # fields of the target
@@ -245,12 +266,12 @@ async def test_what_a_protocol_lacks_is_asked_of_another(monkeypatch: pytest.Mon
     """A provider answers once where several answers were asked for, or without their tokens."""
     able = Player((ANSWER,))
     monkeypatch.setitem(PLAYERS, "b", able)
-    able.lacks = frozenset()
+    able.gives = frozenset({Feature.CHOICES, Feature.LOGPROBS})
     several = _asked(sampling=Sampling(choices=2))
     assert chosen(_only()) == ["a", "b"]
     assert chosen(_only(), several) == ["b"]
     assert chosen(_only(), _asked(sampling=Sampling(logprobs=True))) == ["b"]
-    able.lacks = frozenset({Feature.CHOICES})
+    able.gives = frozenset({Feature.LOGPROBS})
     with pytest.raises(RequestError, match="all that is asked: choices"):
         chosen(_only(), several)
 

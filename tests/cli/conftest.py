@@ -13,6 +13,7 @@ routes:
   balanced: {backend: scripted, model: script}
   hurried: {backend: scripted, model: script}
   nowhere: {backend: scripted, model: script}
+  vectors: {backend: scripted, model: words}
 """
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 _BANNETON = """
 backends:
   model: {{type: openai, base_url: "{base_url}", api_key: "${{MODEL_KEY}}"}}
+  embedder: {{type: openai, base_url: "{base_url}", api_key: "${{MODEL_KEY}}"}}
   impatient:
     {{type: openai, base_url: "{base_url}", timeouts: {{first_token_ms: 300, total_ms: 600}}}}
   nowhere: {{type: openai, base_url: "http://127.0.0.1:9/v1"}}
@@ -12,6 +13,8 @@ routes:
   balanced: {{backend: model, model: served-model}}
   hurried: {{backend: impatient, model: served-model}}
   nowhere: {{backend: nowhere, model: served-model}}
+  vectors: {{backend: embedder, model: served-embedder}}
+  pictures: {{backend: model, model: served-painter}}
 """
 
 _POLICY = """
@@ -54,6 +57,16 @@ rules:
     stages: [output]
     detect: {words: {words: [darn]}}
     then: mask
+media:
+  images:
+    types: [image/png, image/jpeg]
+    max_bytes: 99
+    max_count: 3
+    hosts: [example.com]
+    strictest_audience: public
+  files: {types: [application/pdf], max_bytes: 99, max_count: 3, strictest_audience: public}
+  answers:
+    images: {types: [image/png], max_bytes: 2000, max_count: 4, strictest_audience: public}
 """
 
 PII = "{pii: {entities: [EMAIL_ADDRESS, PHONE_NUMBER, CREDIT_CARD]}}"
@@ -121,6 +134,9 @@ PERSONAS = {
     "conduct": _CONDUCT,
     "several": "extends: lexi\nname: Sev\nsampling: {choices: {max: 3}}\n",
     "severe": "extends: several\nname: Sever\non_block: error\n",
+    "painter": "extends: conduct\nname: Paint\nimages: {route: pictures}\n",
+    "styled": 'extends: painter\nimages: {instruct: "Watercolour, soft light."}\n',
+    "seeker": "extends: conduct\nname: Seek\nembeddings: {route: vectors}\n",
 }
 
 

@@ -14,6 +14,7 @@ from tests.servers.openai_server import (
     Play,
     Seen,
     chunk,
+    echo,
     last_user_text,
     text_answer,
     usage_chunk,
@@ -39,7 +40,7 @@ class Provider:
     server: OpenAIServer
     plays: deque[Play] = field(default_factory=deque)
     answer: Callable[[Json], Play] | None = None
-    """What to play when nothing is queued; without it, the last user message comes back."""
+    """What to play when nothing is queued; without it, what was sent comes back."""
     _disconnects: int = 0
 
     def begin(self) -> None:
@@ -53,7 +54,7 @@ class Provider:
     def _play(self, body: Json) -> Play:
         if self.plays:
             return self.plays.popleft()
-        return self.answer(body) if self.answer else text_answer(last_user_text(body))
+        return self.answer(body) if self.answer else echo(body)
 
     def play(self, *plays: Play) -> None:
         """Answer the next requests with these, in order."""

@@ -3,6 +3,7 @@
 The official clients on one side, fakes that refuse what the provider would refuse on the other.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack
@@ -24,8 +25,18 @@ from tests.backends import (
     test_bedrock,
     test_gemini,
     test_openai,
+    test_responses,
 )
-from tests.backends.provider_contract import SCHEMA, Call, Content, ProviderContract, Text
+from tests.backends.provider_contract import (
+    DOCUMENT,
+    PIXEL,
+    SCHEMA,
+    Call,
+    Content,
+    ProviderContract,
+    Text,
+)
+from tests.e2e.drawing import CAN_BE_ASKED, DRAWN_FOR, DRAWS, URL
 from tests.e2e.gateway import Gateway, gateway, make_keys
 from tests.servers.anthropic_server import anthropic_server
 from tests.servers.azure_server import KEY as AZURE_KEY
@@ -40,6 +51,7 @@ from tests.servers.openai_server import (
     tokens_told,
     whole_choices,
 )
+from tests.servers.responses_server import responses_server
 
 Json = Any
 
@@ -49,6 +61,7 @@ PROTOCOLS: dict[str, ProviderContract] = {
     "bedrock": test_bedrock.TestContract(),
     "gemini": test_gemini.TestContract(),
     "azure": test_azure.TestContract(),
+    "responses": test_responses.TestContract(),
 }
 _BACKENDS = """
   openai: {type: openai, base_url: "%(openai)s", api_key: "${MODEL_KEY}"}
@@ -56,6 +69,7 @@ _BACKENDS = """
   bedrock: {type: bedrock, region: %(region)s, base_url: "%(bedrock)s", api_key: "file:key"}
   gemini: {type: gemini, base_url: "%(gemini)s", api_key: "${MODEL_KEY}"}
   azure: {type: azure, base_url: "%(azure)s", api_key: "file:azure-key"}
+  responses: {type: responses, base_url: "%(responses)s", api_key: "${MODEL_KEY}"}
 """
 _POLICY = """
 audiences: {strictest_first: [public], default: public}
@@ -69,10 +83,17 @@ rules:
     detect: {words: {words: [say-banned]}}
     then: block
 """
+_MEDIA = """
+media:
+  images: {types: [image/png], max_bytes: 500, max_count: 2, strictest_audience: public}
+  files: {types: [application/pdf], max_bytes: 500, max_count: 2, strictest_audience: public}
+  answers:
+    images: {types: [image/png], max_bytes: 1000, max_count: 1, strictest_audience: public}
+"""
 _PERSONA = """
 name: %s
 prompt: plain
-policy: plain
+policy: %s
 route: %s
 identity: {role: helper}
 sampling: {choices: {max: 2}}
@@ -107,8 +128,15 @@ class Asked:
     streams: bool = False
     tools: bool = False
     schema: bool = False
+    media: bool = False
+    """With a picture and a file."""
     results: Sequence[tuple[Call, str]] = ()
     """Calls that the model made before, with what the tools said."""
+
+
+_PICTURE_URL = f"data:image/png;base64,{PIXEL}"
+_FILE_URL = f"data:application/pdf;base64,{DOCUMENT}"
+FILE_NAME = "lease.pdf"
 
 
 class Client(ABC):
@@ -128,7 +156,7 @@ class ChatClient(Client):
 
     @override
     def ask(self, at: Gateway, asked: Asked) -> Got:
-        messages: list[Json] = [{"role": "user", "content": asked.text}]
+        messages: list[Json] = [{"role": "user", "content": self._content(asked)}]
         if asked.results:
             calls = [
                 {
@@ -181,6 +209,15 @@ class ChatClient(Client):
             (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0),
         )
 
+    def _content(self, asked: Asked) -> Json:
+        if not asked.media:
+            return asked.text
+        return [
+            {"type": "text", "text": asked.text},
+            {"type": "image_url", "image_url": {"url": _PICTURE_URL}},
+            {"type": "file", "file": {"filename": FILE_NAME, "file_data": _FILE_URL}},
+        ]
+
 
 class ResponsesClient(Client):
     """Responses."""
@@ -189,7 +226,7 @@ class ResponsesClient(Client):
 
     @override
     def ask(self, at: Gateway, asked: Asked) -> Got:
-        items: list[Json] = [{"role": "user", "content": asked.text}]
+        items: list[Json] = [{"role": "user", "content": self._content(asked)}]
         for call, _ in asked.results:
             items.append(
                 {
@@ -230,6 +267,15 @@ class ResponsesClient(Client):
         counted = (usage.input_tokens, usage.output_tokens) if usage else (0, 0)
         return Got(answer.output_text, calls, finish, counted)
 
+    def _content(self, asked: Asked) -> Json:
+        if not asked.media:
+            return asked.text
+        return [
+            {"type": "input_text", "text": asked.text},
+            {"type": "input_image", "image_url": _PICTURE_URL, "detail": "auto"},
+            {"type": "input_file", "filename": FILE_NAME, "file_data": _FILE_URL},
+        ]
+
 
 _STOPS = {
     "end_turn": FinishReason.STOP,
@@ -245,7 +291,7 @@ class MessagesClient(Client):
 
     @override
     def ask(self, at: Gateway, asked: Asked) -> Got:
-        messages: list[Json] = [{"role": "user", "content": asked.text}]
+        messages: list[Json] = [{"role": "user", "content": self._content(asked)}]
         if asked.results:
             calls = [
                 {"type": "tool_use", "id": call.call_id, "name": call.name, "input": call.arguments}
@@ -278,6 +324,17 @@ class MessagesClient(Client):
             (answer.usage.input_tokens, answer.usage.output_tokens),
         )
 
+    def _content(self, asked: Asked) -> Json:
+        if not asked.media:
+            return asked.text
+        picture = {"type": "base64", "media_type": "image/png", "data": PIXEL}
+        file = {"type": "base64", "media_type": "application/pdf", "data": DOCUMENT}
+        return [
+            {"type": "text", "text": asked.text},
+            {"type": "image", "source": picture},
+            {"type": "document", "title": FILE_NAME, "source": file},
+        ]
+
 
 CLIENTS: dict[str, Client] = {
     "chat": ChatClient(),
@@ -304,6 +361,7 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
         "bedrock": bedrock_server,
         "gemini": gemini_server,
         "azure": azure_server,
+        "responses": responses_server,
     }
     with ExitStack() as stack:
         providers: dict[str, OpenAIServer] = {
@@ -314,11 +372,13 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
         backends = _BACKENDS % {**urls, "region": REGION}
         files = {
             "banneton.yaml": f"backends:{backends}routes:\n{routes}",
-            "policies/plain.yaml": _POLICY,
+            "policies/plain.yaml": _POLICY + _MEDIA,
+            "policies/closed.yaml": "extends: plain\nmedia: {images: null, files: null}\n",
             "prompts/plain.md.j2": "You are {{ persona.name }}.",
             "key": API_KEY,
             "azure-key": AZURE_KEY,
-            **{f"personas/{name}.yaml": _PERSONA % (name, name) for name in opened},
+            "personas/closed.yaml": _PERSONA % ("closed", "closed", "openai"),
+            **{f"personas/{name}.yaml": _PERSONA % (name, "plain", name) for name in opened},
         }
         for name, text in files.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -400,6 +460,33 @@ def test_json_of_a_schema(kitchen: Kitchen, way: Way) -> None:
 
 
 @every_way
+def test_a_picture_and_a_file(kitchen: Kitchen, way: Way) -> None:
+    """A model answers about something that it never saw, or the record does not say what it saw."""
+    play(kitchen, way, [Text("A dot, and a lease.")])
+    asked = Asked(way.protocol, "What are these?", streams=way.streams, media=True)
+    assert way.client.ask(kitchen.at, asked).text == "A dot, and a lease."
+    wire = sent(kitchen, way)
+    assert wire.index("What are these?") < wire.index(PIXEL) < wire.index(DOCUMENT)
+    seen = kitchen.at.newest()["opening"]["media"]
+    assert [(each["type"], each["count"], each["bytes"]) for each in seen] == [
+        ("image/png", 1, 70),
+        ("application/pdf", 1, 15),
+    ]
+
+
+@pytest.mark.parametrize("client", CLIENTS.values(), ids=list(CLIENTS))
+def test_media_that_policy_keeps_out(kitchen: Kitchen, client: Client) -> None:
+    """A client cannot tell which of its fields was refused, by what, and what to do."""
+    provider = kitchen.providers["openai"]
+    provider.requests.clear()
+    with pytest.raises((openai.BadRequestError, anthropic.BadRequestError)) as refused:
+        client.ask(kitchen.at, Asked("closed", media=True))
+    assert re.search(r"content\[1\].*media\.images.*say it in text", str(refused.value))
+    assert PIXEL not in str(refused.value)
+    assert provider.requests == []
+
+
+@every_way
 def test_a_provider_that_refuses(kitchen: Kitchen, way: Way) -> None:
     """A refusal looks like an answer that came to its end."""
     content = [Text("I would rather")]
@@ -437,6 +524,42 @@ def test_an_error_before_the_answer(kitchen: Kitchen, way: Way) -> None:
     kitchen.providers[way.protocol].play(PROTOCOLS[way.protocol].error_status(429))
     with pytest.raises((openai.RateLimitError, anthropic.RateLimitError)):
         way.client.ask(kitchen.at, Asked(way.protocol, streams=way.streams))
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("protocol", DRAWS)
+@pytest.mark.parametrize("dialect", DRAWN_FOR)
+def test_a_picture_out(kitchen: Kitchen, dialect: str, protocol: str, *, streams: bool) -> None:
+    """A picture is lost between two formats, or its record does not say that it left."""
+    provider = kitchen.providers[protocol]
+    provider.requests.clear()
+    provider.play(DRAWS[protocol](is_stream=streams))
+    asks = protocol in CAN_BE_ASKED
+    drawn = DRAWN_FOR[dialect](kitchen.at, protocol, streams=streams, asks=asks)
+    assert drawn == ("Here:", [URL])
+    (request,) = provider.requests
+    body = orjson.dumps(request.body).decode().lower()
+    assert (CAN_BE_ASKED.get(protocol, "modalities") in body) == asks
+    assert kitchen.at.newest()["status"] == "completed"
+
+
+@pytest.mark.parametrize("dialect", DRAWN_FOR)
+@pytest.mark.parametrize("protocol", sorted(PROTOCOLS.keys() - CAN_BE_ASKED.keys()))
+def test_a_picture_that_no_word_asks_for(kitchen: Kitchen, dialect: str, protocol: str) -> None:
+    """A client that asks for pictures is answered without, and nobody says why."""
+    kitchen.providers[protocol].requests.clear()
+    with pytest.raises(openai.BadRequestError) as refused:
+        DRAWN_FOR[dialect](kitchen.at, protocol, streams=False, asks=True)
+    assert refused.value.code == ("unsupported" if protocol == "azure" else "no_route")
+    assert not kitchen.providers[protocol].requests
+
+
+@pytest.mark.parametrize("streams", [False, True], ids=["whole", "stream"])
+def test_a_picture_for_a_client_that_takes_none(kitchen: Kitchen, *, streams: bool) -> None:
+    """A picture vanishes from an answer as if the model had not drawn one."""
+    kitchen.providers["gemini"].play(DRAWS["gemini"](is_stream=streams))
+    with pytest.raises(anthropic.APIError):
+        CLIENTS["messages"].ask(kitchen.at, Asked("gemini", streams=streams))
 
 
 _GIVE_SEVERAL = {"openai", "azure"}

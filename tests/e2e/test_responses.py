@@ -9,6 +9,7 @@ from openai import OpenAI
 from openai.types.responses import Response
 from pydantic import BaseModel
 
+from tests.backends.provider_contract import PIXEL
 from tests.e2e.asking import wishes
 from tests.e2e.gateway import Gateway, banneton, until
 from tests.e2e.provider import Provider, tool_calls
@@ -252,6 +253,21 @@ def test_earlier_turns_are_looked_at_again(client: OpenAI, provider: Provider) -
     assert second.output_text == "Lexi cannot help with that."
     assert about(second)["findings"][0]["path"] == "previous[0][0]"
     assert len(provider.requests) == before
+
+
+def test_a_picture_is_seen_again(client: OpenAI, provider: Provider) -> None:
+    """The model is asked about a picture of an earlier turn that it does not get."""
+    url = f"data:image/png;base64,{PIXEL}"
+    shown = [{"type": "input_image", "image_url": url, "detail": "auto"}]
+    first = ask(client, [{"role": "user", "content": shown}], model="keeper")
+    ask(client, "Which colour has it?", model="keeper", previous_response_id=first.id)
+    (picture,) = provider.body["messages"][1]["content"]
+    assert picture == {"type": "image_url", "image_url": {"url": url, "detail": "auto"}}
+    again = [{"role": "user", "content": shown * 3}]
+    with pytest.raises(
+        openai.BadRequestError, match=r"more than 3 images.*media\.images\.max_count"
+    ):
+        ask(client, again, model="keeper", previous_response_id=first.id)
 
 
 @pytest.mark.parametrize("streams", [True, False], ids=["stream", "whole"])

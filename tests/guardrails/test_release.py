@@ -1,12 +1,14 @@
 """The release gate beyond text: reasoning, tool calls, annotations, judges, and stops."""
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from app.domain.decision import Outcome
-from app.domain.errors import DetectorError
+from app.domain.errors import DetectorError, ImageProblem, ImageRefusedError
 from app.domain.events import (
     Annotation,
     Finish,
@@ -20,7 +22,7 @@ from app.domain.events import (
     Usage,
 )
 from app.domain.finding import CLEAN, Detection, Finding, Found, Unchecked
-from app.domain.policy import Action, Stage
+from app.domain.policy import Action, MediaBounds, Stage
 from app.guardrails.decide import Stop
 from app.guardrails.detector import Scope
 from app.guardrails.plan import PolicyPlan
@@ -29,6 +31,7 @@ from app.guardrails.release import OutputGuard
 from tests.guardrails.building import (
     KEY,
     NOW,
+    OUTSIDE,
     SCOPE,
     Local,
     Remote,
@@ -93,10 +96,43 @@ def test_a_stop_waits_until_nothing_could_move_it() -> None:
     assert guarding.stops
 
 
-def test_images_are_refused() -> None:
-    """An image reaches the user that nobody has looked at."""
-    with pytest.raises(DetectorError):
-        guard(MASKING).feed(ImageDelta("image/png", "AAAA"))
+BOUNDS = MediaBounds(frozenset({"image/png", "image/gif"}), 3, 2, "minor")
+
+
+@pytest.mark.parametrize(
+    ("bounds", "images", "problem"),
+    [
+        (None, [("image/png", "AAAA")], ImageProblem.NOT_ALLOWED),
+        (BOUNDS, [("image/png", "AAAA"), ("image/webp", "AAAA")], ImageProblem.TYPE),
+        (BOUNDS, [("image/png", "AAAA"), ("image/png", "AAAAAA==")], ImageProblem.TOO_LARGE),
+        (BOUNDS, [("image/gif", "AAA=")] * 3, ImageProblem.TOO_MANY),
+    ],
+)
+def test_images_that_policy_does_not_let_out_are_refused(
+    bounds: MediaBounds | None, images: list[tuple[str, str]], problem: ImageProblem
+) -> None:
+    """An image reaches the user that policy does not let out, or one that it does is refused."""
+    guarding = OutputGuard(
+        MASKING, "public", minter=Minter(KEY, SCOPE), now=NOW, outside=OUTSIDE, images=bounds
+    )
+    *before, last = [ImageDelta(*each, choice=at) for at, each in enumerate(images)]
+    for image in before:
+        assert guarding.feed(image) == [image]
+    with pytest.raises(ImageRefusedError) as refused:
+        guarding.feed(last)
+    assert refused.value.problem is problem
+
+
+def test_a_record_says_which_images_left() -> None:
+    """Nobody can tell afterwards whether a picture that turns up was the model's."""
+    bounds = replace(BOUNDS, max_bytes=99)
+    guarding = OutputGuard(
+        MASKING, "public", minter=Minter(KEY, SCOPE), now=NOW, outside=OUTSIDE, images=bounds
+    )
+    guarding.feed(ImageDelta("image/png", "AAAA"))
+    digest = hashlib.sha256(bytes(3)).hexdigest()
+    said = f"image/png, 3 bytes, sha256:{digest}"
+    assert dict(guarding.content)["choices[0].images[0]"] == said
 
 
 async def test_events_after_the_end_of_a_choice_are_an_error() -> None:

@@ -3,10 +3,11 @@
 import re
 import types
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Annotated, Literal, NotRequired, Required, Union, get_args, get_origin
 
+import orjson
 import pytest
 import typing_extensions
 from hypothesis import given, settings
@@ -15,12 +16,15 @@ from pydantic import BaseModel
 
 from app.api.coverage import table
 from app.api.shapes import Shape, Treatment, printable
+from app.backends.embeddings import gemini_embedding_request, openai_embedding_request
+from app.backends.http import Request
 from app.domain.conversation import Conversation, Json
 from app.domain.errors import FieldRefusedError
-from app.pipeline.segments import SCHEMA_WORDS, segments
+from app.domain.wanted import Embeddings
+from app.pipeline.segments import SCHEMA_WORDS, segments, with_texts
 from tests.api.bodies import JSON, OPAQUE_MARK, guarded, objects, strings
 from tests.api.scripted import persona
-from tests.api.wires import CHAT, WIRES, Wire
+from tests.api.wires import CHAT, EMBEDDINGS, VENDOR_TABLES, WIRES, Wire
 
 OPEN = persona(system_messages="below")
 LOOSE = persona(system_messages="below", passthrough="allow")
@@ -116,9 +120,8 @@ def _undeclared_and_stale(
 @pytest.mark.parametrize(
     ("shape", "free", "vendor"),
     [
-        pytest.param(shape, wire.free, vendor, id=f"{wire.name}-{at}")
-        for wire in WIRES
-        for at, (shape, vendor) in enumerate(wire.vendor)
+        pytest.param(shape, free, vendor, id=f"{name}-{at}")
+        for at, (name, shape, free, vendor) in enumerate(VENDOR_TABLES)
     ],
 )
 def test_table_declares_what_the_vendor_has(
@@ -176,6 +179,36 @@ def test_opaque_texts_stay_out_of_what_a_model_reads(wire: Wire, data: st.DataOb
     asked = wire.dialect.conversation(data.draw(wire.bodies), OPEN)
     rest = replace(asked, subject=None, wishes=replace(asked.wishes, session=None))
     assert not [text for text in _leaves(rest) if text.startswith(OPAQUE_MARK)]
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=300)
+@pytest.mark.parametrize("request_of", [openai_embedding_request, gemini_embedding_request])
+def test_only_what_policy_passes_on_is_embedded(
+    request_of: Callable[[Conversation, Embeddings, str], Request], data: st.DataObject
+) -> None:
+    """A text reaches a provider of vectors as the client wrote it, after policy rewrote it."""
+    asked = EMBEDDINGS.dialect.conversation(data.draw(EMBEDDINGS.bodies), OPEN)
+    texts = {one.path: f"<{at}>" for at, one in enumerate(segments(asked))}
+    passed = with_texts(asked, texts)
+    assert isinstance(passed.wanted, Embeddings)
+    sent = orjson.loads(request_of(passed, passed.wanted, "m").body)
+    said = [
+        each for each in _values(sent) if isinstance(each, str) and each not in ("m", "models/m")
+    ]
+    assert said == list(texts.values())
+
+
+def _values(body: Json) -> Iterator[Json]:
+    """What stands in a body, without the names of its fields."""
+    if isinstance(body, dict):
+        for one in body.values():
+            yield from _values(one)
+    elif isinstance(body, list):
+        for one in body:
+            yield from _values(one)
+    else:
+        yield body
 
 
 _KEYS = st.one_of(

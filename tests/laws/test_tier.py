@@ -12,11 +12,19 @@ from typing import Any
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
-from app.catalog.tier import weaknesses_of_child, weaknesses_of_ladder, wider_sinks
+from app.catalog.tier import (
+    weaknesses_of_child,
+    weaknesses_of_ladder,
+    wider_media,
+    wider_sinks,
+)
 from app.domain.policy import (
     ANY_TOOL,
     Action,
     DetectSpec,
+    Media,
+    MediaBounds,
+    MediaKind,
     Mode,
     Policy,
     PseudonymForm,
@@ -336,3 +344,70 @@ def test_a_surrogate_is_weaker_than_a_token() -> None:
         child = replace(parent, rules=(ours,))
         said = [each.key for each in weaknesses_of_child(child, parent, lambda _a, _b: True)]
         assert said == (["as"] if is_weaker else [])
+
+
+HOSTS = ("a.org", "*.a.org", "b.a.org", "*.b.a.org", "c.b.a.org", "a.a.org")
+TYPES = ("image/png", "image/gif")
+MEDIA_BOUNDS = st.none() | st.builds(
+    MediaBounds,
+    types=st.frozensets(st.sampled_from(TYPES), min_size=1),
+    max_bytes=st.integers(1, 3),
+    max_count=st.integers(1, 3),
+    strictest_audience=st.sampled_from(AUDIENCES),
+    hosts=st.frozensets(st.sampled_from(HOSTS)),
+)
+MEDIA = st.builds(Media, images=MEDIA_BOUNDS, files=MEDIA_BOUNDS, answer_images=MEDIA_BOUNDS)
+
+
+def let_in(media: Media) -> set[tuple[object, ...]]:
+    """Every request of one kind that policy lets in, as far as these tests can tell them apart."""
+    asked = list(product(AUDIENCES, TYPES, range(1, 4), range(1, 4)))
+    links = ("a.org", "x.a.org", "b.a.org", "x.b.a.org", "c.b.a.org", "a.a.org", "xa.org")
+    found: set[tuple[object, ...]] = set()
+    for kind, bounds in (
+        (MediaKind.IMAGES, media.images),
+        (MediaKind.FILES, media.files),
+        (MediaKind.ANSWER_IMAGES, media.answer_images),
+    ):
+        if bounds is None:
+            continue
+        allowed = AUDIENCES[AUDIENCES.index(bounds.strictest_audience) :]
+        found |= {
+            (kind, audience, type_, size, count)
+            for audience, type_, size, count in asked
+            if audience in allowed
+            and type_ in bounds.types
+            and size <= bounds.max_bytes
+            and count <= bounds.max_count
+        }
+        found |= {
+            (kind, audience, link)
+            for audience in allowed
+            for link in links
+            if link in bounds.hosts
+            or any(each[0] == "*" and link.endswith(each[1:]) for each in bounds.hosts)
+        }
+    return found
+
+
+@settings(deadline=None, max_examples=500)
+@given(MEDIA, MEDIA)
+def test_a_child_lets_in_no_more_media_than_its_parent(ours: Media, theirs: Media) -> None:
+    """A picture gets to a model by a child policy that the parent keeps from it."""
+    parent = Policy("parent", AUDIENCES, "public", (), media=theirs)
+    child = replace(parent, id="child", media=ours, extends="parent")
+    is_accepted = not list(wider_media(child, parent))
+    event(f"accepted: {is_accepted}")
+    assert is_accepted == (let_in(ours) <= let_in(theirs))
+
+
+@settings(deadline=None, max_examples=200)
+@given(MEDIA, st.sampled_from(AUDIENCES), st.sampled_from(AUDIENCES))
+def test_who_is_stricter_sends_no_media_that_who_is_looser_may_not(
+    media: Media, one: str, other: str
+) -> None:
+    """A minor could send a picture that an adult may not."""
+    policy = Policy("p", AUDIENCES, "public", (), media=media)
+    if policy.is_stricter_or_same(one, other):
+        for kind in MediaKind:
+            assert policy.takes_media(kind, other) or not policy.takes_media(kind, one)

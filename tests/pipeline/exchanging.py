@@ -8,6 +8,7 @@ from pathlib import Path
 
 from typing_extensions import override
 
+from app.domain.catalog import Feature
 from app.domain.conversation import Conversation, Message, Origin, PersonaWishes, Role, TextPart
 from app.domain.events import Finish, FinishReason, StreamEvent, TextDelta, Usage
 from app.domain.protocols import Backend, Caller
@@ -17,8 +18,9 @@ from app.ledger.pseudonyms import Vault
 from app.ledger.records import Record, RecordFilter
 from app.main import SystemClock, load_project, new_id, open_ledger
 from app.outgoing import open_reach
-from app.pipeline.exchange import Ask, Exchange, Steps
+from app.pipeline.exchange import Exchange
 from app.pipeline.loaded import Loaded
+from app.pipeline.steps import Ask, Steps
 from app.telemetry.metrics import Metrics
 
 CALLER = Caller("acme", "key-1", None, None)
@@ -39,6 +41,7 @@ def conversation(
 class PlayedBackend(Backend):
     """Gives these events; an exception among them is raised where it stands."""
 
+    gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES})
     events: tuple[StreamEvent | Exception, ...] = (
         TextDelta("One. "),
         TextDelta("Two."),
@@ -80,8 +83,12 @@ class Kitchen:
 
     def exchange(self, asked: Conversation) -> Exchange:
         """An exchange that has not begun."""
+        return Exchange(self.steps, self.ask(asked))
+
+    def ask(self, asked: Conversation) -> Ask:
+        """A request, with what is decided about it before anything is looked at."""
         served = self.loaded.find(asked.persona, asked.variant)
-        ask = Ask(
+        return Ask(
             conversation=asked,
             served=served,
             catalog=self.loaded.catalog.digest,
@@ -90,7 +97,6 @@ class Kitchen:
             routes=self.loaded.routes,
             request_id=new_id(),
         )
-        return Exchange(self.steps, ask)
 
     async def records(self) -> tuple[Record, ...]:
         """All records, newest first."""
@@ -113,7 +119,8 @@ async def kitchen(
         backends: dict[str, Backend] = {
             target.backend: backend
             for one in loaded.served.values()
-            for target in one.route.all_targets
+            for route in one.routes
+            for target in route.all_targets
         }
         reach = await open_reach(project.settings, backends, SystemClock(), new_id, stack)
         steps = Steps(

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.catalog import Feature
 from app.domain.conversation import PersonaWishes
 from app.domain.decision import Outcome
 from app.domain.errors import (
     BackendError,
     BackendProblem,
-    DetectorError,
+    ImageRefusedError,
     LedgerError,
     RequestError,
 )
@@ -132,7 +133,7 @@ async def test_without_an_opening_the_model_is_not_called(root: Path) -> None:
     [
         (BackendError(BackendProblem.TIMEOUT, "too late"), "timeout"),
         (ValueError("planted"), "ValueError"),
-        (ImageDelta("image/png", "AA=="), "DetectorError"),
+        (ImageDelta("image/gif", "AA=="), "image_type"),
     ],
 )
 async def test_a_failure_is_recorded_by_its_kind(
@@ -141,7 +142,7 @@ async def test_a_failure_is_recorded_by_its_kind(
     """A failure would have no record, or one that quotes what a user or provider wrote."""
     backend = PlayedBackend((TextDelta("One. "), failure, Finish(FinishReason.STOP)))
     async with kitchen(root, backend) as at:
-        with pytest.raises((BackendError, ValueError, DetectorError)):
+        with pytest.raises((BackendError, ValueError, ImageRefusedError)):
             await play(at, "Hello")
         (record,) = await at.records()
         assert (record.status, record.closing["error"]) == (Status.FAILED, kind)
@@ -226,7 +227,7 @@ TWO = PlayedBackend(
         Finish(FinishReason.STOP, 1),
     )
 )
-TWO.lacks = frozenset()
+TWO.gives = frozenset({Feature.CHOICES})
 
 
 async def test_two_answers_leave_one_record_however_they_end(root: Path) -> None:

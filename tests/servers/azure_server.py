@@ -75,6 +75,8 @@ class AzureServer(OpenAIServer):
 @contextlib.asynccontextmanager
 async def azure_server() -> AsyncIterator[AzureServer]:
     """A server in the running loop, on a free port of loopback."""
-    deployed = "/openai/deployments/{deployment}/chat/completions"
-    async with serving(AzureServer(), deployed, "/openai/v1/chat/completions") as server:
+    calls = ("chat/completions", "embeddings", "images/generations", "images/edits")
+    heads = ("/openai/deployments/{deployment}", "/openai/v1")
+    paths = [f"{head}/{call}" for head in heads for call in calls]
+    async with serving(AzureServer(), *paths) as server:
         yield server

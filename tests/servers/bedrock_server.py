@@ -89,6 +89,10 @@ def block_events(index: int, block: Json, *, chunk_chars: int = 4) -> Iterator[b
             for piece in pieces(said["text"], chunk_chars):
                 yield delta({"reasoningContent": {"text": piece}})
             yield delta({"reasoningContent": {"signature": said["signature"]}})
+    elif "image" in block:
+        start = {"image": {"format": block["image"]["format"]}}
+        yield padded("contentBlockStart", {"contentBlockIndex": index, "start": start})
+        yield delta({"image": {"source": block["image"]["source"]}})
     else:
         call = block["toolUse"]
         start = {"toolUse": {"toolUseId": call["toolUseId"], "name": call["name"]}}

@@ -24,6 +24,7 @@ FIELDS: Final[Mapping[str, type[BaseModel]]] = {
     "generationConfig": types.GenerationConfig,
 }
 LISTS: Final[Mapping[str, type[BaseModel]]] = {"contents": types.Content, "tools": types.Tool}
+BATCHED: Final = frozenset({"model", "content", "outputDimensionality", "taskType", "title"})
 BYPASS: Final = "skip_thought_signature_validator"
 
 
@@ -137,7 +138,39 @@ class GeminiServer(OpenAIServer):
             return ["this test wants the key in a header"]
         if request.path.endswith(":streamGenerateContent") and request.query.get("alt") != "sse":
             return ["this test wants server-sent events"]
+        if request.path.endswith(":batchEmbedContents"):
+            return batch_problems(request, body)
         return request_problems(body)
+
+
+def batch_problems(request: web.Request, body: Json) -> list[str]:
+    """What is wrong with a request for vectors.
+
+    The package has no type for it; these are the names that its own client writes.
+    """
+    asked = body.get("requests") if isinstance(body, dict) and len(body) == 1 else None
+    if not isinstance(asked, list) or not 1 <= len(asked) <= 100:
+        return ["requests: at least 1 and at most 100 requests can be in one batch"]
+    model = request.path.rpartition("/models/")[2].partition(":")[0]
+    found = []
+    for one in asked:
+        found += [f"{name} is no field" for name in one.keys() - BATCHED]
+        if one.get("model") != f"models/{model}":
+            found.append("requests.model: must be the model of the address")
+        if type(one.get("outputDimensionality", 1)) is not int:
+            found.append("requests.outputDimensionality: must be a number")
+        content = types.Content.model_validate_json(
+            orjson.dumps(one["content"]), by_alias=True, by_name=False
+        )
+        if not content.parts or not all(part.text for part in content.parts):
+            found.append("requests.content: the text must not be empty")
+    return found
+
+
+def vectors(*values: Sequence[float], **more: Json) -> Play:
+    """Play vectors."""
+    body = {"embeddings": [{"values": list(each)} for each in values], **more}
+    return Play([orjson.dumps(body)], content_type="application/json")
 
 
 def request_problems(body: Json) -> list[str]:
@@ -209,7 +242,7 @@ def _option_problems(body: Json) -> Iterator[str]:
 @contextlib.asynccontextmanager
 async def gemini_server(prefix: str = "/v1beta") -> AsyncIterator[GeminiServer]:
     """A server in the running loop, on a free port of loopback."""
-    calls = ("generateContent", "streamGenerateContent")
+    calls = ("generateContent", "streamGenerateContent", "batchEmbedContents")
     paths = [f"{prefix}/models/{{model}}:{call}" for call in calls]
     async with serving(GeminiServer(), *paths) as server:
         server.base_url += prefix

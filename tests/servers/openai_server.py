@@ -18,6 +18,7 @@ In a test that is not async, and for a gateway that runs in a process of its own
 import asyncio
 import contextlib
 import itertools
+import random
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -26,11 +27,14 @@ from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
+from openai.types import EmbeddingCreateParams
 from openai.types.chat.completion_create_params import (
     CompletionCreateParamsNonStreaming,
     CompletionCreateParamsStreaming,
 )
+from openai.types.image_generate_params import ImageGenerateParamsNonStreaming
 
+from tests.servers.images import PIXEL, edit_problems, form, pictures
 from tests.servers.wire_types import problems
 
 Json = Any
@@ -225,6 +229,39 @@ def error_answer(status: int, *, headers: Mapping[str, str] | None = None) -> Pl
 SECRET_IN_ERRORS = "what-the-provider-quotes"  # noqa: S105  # a marker that must not come through
 
 
+def vector_of(text: str, dimensions: int = 4) -> list[float]:
+    """Numbers that are a text's own: equal for equal texts, and hardly for others."""
+    made = random.Random(text)  # noqa: S311  # not for secrets
+    return [made.choice((-1, 1)) * made.randrange(1, 2**20) / 2**20 for _ in range(dimensions)]
+
+
+def vectors_answer(*vectors: Json, tokens: int | None = 5, **more: Json) -> Play:
+    """Play vectors: lists of numbers, or base64."""
+    data = [
+        {"object": "embedding", "index": index, "embedding": vector}
+        for index, vector in enumerate(vectors)
+    ]
+    body: Json = {"object": "list", "data": data, "model": "served-embedder", **more}
+    if tokens is not None:
+        body["usage"] = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return Play([orjson.dumps(body)], content_type="application/json")
+
+
+def pictures_answer(*data: str, **more: Json) -> Play:
+    """Play pictures."""
+    return Play([pictures(*data, **more)], content_type="application/json")
+
+
+def echo(body: Json) -> Play:
+    """What a request is answered by itself: its last text again, vectors, or pictures."""
+    if "messages" in body:
+        return text_answer(last_user_text(body))
+    if "prompt" in body:
+        return pictures_answer(*[PIXEL] * int(body.get("n", 1)))
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    return vectors_answer(*(vector_of(text, body.get("dimensions", 4)) for text in texts))
+
+
 def cut(data: bytes, at: Sequence[int]) -> list[bytes]:
     """The bytes cut at these positions; each piece is written on its own."""
     edges = [0, *sorted(min(max(0, position), len(data)) for position in at), len(data)]
@@ -236,7 +273,8 @@ def last_user_text(body: Json) -> str:
     for message in reversed(body["messages"]):
         if message["role"] == "user":
             content = message["content"]
-            return content if isinstance(content, str) else "".join(p["text"] for p in content)
+            texts = [content] if isinstance(content, str) else [p.get("text", "") for p in content]
+            return "".join(texts)
     return ""
 
 
@@ -246,7 +284,7 @@ class OpenAIServer:
     def __init__(self) -> None:
         self.requests: list[Seen] = []
         """All that came, also what was refused."""
-        self.answer: Callable[[Json], Play] = lambda body: text_answer(last_user_text(body))
+        self.answer: Callable[[Json], Play] = echo
         """What to play to a request body when nothing is queued."""
         self.disconnects = 0
         """How many requests the client closed before their answer's end."""
@@ -277,7 +315,8 @@ class OpenAIServer:
     async def respond(self, request: web.Request) -> web.StreamResponse:
         """Answer one HTTP request."""
         raw = await request.read()
-        body = _decoded(raw)
+        is_form = request.content_type == "multipart/form-data"
+        body = form(raw, request.headers["Content-Type"]) if is_form else _decoded(raw)
         peer = request.transport.get_extra_info("peername") if request.transport else None
         self.requests.append(
             Seen(
@@ -304,7 +343,13 @@ class OpenAIServer:
 
     def problems(self, request: web.Request, raw: bytes, body: Json) -> list[str]:
         """What the vendor would refuse; fakes of other vendors have their own."""
-        del request, raw
+        del raw
+        if request.path.endswith("/embeddings"):
+            return problems(body, EmbeddingCreateParams, "body")
+        if request.path.endswith("/images/generations"):
+            return problems(body, ImageGenerateParamsNonStreaming, "body")
+        if request.path.endswith("/images/edits"):
+            return edit_problems(body)
         return request_problems(body)
 
     async def _perform(self, play: Play, request: web.Request) -> web.StreamResponse:
@@ -353,6 +398,9 @@ def request_problems(body: Json) -> list[str]:
         if body.get("stream")
         else CompletionCreateParamsNonStreaming
     )
+    # Providers that draw extend the vendor's words by this one.
+    if body.get("modalities") == ["image", "text"]:
+        body = {**body, "modalities": ["text"]}
     return problems(body, wanted, "body")
 
 
@@ -366,7 +414,8 @@ def _decoded(raw: bytes) -> Json:
 @contextlib.asynccontextmanager
 async def openai_server() -> AsyncIterator[OpenAIServer]:
     """A server in the running loop, on a free port of loopback."""
-    async with serving(OpenAIServer(), "/v1/chat/completions") as server:
+    calls = ("chat/completions", "embeddings", "images/generations", "images/edits")
+    async with serving(OpenAIServer(), *(f"/v1/{call}" for call in calls)) as server:
         server.base_url += "/v1"
         yield server
 

@@ -3,13 +3,23 @@
 from collections.abc import Iterator
 from dataclasses import fields
 
-from app.catalog.tier import wider_sinks
-from app.domain.policy import Categories, KeepContent, Policy, Restore, Waiver
+from app.catalog.tier import wider_media, wider_sinks
+from app.domain.policy import Categories, KeepContent, MediaKind, Policy, Restore, Waiver
 from app.review.change import Change, Effect, listed
 from app.review.concerns.rules import Pair, changes_of_rules, does_less
 
 _COMPARED = frozenset(
-    {"id", "audiences", "default_audience", "rules", "waivers", "keep", "restore", "extends"}
+    {
+        "id",
+        "audiences",
+        "default_audience",
+        "rules",
+        "waivers",
+        "keep",
+        "restore",
+        "media",
+        "extends",
+    }
 )
 
 
@@ -20,6 +30,7 @@ def changes_of_policy(pair: Pair) -> Iterator[Change]:
     yield from _changes_of_waivers(pair)
     yield from _changes_of_keep(pair.before, pair.after)
     yield from _changes_of_restore(pair.before, pair.after)
+    yield from _changes_of_media(pair.before, pair.after)
     if pair.after.id == pair.before.id and pair.after.extends != pair.before.extends:
         parents = [policy.extends or "nothing" for policy in (pair.after, pair.before)]
         what = f"extends {parents[0]} instead of {parents[1]}"
@@ -118,6 +129,40 @@ def _changes_of_restore(before: Policy, after: Policy) -> Iterator[Change]:
         effect = Effect.WEAKER if path in wider else Effect.STRICTER
         what = f"{sink} gets {ours} in place of pseudonyms, not {theirs}"
         yield Change(effect, "restore", what, keys=("restore", *path))
+
+
+def _changes_of_media(before: Policy, after: Policy) -> Iterator[Change]:
+    wider, narrower = ([path for path, _ in wider_media(*pair)] for pair in _both(after, before))
+    for path in dict.fromkeys((*wider, *narrower)):
+        kind = next(each for each in MediaKind if path[: len(each.place)] == each.place)
+        key = path[len(kind.place) :]
+        ours, theirs = (_media_in_words(each, kind, key) for each in (after, before))
+        effect = Effect.WEAKER if path in wider else Effect.STRICTER
+        where = "answers" if kind is MediaKind.ANSWER_IMAGES else "requests"
+        holds = f"{where} may hold {kind.place[-1]}"
+        what = f"{holds}: {ours} instead of {theirs}; no detector looks inside"
+        yield Change(effect, "media", what, keys=("media", *path))
+    if after.media != before.media and not wider and not narrower:
+        what = "says otherwise which pictures and files it lets in or out"
+        yield Change(Effect.CHANGED, "media", what, keys=("media",))
+
+
+def _media_in_words(policy: Policy, kind: MediaKind, key: tuple[str, ...]) -> str:
+    """What a key of a kind lets in or out; all of the kind where there is none."""
+    bounds = policy.media.of(kind)
+    if bounds is None:
+        return "none"
+    said = {
+        "types": listed(sorted(bounds.types)),
+        "max_bytes": f"up to {bounds.max_bytes} bytes each",
+        "max_count": f"{bounds.max_count} at most",
+        "strictest_audience": "from "
+        + listed([name for name in policy.audiences if policy.takes_media(kind, name)]),
+    }
+    if kind is not MediaKind.ANSWER_IMAGES:
+        hosts = listed(sorted(bounds.hosts)) if bounds.hosts else "no host"
+        said["hosts"] = f"linked at {hosts}"
+    return said[key[0]] if key else ", ".join(said.values())
 
 
 def _both(one: Policy, other: Policy) -> tuple[tuple[Policy, Policy], tuple[Policy, Policy]]:
