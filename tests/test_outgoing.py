@@ -2,14 +2,19 @@
 
 from pathlib import Path
 
+import orjson
 import pytest
 
+from app.catalog.read import read_deployment
 from app.domain.conversation import Role
 from app.domain.errors import ContentError, DetectorError
 from app.domain.protocols import Question
+from app.domain.signatures import ANTHROPIC, OPENAI
 from app.guardrails.kinds import KINDS
 from app.main import load_project
 from app.outgoing import refuse_stopped_backends, used_backends
+from app.providers import signers
+from app.settings import settings_from
 from tests.e2e.project import write_project
 from tests.guardrails.building import Says
 from tests.guardrails.reaching import far
@@ -55,3 +60,41 @@ async def test_an_answer_that_cannot_be_read_is_counted_all_the_same() -> None:
         assert outside.usage is not None
         assert outside.usage.input_tokens == 14
     assert Says("").usage is None
+
+
+def signing(root: Path, **backends: dict[str, str]) -> dict[str, str]:
+    """Who signs what each of these gives."""
+    routes = {"r": {"backend": "house", "model": "m"}}
+    (root / "banneton.yaml").write_bytes(
+        orjson.dumps({"backends": {"house": {"type": "anthropic"}, **backends}, "routes": routes})
+    )
+    return signers(settings_from(read_deployment(root), {}, root))
+
+
+@pytest.mark.parametrize(
+    ("other", "own"),
+    [
+        ({"type": "anthropic"}, {"house", "spare"}),
+        ({"type": "anthropic", "base_url": "https://api.deepseek.com/anthropic"}, {"house"}),
+        ({"type": "gemini"}, {"house"}),
+    ],
+)
+def test_who_signs_as_anthropic(tmp_path: Path, other: dict[str, str], own: set[str]) -> None:
+    """What a compatible server signed would be taken for Anthropic's, and sent there."""
+    made = signing(tmp_path, spare=other)
+    assert {name for name, signer in made.items() if signer == ANTHROPIC} == own
+    assert len(set(made.values())) == len(made) - len(own) + 1
+
+
+def test_who_signs_behind_a_proxy(tmp_path: Path) -> None:
+    """Clients would get a mark before what nobody but Anthropic can have signed."""
+    proxy = {"type": "anthropic", "base_url": "https://llm.house.example/v1"}
+    assert signing(tmp_path, house=proxy, spare={"type": "gemini"})["house"] == ANTHROPIC
+
+
+def test_who_signs_as_openai(tmp_path: Path) -> None:
+    """What Azure encrypted would be taken for OpenAI's own, which cannot read it."""
+    azure = {"type": "responses", "base_url": "https://bread.openai.azure.com/openai/v1"}
+    made = signing(tmp_path, own={"type": "responses"}, elsewhere=azure)
+    assert (made["own"], made["house"]) == (OPENAI, ANTHROPIC)
+    assert made["elsewhere"] not in {OPENAI, ANTHROPIC}

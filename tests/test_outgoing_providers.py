@@ -61,7 +61,7 @@ async def started(root: Path, backend: Mapping[str, Any]) -> AsyncIterator[Backe
         yield (await start_backends(settings, root, loaded, KINDS, str, stack))["model"]
 
 
-ROUTES = ("balanced", "hurried", "nowhere", "vectors")
+ROUTES = ("balanced", "hurried", "nowhere", "vectors", "pictures")
 
 
 async def test_responses(tmp_path: Path) -> None:
@@ -138,12 +138,12 @@ def test_bedrock_where_its_extra_is_missing() -> None:
     """The gateway would not start at all, or not say what to install."""
     code = (
         "import sys; sys.modules['botocore'] = None\n"
-        "from app import outgoing\n"
+        "from app import providers\n"
         "from app.domain.errors import ContentError\n"
         "from app.settings.backends import BedrockBackend\n"
         "try:\n"
         "    settings = BedrockBackend(type='bedrock', region='eu-west-1')\n"
-        "    outgoing._backend(settings, None, None, None)\n"
+        "    providers.backend_of(settings, None, None, None)\n"
         "except ContentError as exc:\n"
         "    print(exc)\n"
     )
@@ -169,7 +169,7 @@ async def test_gemini(tmp_path: Path) -> None:
         asked = replace(conversation("Hi"), sampling=sampling)
         async with started(tmp_path / "project", wanted) as backend:
             assert text_of(await collect(backend, asked)) == "Hi"
-            assert backend.gives == {Feature.EMBEDDINGS}
+            assert backend.gives == {Feature.EMBEDDINGS, Feature.PICTURES}
     seen = server.requests[0]
     assert seen.headers["x-goog-api-key"] == "sk-very-secret"
     assert seen.headers["x-team"] == "bread"
@@ -184,7 +184,7 @@ async def test_vertex(tmp_path: Path) -> None:
         wanted = {**VERTEX, "base_url": server.base_url, "token_file": "token"}
         async with started(tmp_path / "project", wanted) as backend:
             assert text_of(await collect(backend, conversation("Hi"))) == "Hi"
-            assert backend.gives == set()
+            assert backend.gives == {Feature.PICTURES}
     assert server.requests[0].headers["Authorization"] == "Bearer fresh"
 
 
@@ -216,14 +216,14 @@ def test_vertex_where_its_extra_is_missing() -> None:
     """The gateway would not start at all, or not say what to install."""
     code = (
         "import sys; sys.modules['google.auth'] = None\n"
-        "from app import outgoing\n"
+        "from app import providers\n"
         "from app.domain.errors import ContentError\n"
         "from app.settings.backends import VertexBackend\n"
         "settings = VertexBackend.model_construct(\n"
         "    project='bread', location='eu', base_url=None, token_file=None, headers={}\n"
         ")\n"
         "try:\n"
-        "    outgoing._backend(settings, None, None, None)\n"
+        "    providers.backend_of(settings, None, None, None)\n"
         "except ContentError as exc:\n"
         "    print(exc)\n"
     )
@@ -233,10 +233,46 @@ def test_vertex_where_its_extra_is_missing() -> None:
     assert "pip install 'banneton[vertex]'" in ended.stdout
 
 
+async def test_azure_by_a_token(tmp_path: Path) -> None:
+    """The token of a file would not be sent, or the key of a resource with it."""
+    async with azure_server() as server:
+        (tmp_path / "project" / "run").mkdir(parents=True)
+        (tmp_path / "project" / "run" / "token").write_text("fresh", "ascii")
+        wanted = {"type": "azure", "base_url": server.base_url, "token_file": "run/token"}
+        server.token = "fresh"  # noqa: S105  # of this test
+        async with started(tmp_path / "project", wanted) as backend:
+            assert text_of(await collect(backend, conversation("Hi"))) == "Hi"
+    assert server.requests[0].headers["Authorization"] == "Bearer fresh"
+    assert "api-key" not in server.requests[0].headers
+
+
+def test_azure_where_its_extra_is_missing() -> None:
+    """The gateway would not start at all, or not say what to install."""
+    code = (
+        "import sys; sys.modules['azure.identity'] = None\n"
+        "from app import providers\n"
+        "from app.domain.errors import ContentError\n"
+        "from app.settings.backends import AzureBackend\n"
+        "settings = AzureBackend.model_construct(\n"
+        "    base_url='https://a.example', auth='entra', token_file=None\n"
+        ")\n"
+        "try:\n"
+        "    providers._azure_tokens(settings)\n"
+        "except ContentError as exc:\n"
+        "    print(exc)\n"
+    )
+    ended = subprocess.run(  # noqa: S603  # our own interpreter
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert "pip install 'banneton[azure]'" in ended.stdout
+
+
 def test_others_do_without_the_extras() -> None:
     """Who uses no models of AWS or Google would wait for their packages at each start."""
     code = (
-        "import sys; import app.main; print({'botocore', 'google.auth'} & {*sys.modules} != set())"
+        "import sys; import app.main\n"
+        "extras = {'botocore', 'google.auth', 'azure.identity'}\n"
+        "print(extras & {*sys.modules} != set())\n"
     )
     ended = subprocess.run(  # noqa: S603  # our own interpreter
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120

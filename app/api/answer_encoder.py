@@ -44,6 +44,8 @@ class AnswerEncoder(Encoder):
         self.usage: Usage | None = None
         self._opened: Opened | None = None
         self._finished: dict[int, FinishReason] = {}
+        self.stopped_by: str | None = None
+        """The text that ended the answer, where one did; see ``Finish``."""
 
     @override
     def add(self, event: ExchangeEvent) -> bytes:
@@ -52,6 +54,7 @@ class AnswerEncoder(Encoder):
                 self._opened = event
             case Finish():
                 self._finished[event.choice] = event.reason
+                self.stopped_by = event.stopped_by
             case Usage():
                 self.usage = event
             case Stopped():

@@ -18,6 +18,7 @@ from app.domain.events import (
     TextDelta,
     ToolCallDelta,
 )
+from app.domain.signatures import ANTHROPIC, unmarked
 
 
 @dataclass(slots=True)
@@ -142,7 +143,7 @@ class Blocks:
         return self._begin(Block(kind))
 
     def _reasoning(self, event: ReasoningDelta) -> Growth | None:
-        signed = event.signed or ""
+        signed = unmarked(event.signed or "", ANTHROPIC)
         if event.is_redacted:
             self._end("text", "refusal", "thinking")
             return self._begin(Block("redacted_thinking", [signed], is_over=True)), []
@@ -164,6 +165,9 @@ class Blocks:
         if at is None:
             if not event.call_id or not event.name:
                 raise _broken("began a tool call without its id or name")
+            if event.signed is not None:
+                # A call has no place for a signature, and clients give this back as it is.
+                self._begin(Block("redacted_thinking", [event.signed], is_over=True))
             block = Block("tool_use", call_id=event.call_id, name=event.name)
             at = self._calls[event.index] = self._begin(block)
         # What stands before the first brace says nothing, and some readers stumble over it.

@@ -38,6 +38,7 @@ from app.domain.conversation import (
 )
 from app.domain.errors import FieldRefusedError
 from app.domain.persona import Persona
+from app.domain.signatures import ANTHROPIC, SignedKind, claimed, signed_calls
 
 DIALECT = "anthropic_messages"
 
@@ -60,7 +61,8 @@ class AnthropicMessages(Dialect):
 
     @override
     def encoder(self, asked: Conversation, created: int) -> Encoder:
-        return MessageStream(created) if asked.is_stream else MessageWhole(created)
+        made = MessageStream if asked.is_stream else MessageWhole
+        return made(created, asked.sampling.stop)
 
 
 async def count_tokens(call: Call) -> None:
@@ -107,7 +109,7 @@ def _messages(known: Body, persona: Persona) -> Iterator[Message]:
         content = item["content"]
         match item["role"]:
             case "assistant":
-                parts = tuple(_assistant_parts(content, f"{path}.content"))
+                parts = tuple(signed_calls(_assistant_parts(content, f"{path}.content")))
                 yield Message(Role.ASSISTANT, Origin.CLIENT, parts, path=path)
             case "user":
                 yield from _user(content, path)
@@ -146,10 +148,11 @@ def _assistant_parts(content: Json, where: str) -> Iterator[Part]:
                 yield TextPart(block["text"], f"{path}.text", cache_of(block))
             case "thinking":
                 # Reasoning that nobody signed comes with an empty signature, and goes back so.
-                signed = block["signature"] or None
-                yield ReasoningPart(block["thinking"], f"{path}.thinking", signed)
+                signed = block["signature"] and _signed(block["signature"], SignedKind.REASONING)
+                yield ReasoningPart(block["thinking"], f"{path}.thinking", signed or None)
             case "redacted_thinking":
-                yield ReasoningPart("", f"{path}.data", block["data"], is_redacted=True)
+                data = _signed(block["data"], SignedKind.REDACTED)
+                yield ReasoningPart("", f"{path}.data", data, is_redacted=True)
             case _:
                 yield ToolCallPart(
                     block["id"],
@@ -159,6 +162,11 @@ def _assistant_parts(content: Json, where: str) -> Iterator[Part]:
                     arguments_field="input",
                     cache=cache_of(block),
                 )
+
+
+def _signed(signed: str, kind: SignedKind) -> str:
+    """What was signed; where nobody else is named, by Anthropic."""
+    return claimed(signed, ANTHROPIC, kind)
 
 
 def _cached(messages: tuple[Message, ...], cache: CacheFor | None) -> tuple[Message, ...]:

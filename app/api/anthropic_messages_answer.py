@@ -10,6 +10,7 @@ The end of the message waits for ``Closed``, so that nothing that looks like an 
 the record is closed, and the last event but one can say how the whole exchange went.
 """
 
+from collections.abc import Sequence
 from typing import assert_never
 
 import orjson
@@ -32,10 +33,16 @@ _TEXT_HEAD = (
 class _MessageEncoder(AnswerEncoder):
     """What a stream and a whole message share: the blocks, and why they end."""
 
-    def __init__(self, created: int) -> None:
-        """Begin; ``created`` is in seconds since 1970."""
+    def __init__(self, created: int, stops: Sequence[str] = ()) -> None:
+        """Begin.
+
+        Args:
+            created: In seconds since 1970.
+            stops: The texts that the client wants the answer to stop at.
+        """
         super().__init__(created)
         self.made = Blocks()
+        self._stops = stops
 
     @override
     def add(self, event: ExchangeEvent) -> bytes:
@@ -52,7 +59,11 @@ class _MessageEncoder(AnswerEncoder):
         reason = self._reason()
         is_refused = reason == "refusal"
         details = {"type": "refusal", "category": None, "explanation": None}
-        why = {"stop_reason": reason, "stop_details": details if is_refused else None}
+        why = {
+            "stop_reason": reason,
+            "stop_sequence": self._stop_sequence if reason == "stop_sequence" else None,
+            "stop_details": details if is_refused else None,
+        }
         return why, {"usage": _usage(self.usage), "banneton": summary}
 
     def envelope(self) -> dict[str, Json]:
@@ -81,9 +92,18 @@ class _MessageEncoder(AnswerEncoder):
                 # Where a call was forced, some providers say that the answer just stopped.
                 if "tool_use" in kinds:
                     return "tool_use"
-                return "refusal" if "refusal" in kinds else "end_turn"
+                if "refusal" in kinds:
+                    return "refusal"
+                return "end_turn" if self._stop_sequence is None else "stop_sequence"
             case _ as never:
                 assert_never(never)
+
+    @property
+    def _stop_sequence(self) -> str | None:
+        """Which of the client's texts ended the answer; none of anybody else's leaves."""
+        if self.stopped_by == "" and len(self._stops) == 1:
+            return self._stops[0]
+        return self.stopped_by if self.stopped_by in self._stops else None
 
 
 class MessageStream(_MessageEncoder):
@@ -91,9 +111,9 @@ class MessageStream(_MessageEncoder):
 
     content_type = b"text/event-stream; charset=utf-8"
 
-    def __init__(self, created: int) -> None:
-        """Begin; ``created`` is in seconds since 1970."""
-        super().__init__(created)
+    def __init__(self, created: int, stops: Sequence[str] = ()) -> None:
+        """Begin, as the class above."""
+        super().__init__(created, stops)
         self._at = 0
         """Of the block that is being sent."""
         self._is_begun = False
@@ -131,8 +151,7 @@ class MessageStream(_MessageEncoder):
         self.made.end()
         sent = self._start() + self._advance()
         why, beside = self.ended(summary)
-        ended = {"delta": why | {"stop_sequence": None}} | beside
-        return sent + _event("message_delta", ended) + _event("message_stop", {})
+        return sent + _event("message_delta", {"delta": why} | beside) + _event("message_stop", {})
 
     def _start(self) -> bytes:
         if self._has_started:
@@ -194,9 +213,10 @@ def _usage(usage: Usage | None) -> dict[str, Json]:
     if usage is None:
         return {"input_tokens": 0, "output_tokens": 0}
     return {
-        "input_tokens": max(0, usage.input_tokens - usage.cached_tokens),
+        "input_tokens": max(0, usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens),
         "output_tokens": usage.output_tokens,
         "cache_read_input_tokens": usage.cached_tokens,
+        "cache_creation_input_tokens": usage.cache_write_tokens,
         "output_tokens_details": {"thinking_tokens": usage.reasoning_tokens},
     }
 

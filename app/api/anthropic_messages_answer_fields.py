@@ -10,13 +10,12 @@ from app.api.anthropic_messages_fields import (
     INPUT,
     REDACTED,
     SERVER_BLOCKS,
-    SIGNED,
     THINKING,
     TOOL_NAME,
     all_of,
 )
 from app.api.compound import Items, Kinds, Object
-from app.api.fields import CALL_ID, MODEL, UNASKED, kind, with_fields
+from app.api.fields import CALL_ID, MODEL, SIGNED, UNASKED, kind, with_fields
 from app.api.shapes import Id, Shape, Text, Word
 from app.api.summaries import COUNT, SUMMARY
 
@@ -61,7 +60,8 @@ _BLOCKS = Kinds(
         **all_of(SERVER_BLOCKS, UNASKED),
     },
 )
-_STOP_REASON = Word(("end_turn", "max_tokens", "tool_use", "refusal"))
+_STOP_REASON = Word(("end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"))
+_STOPPED_BY = Text(form="one of the request's stop_sequences")
 _STOP_DETAILS = Object(
     {"type": Word(("refusal",)), "category": UNASKED, "explanation": UNASKED}, frozenset({"type"})
 )
@@ -69,7 +69,7 @@ _COUNTED = {
     "input_tokens": COUNT,
     "output_tokens": COUNT,
     "cache_read_input_tokens": COUNT,
-    "cache_creation_input_tokens": UNASKED,
+    "cache_creation_input_tokens": COUNT,
     "output_tokens_details": Object({"thinking_tokens": COUNT}),
     "server_tool_use": UNASKED,
 }
@@ -90,7 +90,7 @@ _WHOLE = {
     "model": MODEL,
     "content": Items(_BLOCKS),
     "stop_reason": _STOP_REASON,
-    "stop_sequence": UNASKED,
+    "stop_sequence": _STOPPED_BY,
     "stop_details": _STOP_DETAILS,
     "usage": _USAGE,
     "container": UNASKED,
@@ -129,7 +129,7 @@ EVENT = Kinds(
                 "delta": Object(
                     {
                         "stop_reason": _STOP_REASON,
-                        "stop_sequence": UNASKED,
+                        "stop_sequence": _STOPPED_BY,
                         "stop_details": _STOP_DETAILS,
                         "container": UNASKED,
                     },

@@ -8,7 +8,16 @@ import re
 from collections.abc import Iterable, Mapping
 
 from app.api.compound import Either, Items, Kinds, Object
-from app.api.fields import BANNETON, CALL_ID, CHOSEN, MAX_INT, MODEL, kind, with_fields
+from app.api.fields import (
+    BANNETON,
+    CALL_ID,
+    CHOSEN,
+    MAX_INT,
+    MODEL,
+    SIGNED,
+    kind,
+    with_fields,
+)
 from app.api.media_fields import FILE_ID, Bytes, Link
 from app.api.shapes import Flag, FreeJson, Id, Number, Only, Opaque, Refused, Shape, Text, Word
 
@@ -17,7 +26,6 @@ TOOL_NAME = Text(
     pattern=re.compile(r"[A-Za-z0-9_-]+"),
     form="a name of at most 128 letters, digits, '_' and '-'",
 )
-SIGNED = Id(re.compile(r"[A-Za-z0-9+/=_-]*"), "base64; whoever signed it checks it")
 _CACHE = with_fields("type", type=Word(("ephemeral",)), ttl=Word(("5m", "1h")))
 INPUT = FreeJson("JSON, looked at as one text", is_one_text=True)
 
@@ -212,7 +220,7 @@ THINKING = with_fields(
     "signature",
     type=Word(("thinking",)),
     thinking=Text(),
-    signature=SIGNED,
+    signature=Id(re.compile(f"({SIGNED.pattern.pattern})?"), f"empty, or {SIGNED.form}"),
 )
 REDACTED = with_fields("type", "data", type=Word(("redacted_thinking",)), data=SIGNED)
 _ASSISTANT_BLOCKS = Kinds(

@@ -39,7 +39,8 @@ from app.api.openai_chat import OpenAIChat
 from app.api.openai_embeddings import OpenAIEmbeddings
 from app.api.openai_images import OpenAIImageEdits, OpenAIImages
 from app.api.openai_moderations import moderate
-from app.api.openai_responses import OpenAIResponses, read_response
+from app.api.openai_responses import OpenAIResponses
+from app.api.openai_responses_kept import delete_response, list_input_items, read_response
 from app.api.openapi import Served, document
 from app.api.transport import Endpoint, Limits, Parts
 from app.domain.clock import Clock, NewId
@@ -104,6 +105,18 @@ SERVED = (
         read_response,
         "A response that was kept, where policy keeps content.",
         answers={"application/json": openai_responses_events.ANSWER},
+    ),
+    Served(
+        "DELETE",
+        "/v1/responses/{response_id}",
+        delete_response,
+        "What was kept of a response is destroyed; its record stays.",
+    ),
+    Served(
+        "GET",
+        "/v1/responses/{response_id}/input_items",
+        list_input_items,
+        "A page of the items that a kept response answers, the newest first.",
     ),
     Served(
         "POST",

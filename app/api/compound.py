@@ -78,7 +78,8 @@ class Items(Shape):
         if type(value) is not list:
             raise MisfitError("must be a list")
         if len(value) < self.least:
-            raise MisfitError(f"must have at least {self.least} item(s)")
+            items = "item" if self.least == 1 else "items"
+            raise MisfitError(f"must have at least {self.least} {items}")
         if self.most is not None and len(value) > self.most:
             raise MisfitError(f"must have at most {self.most} items")
         for index, item in enumerate(value):

@@ -15,7 +15,8 @@ CALL_ID = Id(
     re.compile(r"[A-Za-z0-9_.:|=+/-]{1,200}"), "an id of at most 200 letters, digits and _.:|=+/-"
 )
 SIGNED = Id(
-    re.compile(r"[A-Za-z0-9+/=_-]+"), "base64: what a provider signed, which goes back to it as is"
+    re.compile(r"([A-Za-z0-9_-]{1,40}(\.[a-z]{1,20})?:)?[A-Za-z0-9+/=_-]+"),
+    "base64: what a provider signed, after a mark that says who; it goes back to that one as is",
 )
 MODEL = Id(re.compile(r"[\w.-]{1,80}(:[\w.-]{1,80})?"), "a persona's id, or 'persona:variant'")
 MAX_INT = 2**63 - 1

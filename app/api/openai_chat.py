@@ -161,6 +161,7 @@ def _assistant_parts(item: Body, path: str) -> Iterator[Part]:
             function["name"],
             function["arguments"],
             f"{path}.tool_calls[{index}].function",
+            signed=((call.get("extra_content") or {}).get("google") or {}).get("thought_signature"),
         )
 
 

@@ -124,6 +124,13 @@ class _Call:
     call_id: str = ""
     name: str = ""
     arguments: list[str] = field(default_factory=list)
+    signed: str | None = None
+
+    def json(self) -> dict[str, Json]:
+        """The call as it stands."""
+        function = {"name": self.name, "arguments": "".join(self.arguments)}
+        made: dict[str, Json] = {"id": self.call_id, "type": "function", "function": function}
+        return made if self.signed is None else made | _signed_json(self.signed)
 
 
 @dataclass(slots=True)
@@ -152,14 +159,7 @@ class _Choice:
         if self.images:
             made["images"] = self.images
         if self.calls:
-            made["tool_calls"] = [
-                {
-                    "id": call.call_id,
-                    "type": "function",
-                    "function": {"name": call.name, "arguments": "".join(call.arguments)},
-                }
-                for _, call in sorted(self.calls.items())
-            ]
+            made["tool_calls"] = [call.json() for _, call in sorted(self.calls.items())]
         return made
 
 
@@ -195,6 +195,7 @@ class ChatWhole(AnswerEncoder):
                 call = choice.calls.setdefault(event.index, _Call())
                 call.call_id = event.call_id or call.call_id
                 call.name = event.name or call.name
+                call.signed = event.signed or call.signed
                 call.arguments.append(event.arguments)
             case Annotation():
                 choice.annotations.append(_annotation_json(event))
@@ -232,7 +233,10 @@ def _usage_json(usage: Usage) -> dict[str, Json]:
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
         "total_tokens": usage.input_tokens + usage.output_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+        "prompt_tokens_details": {
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+        },
         "completion_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
     }
 
@@ -254,7 +258,12 @@ def _call_delta_json(event: ToolCallDelta) -> dict[str, Json]:
         made |= {"id": event.call_id, "type": "function"}
     if event.name is not None:
         function["name"] = event.name
-    return made
+    return made if event.signed is None else made | _signed_json(event.signed)
+
+
+def _signed_json(signed: str) -> dict[str, Json]:
+    """What a model signed of a call, where Google's own endpoint for this format puts it."""
+    return {"extra_content": {"google": {"thought_signature": signed}}}
 
 
 def _image_json(event: ImageDelta) -> dict[str, Json]:

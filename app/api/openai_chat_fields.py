@@ -17,6 +17,7 @@ from app.api.fields import (
     FUNCTION_NAME,
     MAX_INT,
     MODEL,
+    SIGNED,
     TOKEN,
     UNASKED,
     kind,
@@ -70,13 +71,19 @@ _USER_PARTS = Kinds(
     },
 )
 _ASSISTANT_PARTS = Kinds("type", {"text": _TEXT_PART, "refusal": kind("refusal", refusal=Text())})
-_TOOL_CALL = with_fields(
-    "type",
-    "id",
-    "function",
-    type=Word(("function",)),
-    id=CALL_ID,
-    function=with_fields("name", "arguments", name=FUNCTION_NAME, arguments=Text()),
+# Where Google's own endpoint for this format puts what a model signed of a call.
+_SIGNED_CALL = with_fields(
+    "google", google=with_fields("thought_signature", thought_signature=SIGNED)
+)
+_TOOL_CALL = Object(
+    {
+        "type": Word(("function",)),
+        "id": CALL_ID,
+        "function": with_fields("name", "arguments", name=FUNCTION_NAME, arguments=Text()),
+        "extra_content": _SIGNED_CALL,
+    },
+    frozenset({"type", "id", "function"}),
+    extensions=frozenset({"extra_content"}),
 )
 
 
@@ -109,11 +116,17 @@ def _messages(user_parts: Kinds) -> Items:
                         "images": Refused(
                             "show an earlier picture as image_url in a message of the user"
                         ),
+                        "provider_specific_fields": Opaque(
+                            "LiteLLM's client sends it back with its messages; never sent on",
+                            max_chars=None,
+                        ),
                         "audio": Refused("audio is not kept between turns"),
                         "function_call": _LEGACY,
                     },
                     frozenset({"role"}),
-                    extensions=frozenset({"reasoning_content", "annotations", "images"}),
+                    extensions=frozenset(
+                        {"reasoning_content", "annotations", "images", "provider_specific_fields"}
+                    ),
                 ),
                 "tool": with_fields(
                     "role",
@@ -251,7 +264,7 @@ _USAGE = Object(
             {
                 "cached_tokens": COUNT,
                 "audio_tokens": UNASKED,
-                "cache_write_tokens": UNASKED,
+                "cache_write_tokens": COUNT,
                 "image_tokens": UNASKED,
                 "text_tokens": UNASKED,
             }
@@ -349,8 +362,10 @@ CHUNK = _envelope(
                                 "id": CALL_ID,
                                 "type": Word(("function",)),
                                 "function": Object({"name": FUNCTION_NAME, "arguments": Text()}),
+                                "extra_content": _SIGNED_CALL,
                             },
                             frozenset({"index"}),
+                            extensions=frozenset({"extra_content"}),
                         )
                     ),
                     "audio": UNASKED,

@@ -6,7 +6,6 @@ and checks what one field says about another.
 
 from collections.abc import Callable, Iterator, Mapping
 
-import orjson
 from typing_extensions import override
 
 from app.api.delivery import Encoder
@@ -25,10 +24,8 @@ from app.api.openai_responses_answer import (
     PREFIX,
     ResponsesStream,
     ResponsesWhole,
-    kept_response,
 )
 from app.api.openai_responses_fields import LOGPROBS, REQUEST
-from app.api.transport import Call
 from app.domain.conversation import (
     STANDING,
     Conversation,
@@ -51,8 +48,9 @@ from app.domain.conversation import (
     ToolChoice,
     ToolChoiceMode,
 )
-from app.domain.errors import FieldRefusedError, RequestError
+from app.domain.errors import FieldRefusedError
 from app.domain.persona import Persona
+from app.domain.signatures import OPENAI, SignedKind, claimed, signed_calls
 from app.domain.wanted import TEXT_ANSWER, TextAnswer
 
 DIALECT = "openai_responses"
@@ -101,20 +99,6 @@ class OpenAIResponses(Dialect):
         return (ResponsesStream if asked.is_stream else ResponsesWhole)(asked, created)
 
 
-async def read_response(call: Call) -> None:
-    """Answer with a response that was kept."""
-    caller = await call.authenticate()
-    if call.query:
-        what = "A response is read as it was kept: there is nothing to choose."
-        raise RequestError(what, code="invalid_query")
-    prefix, wanted = call.path_params["response_id"].partition(PREFIX)[1:]
-    kept = await call.parts.gateway.answered(wanted, caller) if prefix else None
-    if kept is None:
-        what = "There is no such response, it was not kept, or this key may not read it."
-        raise RequestError(what, code="not_found", param="response_id")
-    await call.answer(orjson.dumps(kept_response(kept)))
-
-
 def _messages(body: Body, *, takes_system: bool) -> Iterator[Message]:
     if body.get("instructions"):
         _check_system(STANDING, takes_system=takes_system)
@@ -135,11 +119,15 @@ def _messages(body: Body, *, takes_system: bool) -> Iterator[Message]:
             said += made.parts
             continue
         if said:
-            yield Message(Role.ASSISTANT, Origin.CLIENT, tuple(said), path=began)
+            yield _turn(said, began)
             said, began = [], ""
         yield made
     if said:
-        yield Message(Role.ASSISTANT, Origin.CLIENT, tuple(said), path=began)
+        yield _turn(said, began)
+
+
+def _turn(said: list[Part], path: str) -> Message:
+    return Message(Role.ASSISTANT, Origin.CLIENT, tuple(signed_calls(said)), path=path)
 
 
 def _message(item: Body, path: str, *, takes_system: bool) -> Message:
@@ -236,6 +224,9 @@ def _output_part(part: Body, path: str) -> TextPart | RefusalPart:
 def _reasoning(item: Body, path: str) -> Iterator[ReasoningPart]:
     """The item's texts; what the provider signed goes with the last, since it covers them all."""
     signed = item.get("encrypted_content")
+    if signed is not None:
+        # Where nobody else is named, it was OpenAI that signed.
+        signed = claimed(signed, OPENAI, SignedKind.REASONING)
     texts = [
         (part["text"], f"{path}.{of}[{index}].text")
         for of in ("summary", "content")

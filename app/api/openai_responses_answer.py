@@ -195,16 +195,26 @@ class ResponsesWhole(_Answer):
 
 def kept_response(kept: Answered) -> dict[str, Json]:
     """A response as it was kept: what it repeated of its request was not."""
-    output = Output(kept.request_id)
-    for delta in _deltas(kept.parts):
-        output.take(delta)
     why = _INCOMPLETE.get(kept.finish)
     how: Ended = "completed" if why is None else "incomplete"
-    output.end(how)
+    output = _output(kept.request_id, kept.parts, how)
     made = _response(kept, int(kept.at.timestamp()), how, output)
     made |= _echo(Conversation(kept.persona, (), continues=kept.continues))
     made["usage"] = kept.usage and _usage(kept.usage)
     return made if why is None else made | {"incomplete_details": {"reason": why}}
+
+
+def kept_items(request_id: str, parts: Iterable[Part]) -> list[dict[str, Json]]:
+    """What the assistant said earlier, as items."""
+    return _output(request_id, parts, "completed").json()
+
+
+def _output(request_id: str, parts: Iterable[Part], how: Ended) -> Output:
+    output = Output(request_id)
+    for delta in _deltas(parts):
+        output.take(delta)
+    output.end(how)
+    return output
 
 
 def _deltas(parts: Iterable[Part]) -> Iterator[Delta]:
@@ -217,7 +227,8 @@ def _deltas(parts: Iterable[Part]) -> Iterator[Delta]:
             case ReasoningPart():
                 yield ReasoningDelta(part.text, signed=part.signed)
             case ToolCallPart():
-                yield ToolCallDelta(at, part.arguments, part.call_id, part.name)
+                name, signed = part.name, part.signed
+                yield ToolCallDelta(at, part.arguments, part.call_id, name, signed=signed)
             case _:
                 raise RuntimeError("an answer was kept with a part that no answer has")
 
@@ -286,7 +297,10 @@ def _tool(tool: Tool) -> dict[str, Json]:
 def _usage(usage: Usage) -> dict[str, Json]:
     return {
         "input_tokens": usage.input_tokens,
-        "input_tokens_details": {"cached_tokens": usage.cached_tokens, "cache_write_tokens": 0},
+        "input_tokens_details": {
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
+        },
         "output_tokens": usage.output_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
         "total_tokens": usage.input_tokens + usage.output_tokens,

@@ -113,7 +113,7 @@ _USAGE = Object(
         "input_tokens_details": Object(
             {
                 "cached_tokens": COUNT,
-                "cache_write_tokens": Only(0, reason="not counted; typed clients want a number"),
+                "cache_write_tokens": COUNT,
                 "cache_write_tokens_details": UNASKED,
             }
         ),

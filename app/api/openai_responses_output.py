@@ -25,6 +25,7 @@ from app.domain.events import (
     TokenDelta,
     ToolCallDelta,
 )
+from app.domain.signatures import OPENAI, unmarked
 
 Fields = dict[str, Json]
 Event = tuple[str, Fields]
@@ -209,7 +210,7 @@ class Output:
         self._calls: dict[int, Call] = {}
         self._told: list[Event] = []
 
-    def json(self) -> list[Json]:
+    def json(self) -> list[Fields]:
         """The items as they stand."""
         return [item.json() for item in self._items]
 
@@ -318,13 +319,21 @@ class Output:
             thought.texts.append(delta.text)
             self._told.append(("reasoning_summary_text.delta", place | {"delta": delta.text}))
         if delta.signed is not None:
-            thought.signed = delta.signed
-            self._end(thought, "completed")
-            self._thought = None
+            self._sign(thought, delta.signed)
+
+    def _sign(self, thought: Thought, signed: str) -> None:
+        thought.signed = unmarked(signed, OPENAI)
+        self._end(thought, "completed")
+        self._thought = None
 
     def _call(self, delta: ToolCallDelta) -> None:
         call = self._calls.get(delta.index)
         if call is None:
+            if delta.signed is not None:
+                # A call has no place for a signature, and clients give this back as it is.
+                thought = Thought(*self._new("rs"))
+                self._begin(thought)
+                self._sign(thought, delta.signed)
             call_id, name = delta.call_id or "", delta.name or ""
             call = Call(*self._new("fc"), call_id=call_id, name=name)
             self._calls[delta.index] = call

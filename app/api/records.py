@@ -1,14 +1,10 @@
 """The ledger over HTTP: ``/v1/records`` and ``/v1/records/{request_id}``."""
 
-from urllib.parse import parse_qsl
-
 import orjson
 
 from app.api.transport import Call
 from app.domain.errors import AccessError, AccessProblem, RequestError
 from app.domain.protocols import Caller
-
-_MAX_FILTERS = 32
 
 
 async def _reader(call: Call) -> Caller:
@@ -21,19 +17,7 @@ async def _reader(call: Call) -> Caller:
 async def list_records(call: Call) -> None:
     """A page of records, filtered by the query."""
     caller = await _reader(call)
-    try:
-        pairs = parse_qsl(
-            call.query.decode(),
-            keep_blank_values=True,
-            strict_parsing=bool(call.query),
-            errors="strict",
-            max_num_fields=_MAX_FILTERS,
-        )
-    except ValueError:
-        raise RequestError("The query string cannot be read.", code="invalid_query") from None
-    query = dict(pairs)
-    if len(query) != len(pairs):
-        raise RequestError("The query string gives a filter twice.", code="invalid_query")
+    query = call.query_fields()
     await call.answer(orjson.dumps(await call.parts.gateway.records(query, caller)))
 
 

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import parse_qsl
 
 import orjson
 from starlette.types import Receive, Scope, Send
@@ -33,6 +34,7 @@ _access_log = logging.getLogger("banneton.access")
 _log = logging.getLogger("banneton.api")
 
 CLIENT_GONE = 499
+_MAX_QUERY_FIELDS = 32
 """The status in the access log where nobody was left to answer."""
 
 CLAIMS = b"x-banneton-claims"
@@ -116,6 +118,27 @@ class Call:
     def query(self) -> bytes:
         """The query string as sent."""
         query: bytes = self._scope["query_string"]
+        return query
+
+    def query_fields(self) -> dict[str, str]:
+        """The query string, by name.
+
+        Raises:
+            RequestError: It cannot be read, or says something twice.
+        """
+        try:
+            pairs = parse_qsl(
+                self.query.decode(),
+                keep_blank_values=True,
+                strict_parsing=bool(self.query),
+                errors="strict",
+                max_num_fields=_MAX_QUERY_FIELDS,
+            )
+        except ValueError:
+            raise RequestError("The query string cannot be read.", code="invalid_query") from None
+        query = dict(pairs)
+        if len(query) != len(pairs):
+            raise RequestError("The query string gives a filter twice.", code="invalid_query")
         return query
 
     def header(self, name: bytes) -> str | None:

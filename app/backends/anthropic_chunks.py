@@ -98,13 +98,14 @@ _ANY_ERROR: Final = (BackendProblem.FAILED, "reported an error inside its answer
 class MessageReader:
     """Turns the events of one message into events of ours."""
 
-    __slots__ = ("_blocks", "_counts", "_has_begun", "_reason", "is_done")
+    __slots__ = ("_blocks", "_counts", "_has_begun", "_reason", "_stopped_by", "is_done")
 
     def __init__(self) -> None:
         self._blocks = Blocks()
         self._counts: dict[str, int] = {}
         self._has_begun = False
         self._reason: FinishReason | None = None
+        self._stopped_by: str | None = None
         self.is_done = False
         """The provider has said ``message_stop``; what follows is not looked at."""
 
@@ -176,9 +177,11 @@ class MessageReader:
         if not counts:
             return []
         cached = counts.get("cache_read_input_tokens", 0)
+        written = counts.get("cache_creation_input_tokens", 0)
         # Tokens that were read from the cache or written to it are not in `input_tokens`.
-        read = counts.get("input_tokens", 0) + counts.get("cache_creation_input_tokens", 0) + cached
-        return [Usage(read, counts.get("output_tokens", 0), cached, counts.get("thinking", 0))]
+        read = counts.get("input_tokens", 0) + written + cached
+        thinking = counts.get("thinking", 0)
+        return [Usage(read, counts.get("output_tokens", 0), cached, thinking, written)]
 
     def _start(self, message: dict[str, Json]) -> None:
         self._begin(message)
@@ -267,11 +270,13 @@ class MessageReader:
         if self._reason not in (None, known):
             raise broken("the provider ended its answer twice, for different reasons")
         self._reason = known
+        if reason == "stop_sequence":
+            self._stopped_by = text_at(said, "stop_sequence", "delta")
 
     def _end(self) -> None:
         if self._reason is None:
             raise broken("the provider ended its answer without a reason")
-        self._blocks.finish(self._reason)
+        self._blocks.finish(self._reason, self._stopped_by)
         self.is_done = True
 
     def _count(self, said: dict[str, Json]) -> None:

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
@@ -21,6 +21,7 @@ from app.backends.turns import (
     results_of,
     wanted_choice,
     wire_turns,
+    yielding,
 )
 from app.domain.conversation import (
     CacheFor,
@@ -84,6 +85,7 @@ def anthropic_request(conversation: Conversation, model: str, options: Options) 
         RequestError: The conversation holds what this protocol cannot carry.
     """
     refuse_foreign_passthrough(conversation, "anthropic_messages")
+    conversation = yielding(conversation, _lacking(conversation.sampling, options))
     body: dict[str, Json] = {
         "model": model,
         "messages": wire_turns(conversation, _blocks),
@@ -295,6 +297,22 @@ def _format(wanted: JsonFormat) -> dict[str, Json]:
         # The protocol has no other place for it.
         schema = {"description": wanted.description, **schema}
     return {"type": "json_schema", "schema": schema}
+
+
+def _lacking(sampling: Sampling, options: Options) -> Iterator[SamplingField]:
+    """What cannot be said of sampling here."""
+    yield from _LACKING
+    if options.version != "2023-06-01":
+        yield from _LACKING_SINCE_2026
+    if _has_budget(sampling, options):
+        yield from _BARRED_BY_BUDGET
+        if sampling.temperature != 1:
+            yield "temperature"
+
+
+def _has_budget(sampling: Sampling, options: Options) -> bool:
+    wish = sampling.reasoning
+    return options.thinking == "budget" and wish is not None and wish.effort is not Effort.NONE
 
 
 def _add_sampling(body: dict[str, Json], sampling: Sampling, options: Options) -> None:

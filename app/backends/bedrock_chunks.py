@@ -287,7 +287,8 @@ class ConverseReader:
         known = _FINISH_REASONS.get(reason) if type(reason) is str else None
         if known is None:
             raise wrong("", "stopReason", f"one of {', '.join(_FINISH_REASONS)}")
-        self._blocks.finish(known)
+        # It says that a text was met, and not which.
+        self._blocks.finish(known, "" if reason == "stop_sequence" else None)
 
     def _count(self, said: dict[str, Json]) -> None:
         # Nothing in here but these numbers is read, and none of it reaches anyone as text.
@@ -298,7 +299,8 @@ class ConverseReader:
         # Tokens that were read from the cache or written to it are not in `inputTokens`.
         written = count_at(usage, "cacheWriteInputTokens", "usage")
         read = count_at(usage, "inputTokens", "usage") + cached + written
-        self._usage = Usage(read, count_at(usage, "outputTokens", "usage"), cached)
+        said_tokens = count_at(usage, "outputTokens", "usage")
+        self._usage = Usage(read, said_tokens, cached, cache_write_tokens=written)
 
 
 _IMAGE_FORMATS: Final = ("png", "jpeg", "gif", "webp")

@@ -162,15 +162,15 @@ class Blocks:
                 pass
         self._open = None
 
-    def finish(self, reason: FinishReason) -> None:
-        """End the answer.
+    def finish(self, reason: FinishReason, stopped_by: str | None = None) -> None:
+        """End the answer, by a text to stop at where there is one.
 
         Raises:
             BackendError: A block is open, or it has ended already.
         """
         if self._open is not None or self.is_finished:
             raise broken("the provider ended its answer out of order")
-        self._events.append(Finish(reason))
+        self._events.append(Finish(reason, stopped_by=stopped_by))
         self.is_finished = True
 
     def take(self) -> list[StreamEvent]:

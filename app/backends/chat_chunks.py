@@ -184,7 +184,7 @@ class ChunkReader:
             self._read_delta(delta, index)
         reason = choice.get("finish_reason")
         if reason:
-            self._finish(reason, index)
+            self._finish(reason, index, _stopped_by(choice))
         elif index not in self._finished:
             self._open.add(index)
 
@@ -287,7 +287,7 @@ class ChunkReader:
         self._calls[key] = (ordinal, call_id, name)
         self._add(ToolCallDelta(ordinal, arguments, call_id, name, choice), choice)
 
-    def _finish(self, reason: Json, choice: int) -> None:
+    def _finish(self, reason: Json, choice: int, stopped_by: str | None) -> None:
         if isinstance(reason, str) and reason in _FAILED_REASONS:
             raise BackendError(BackendProblem.FAILED, "the provider failed before the answer ended")
         known = _FINISH_REASONS.get(reason) if isinstance(reason, str) else None
@@ -295,11 +295,17 @@ class ChunkReader:
             raise _wrong("choices[].finish_reason", f"one of {', '.join(_FINISH_REASONS)}")
         said = self._finished.get(choice)
         if said is None:
-            self._add(Finish(known, choice), choice)
+            self._add(Finish(known, choice, stopped_by), choice)
             self._finished[choice] = known
             self._open.discard(choice)
         elif said is not known:
             raise _broken("the provider ended a choice twice, for different reasons")
+
+
+def _stopped_by(choice: dict[str, Json]) -> str | None:
+    """The text that was met, where the server says it: a number is of a token."""
+    said = choice.get("stop_reason") or choice.get("matched_stop")
+    return said if type(said) is str else None
 
 
 def _decoded(payload: bytes) -> Json:

@@ -6,7 +6,7 @@ from typing import assert_never
 
 import orjson
 
-from app.backends.turns import misplaced
+from app.backends.turns import misplaced, without, yielding
 from app.domain.conversation import (
     Conversation,
     FilePart,
@@ -20,6 +20,7 @@ from app.domain.conversation import (
     RefusalPart,
     Role,
     Sampling,
+    SamplingField,
     TextPart,
     Tool,
     ToolCallPart,
@@ -40,6 +41,8 @@ class Differences:
     takes_stream_options: bool = True
     lacks: frozenset[str] = frozenset()
     """Fields that it refuses or reads otherwise; ``json_schema`` is a format of that type."""
+    leaves_out: frozenset[SamplingField] = frozenset()
+    """Wishes that are not sent, where its models would refuse them."""
 
 
 COMMON = Differences()
@@ -58,6 +61,8 @@ def chat_request(
     if conversation.passthrough and conversation.dialect != "openai_chat":
         what = "fields that pass through belong to another wire format than this backend's"
         raise RequestError(what, param=next(iter(conversation.passthrough)))
+    conversation = without(conversation, differences.leaves_out)
+    conversation = yielding(conversation, differences.lacks)
     if conversation.sampling.top_k is not None:
         raise RequestError("top_k: this backend's protocol has no such field", param="top_k")
     body: dict[str, Json] = {

@@ -8,7 +8,7 @@ from app.domain.events import Usage
 def usage_of(usage: Json) -> Usage:
     """The counts.
 
-    Nothing but these four numbers is read, and none of it reaches anyone as text, so the many
+    Nothing but these five numbers is read, and none of it reaches anyone as text, so the many
     counters and prices that providers add are not refused.
 
     Raises:
@@ -21,6 +21,7 @@ def usage_of(usage: Json) -> Usage:
         output_tokens=count_in(usage, "completion_tokens", "usage."),
         cached_tokens=_detail(usage, "prompt_tokens_details", "cached_tokens"),
         reasoning_tokens=_detail(usage, "completion_tokens_details", "reasoning_tokens"),
+        cache_write_tokens=_detail(usage, "prompt_tokens_details", "cache_write_tokens"),
     )
 
 

@@ -25,6 +25,7 @@ class GeminiBackend(HttpBackend):
     """Gemini's generateContent and streamGenerateContent, and embeddings."""
 
     gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES})
+    draws = True
 
     def __init__(
         self,

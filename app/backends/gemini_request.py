@@ -166,8 +166,7 @@ def _own_part(part: Part) -> dict[str, Json] | None:
 
 def _reasoning(part: ReasoningPart) -> dict[str, Json] | None:
     if part.signed is None or part.is_redacted:
-        # The model reads nothing of what it thought but what its signature holds; what is redacted
-        # is another provider's.
+        # The model reads nothing of what it thought but what its signature holds, and redacts none.
         return None
     if part.text:
         return {"text": part.text, "thought": True, "thoughtSignature": part.signed}

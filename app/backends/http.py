@@ -16,8 +16,9 @@ from yarl import URL
 from app.backends.timeouts import Patience, Timeouts
 from app.domain.conversation import Conversation
 from app.domain.errors import BackendError, BackendProblem
-from app.domain.events import StreamEvent
+from app.domain.events import StreamEvent, TextDelta
 from app.domain.protocols import Backend
+from app.domain.signatures import addressed, marked
 
 JSON = "application/json"
 MAX_ANSWER_BYTES = 64 * 2**20
@@ -110,6 +111,8 @@ class HttpBackend(Backend):
 
     stream_type: ClassVar[str] = "text/event-stream"
     """The media type of a streamed answer."""
+    signer: str = ""
+    """Who signs what it gives; set before it is asked, by what the operator calls it."""
 
     def __init__(self, connection: Connection) -> None:
         """Hold what every request needs.
@@ -173,7 +176,7 @@ class HttpBackend(Backend):
             BackendError: Also in mid-stream.
             RequestError: The conversation cannot be put into this protocol.
         """
-        request = self.request(conversation, model)
+        request = self.request(addressed(conversation, self.signer), model)
         patience = Patience(self._timeouts, has_tokens=conversation.is_stream)
         response: aiohttp.ClientResponse | None = None
         try:
@@ -186,16 +189,16 @@ class HttpBackend(Backend):
                     read_bytes += len(data)
                     _check_size(read_bytes)
                     for event in answer.feed(data):
-                        yield event
+                        yield event if type(event) is TextDelta else marked(event, self.signer)
                         patience.saw_token()
                     if len(data) == _MOST_AT_ONCE:  # more has come already
                         await asyncio.sleep(0)
                 for event in answer.end():
-                    yield event
+                    yield marked(event, self.signer)
                 await _drain(response)
             elif response.content_type == JSON:
                 for event in self.answer(conversation, await _read_whole(response, patience)):
-                    yield event
+                    yield marked(event, self.signer)
             else:
                 raise BackendError(
                     BackendProblem.BROKEN,
@@ -298,9 +301,17 @@ async def _drain(response: aiohttp.ClientResponse) -> None:
 
 
 def _check_status(response: aiohttp.ClientResponse) -> None:
-    status = response.status
-    if status == _OK:
-        return
+    if response.status != _OK:
+        raise status_error(response.status, retry_after_s(response.headers))
+
+
+def status_error(status: int, after_s: float | None = None) -> BackendError:
+    """What a status other than 200 means.
+
+    Args:
+        status: The provider's.
+        after_s: When it may be asked again, where it says so.
+    """
     if status in _REDIRECTS:
         problem, what = BackendProblem.BROKEN, "redirects; set base_url to its final address"
     elif status in _UNAUTHORIZED:
@@ -315,15 +326,12 @@ def _check_status(response: aiohttp.ClientResponse) -> None:
         problem, what = BackendProblem.REJECTED, "refuses the request"
     else:
         problem, what = BackendProblem.BROKEN, "answered with a status that has no meaning here"
-    raise BackendError(
-        problem,
-        f"the provider {what} (HTTP {status})",
-        status=status,
-        retry_after_s=_retry_after_s(response.headers),
+    return BackendError(
+        problem, f"the provider {what} (HTTP {status})", status=status, retry_after_s=after_s
     )
 
 
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from a number or from a date by the provider's own clock."""
     value = headers.get("retry-after", "")
     if _SECONDS.fullmatch(value):

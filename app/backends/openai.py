@@ -19,6 +19,7 @@ class OpenAIBackend(HttpBackend):
     """OpenAI Chat Completions, embeddings and images."""
 
     gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES, Feature.CHOICES, Feature.LOGPROBS})
+    draws = True
 
     def __init__(self, connection: Connection, differences: Differences = COMMON) -> None:
         """Hold what every request needs.

@@ -251,5 +251,7 @@ def _conversation(question: Question) -> Conversation:
         response_format=None
         if question.schema is None
         else JsonFormat(question.schema, name="answer", is_strict=True),
-        sampling=Sampling(temperature=0.0, max_tokens=question.max_tokens),
+        sampling=Sampling(
+            temperature=0.0, max_tokens=question.max_tokens, yields=frozenset({"temperature"})
+        ),
     )

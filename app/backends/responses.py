@@ -18,6 +18,8 @@ from app.domain.events import StreamEvent
 class ResponsesBackend(HttpBackend):
     """OpenAI Responses."""
 
+    draws = True
+
     def __init__(
         self,
         connection: Connection,

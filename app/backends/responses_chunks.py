@@ -230,6 +230,7 @@ class ResponseReader:
             count_at(usage, "output_tokens", "usage"),
             _detail(usage, "input_tokens_details", "cached_tokens"),
             _detail(usage, "output_tokens_details", "reasoning_tokens"),
+            _detail(usage, "input_tokens_details", "cache_write_tokens"),
         )
 
 

@@ -31,7 +31,7 @@ _MOMENTARY = frozenset(
 _OF_FEW = frozenset({Feature.CHOICES, Feature.LOGPROBS})
 """What few protocols know; a target of another is passed over."""
 _BESIDE_TURNS = frozenset({Feature.EMBEDDINGS, Feature.PICTURES})
-"""What no backend gives that does not say so, alone or, as for pictures, in a turn."""
+"""What no backend gives that does not say so."""
 _FIRST_WAIT_S = 0.25
 _LONGEST_WAIT_S = 8.0
 """A provider that wants to be left alone for longer is not asked again."""
@@ -133,9 +133,11 @@ def _refuse_beyond(backend: Backend, conversation: Conversation) -> None:
     wanted = conversation.wanted
     if wanted is TEXT_ANSWER:
         return
-    if beyond := (needed(conversation) & _BESIDE_TURNS) - backend.gives:
-        where = wanted.images_path or "model"
-        what = f"{where}: the protocol of this persona's provider gives no {', '.join(beyond)}"
+    drawn = frozenset({Feature.PICTURES} if backend.draws else ())
+    gives = drawn if wanted.is_turn else backend.gives
+    if beyond := (needed(conversation) & _BESIDE_TURNS) - gives:
+        where, kinds = wanted.images_path or "model", ", ".join(sorted(beyond))
+        what = f"{where}: the protocol of this persona's provider gives no {kinds}"
         raise RequestError(what, param=where, code="no_route")
 
 

@@ -79,6 +79,7 @@ class ScriptedUsage(FileModel):
     output_tokens: Annotated[int, Field(ge=0)]
     cached_tokens: Annotated[int, Field(ge=0)] = 0
     reasoning_tokens: Annotated[int, Field(ge=0)] = 0
+    cache_write_tokens: Annotated[int, Field(ge=0)] = 0
 
 
 class ScriptedFailure(FileModel):
@@ -137,6 +138,7 @@ class ScriptedBackend(Backend):
     """
 
     gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES, Feature.CHOICES})
+    draws = True
 
     def __init__(
         self,

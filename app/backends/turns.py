@@ -224,7 +224,15 @@ def refuse_sampling(sampling: Sampling, fields: Iterable[SamplingField], why: st
 def without(conversation: Conversation, fields: Iterable[SamplingField]) -> Conversation:
     """The conversation without these wishes."""
     left_out: dict[str, Any] = dict.fromkeys(fields)
+    if not left_out:
+        return conversation
     return replace(conversation, sampling=replace(conversation.sampling, **left_out))
+
+
+def yielding(conversation: Conversation, lacking: Iterable[str]) -> Conversation:
+    """The conversation without wishes that are not of this request and that cannot be said."""
+    fields = conversation.sampling.yields.intersection(lacking)
+    return without(conversation, fields) if fields else conversation
 
 
 def refuse_foreign_passthrough(conversation: Conversation, dialect: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.counts import counted
 from app.cli.options import ROOT
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _shares(wish: str | None, policy: "Policy") -> dict[str, float]:
 
 
 def _show(found: Sequence["Calibration"], count: int) -> None:
-    typer.echo(f"{count} texts; shares with 95 % intervals")
+    typer.echo(f"{counted(count, 'text')}; shares with 95 % intervals")
     for each in found:
         point = each.best or each.now
         typer.echo(

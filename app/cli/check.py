@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.counts import counted
 from app.cli.options import ROOT, Format
 
 if TYPE_CHECKING:
@@ -44,9 +45,9 @@ def check(
         today = SystemClock().now().date()
         owners = partial(owners_in_checkout, project.root)
         problems = tuple(project.unapproved(catalog, today, owners))
-        summary = (
-            f"{len(catalog.personas)} personas, {len(catalog.policies)} policies, {catalog.digest}"
-        )
+        personas = counted(len(catalog.personas), "persona")
+        policies = counted(len(catalog.policies), "policy", "policies")
+        summary = f"{personas}, {policies}, {catalog.digest}"
         left_out = [
             f"policies/{name}.yaml: rules.{rule}: left out, as what it needs is not installed"
             for name, plan in sorted(loaded.plans.items())
@@ -55,7 +56,7 @@ def check(
         if cases:
             count, failed = asyncio.run(check_cases(project, loaded))
             problems += failed
-            summary = f"{count} cases, {summary}"
+            summary = f"{counted(count, 'case')}, {summary}"
     except ContentError as error:
         problems = error.problems
     if output is Format.JSON:
@@ -72,6 +73,7 @@ def check(
             typer.echo(f"warning: {warning}")
         for problem in problems:
             typer.echo(str(problem))
-        typer.echo(f"{len(problems)} problems" if problems else f"all well: {summary}")
+        wrong = counted(len(problems), "problem")
+        typer.echo(wrong if problems else f"all well: {summary}")
     if problems:
         raise typer.Exit(1)

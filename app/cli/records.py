@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.counts import counted
 from app.cli.options import ROOT, Format
 
 if TYPE_CHECKING:
@@ -164,8 +165,9 @@ def verify(
         typer.echo(f"{result.damage.value}: {where}: {result.what}")
         raise typer.Exit(1)
     typer.echo(
-        f"intact: {result.entries} entries in {len(result.heads)} chains, "
-        f"{result.checkpoints} checkpoints compared"
+        f"intact: {counted(result.entries, 'entry', 'entries')} in "
+        f"{counted(len(result.heads), 'chain')}, "
+        f"{counted(result.checkpoints, 'checkpoint')} compared"
         + (", all signed by the key" if key and result.checkpoints else "")
     )
 
@@ -231,8 +233,8 @@ def erase(
     async def work(ledger: "Ledger") -> None:
         erased = await ledger.erase_subject(tenant, subject)
         typer.echo(
-            f"erased: {erased.exchanges} exchanges, {erased.contents} texts, "
-            f"{erased.pseudonyms} pseudonyms"
+            f"erased: {counted(erased.exchanges, 'exchange')}, "
+            f"{counted(erased.contents, 'text')}, {counted(erased.pseudonyms, 'pseudonym')}"
         )
         if not erased.is_scrubbed:
             typer.echo("somebody reads the ledger; its file is overwritten when they are done")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli.counts import counted
 from app.cli.options import ROOT, Format
 
 if TYPE_CHECKING:
@@ -49,12 +50,12 @@ def waivers(
         return
     for policy, waiver in found:
         days = (waiver.expires - today).days
-        left = f"holds, {days} days left" if days >= 0 else "expired"
+        left = f"holds, {counted(days, 'day')} left" if days >= 0 else "expired"
         typer.echo(
             f"{waiver.expires}  {policy}: {waiver.rule} for {waiver.audience} to '{waiver.to}', "
             f"{left}, approved by {waiver.approved_by}: {waiver.reason}"
         )
-    typer.echo(f"{len(found)} waivers")
+    typer.echo(counted(len(found), "waiver"))
 
 
 def _listed(catalog: "Catalog") -> "list[tuple[str, Waiver]]":

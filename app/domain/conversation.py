@@ -58,7 +58,10 @@ class RefusalPart:
 
 @dataclass(frozen=True, slots=True)
 class ReasoningPart:
-    """Reasoning that the assistant gave earlier; ``signed`` is what its provider signed."""
+    """Reasoning that the assistant gave earlier.
+
+    ``signed`` is what its provider signed, marked with who that is (``app.domain.signatures``).
+    """
 
     text: str
     path: str = ""
@@ -69,7 +72,10 @@ class ReasoningPart:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallPart:
-    """A call that the assistant made earlier. ``arguments`` is JSON text as the model wrote it."""
+    """A call that the assistant made earlier.
+
+    ``arguments`` is JSON text as the model wrote it; ``signed`` is as in ``ReasoningPart``.
+    """
 
     call_id: str
     name: str
@@ -227,6 +233,18 @@ class Reasoning:
         return next((each for each in Effort if each.tokens >= tokens), Effort.HIGH)
 
 
+SamplingField = Literal[
+    "temperature",
+    "top_p",
+    "top_k",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "reasoning",
+]
+"""A wish that some protocols and models know and others do not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How to sample; ``None`` leaves it to the persona, then to the provider."""
@@ -246,18 +264,9 @@ class Sampling:
     """Whether the text is to come with its tokens, and with how likely each of them was."""
     stop_path: str = "stop"
     """Where the client put what stops the answer."""
-
-
-SamplingField = Literal[
-    "temperature",
-    "top_p",
-    "top_k",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "reasoning",
-]
-"""A wish that some protocols and models know and others do not."""
+    yields: frozenset[SamplingField] = frozenset()
+    """Wishes that are not of this request, such as the persona's defaults. Where a protocol or a
+    server has no such field they are left out; what a client asked for is refused."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,11 @@ class TokenDelta(TextDelta):
 
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
-    """More of the model's reasoning. ``signed`` is opaque and covers all reasoning before it."""
+    """More of the model's reasoning.
+
+    ``signed`` is opaque, marked with who signed it (``app.domain.signatures``), and covers all
+    reasoning before it.
+    """
 
     text: str
     choice: int = 0
@@ -59,7 +63,11 @@ class RefusalDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallDelta:
-    """More of a tool call. ``call_id`` and ``name`` come whole, on the call's first delta only."""
+    """More of a tool call.
+
+    ``call_id``, ``name`` and ``signed``, which is marked with who signed it, come whole, on the
+    call's first delta only.
+    """
 
     index: int
     """Which call of the choice, counted from 0."""
@@ -123,6 +131,8 @@ class Usage:
     output_tokens: int
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+    """Of the input, kept for later requests; providers charge more for them."""
 
     def __add__(self, other: "Usage") -> "Usage":
         """Of both together."""
@@ -131,6 +141,7 @@ class Usage:
             self.output_tokens + other.output_tokens,
             self.cached_tokens + other.cached_tokens,
             self.reasoning_tokens + other.reasoning_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
         )
 
 
@@ -150,6 +161,9 @@ class Finish:
 
     reason: FinishReason
     choice: int = 0
+    stopped_by: str | None = None
+    """The text to stop at that was met, where the provider says so; empty where it does not say
+    which. These are a provider's words: only what the client asked for may leave."""
 
 
 StreamEvent = (

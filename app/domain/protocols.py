@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from app.domain.catalog import Feature
 from app.domain.conversation import Conversation, Json, Role
@@ -17,8 +17,10 @@ class Backend(Protocol):
     """One endpoint with its provider protocol."""
 
     gives: frozenset[Feature] = frozenset()
-    """What it can give besides words: embeddings; pictures, in turns too, where they are wanted;
-    several choices; log-probabilities. It is asked for nothing else."""
+    """What it can give besides one answer in words: embeddings, pictures; several choices,
+    log-probabilities."""
+    draws: ClassVar[bool] = False
+    """Whether it can be asked for pictures in a turn."""
 
     def stream(self, conversation: Conversation, model: str) -> AsyncGenerator[StreamEvent, None]:
         """The model's answer as events, ending with one ``Finish`` for each choice asked for.

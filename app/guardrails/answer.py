@@ -256,6 +256,10 @@ class Choice:
         """What findings and records call a text of this choice."""
         return f"choices[{self.number}].{of}"
 
+    def takes(self, event: ReasoningDelta) -> bool:
+        """Whether a signature without a text fits: it may be of the last block."""
+        return event.is_redacted or self.is_block_intact
+
     def content(self) -> Iterator[tuple[str, str]]:
         """Path and text of what was released, and of each image what it is."""
         for text in self.texts.values():

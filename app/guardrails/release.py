@@ -250,24 +250,23 @@ class OutputGuard:
         self.stops[choice.number] = text.halt.stop
         return text.events(shown)
 
-    def _redacted(self, choice: Choice, event: ReasoningDelta) -> list[StreamEvent]:
-        """A block that shows nothing: it leaves as it is, after the block before it has ended."""
+    def _opaque(self, choice: Choice, event: ReasoningDelta) -> list[StreamEvent]:
+        """What shows nothing, or comes late for a block: it leaves as it is, in its turn."""
         events = self._end_block(choice)
         if choice.number in self.stops:
             return events
         if not self._plans[Stage.OUTPUT].holds_all:
-            return [*events, event]
+            return [*events, event] if choice.takes(event) else events
         block = self._open(choice, f"reasoning[{choice.blocks}]", event, is_held=True)
         block.signed = event.signed
         choice.blocks += 1
         return events
 
     def _reasoning(self, choice: Choice, event: ReasoningDelta) -> list[StreamEvent]:
-        if event.is_redacted:
-            return self._redacted(choice, event)
+        is_late = choice.block is None and event.signed is not None and not event.text
+        if event.is_redacted or is_late:
+            return self._opaque(choice, event)
         if choice.block is None:
-            if event.signed is not None and not event.text:
-                return [event] if choice.is_block_intact else []
             choice.block = self._open(
                 choice,
                 f"reasoning[{choice.blocks}]",
@@ -377,6 +376,8 @@ class OutputGuard:
     def _reasoning_out(
         self, choice: Choice, block: Text, like: ReasoningDelta, shown: str
     ) -> list[StreamEvent]:
+        if like.signed is not None:
+            return [like] if choice.takes(like) else []
         choice.is_block_intact = shown == block.channel.text
         if block.signed is None:
             return block.events(shown)

@@ -12,6 +12,7 @@ from app.domain.errors import LedgerError
 from app.domain.record import Closing, Opening
 from app.ledger.entries import (
     SALT_BYTES,
+    Deletion,
     Erasure,
     Exchange,
     Findings,
@@ -19,6 +20,7 @@ from app.ledger.entries import (
     Link,
     checkpoint_body,
     closing_body,
+    deletion_body,
     detach,
     erasure_body,
     opening_body,
@@ -29,7 +31,7 @@ from app.ledger.schema import CHECKPOINTS, CONTENTS, ENTRIES, SUBJECT_KEYS, to_m
 from app.ledger.statements import Cursor, Insert, SelectBy
 from app.ledger.verify import GENESIS, Head
 
-Entry = Opening | Closing | Erasure
+Entry = Opening | Closing | Erasure | Deletion
 _Owners = dict[bytes | None, Owner]
 """Owners by lookup. No owner has the lookup ``None``: it stands for needing none."""
 
@@ -142,6 +144,10 @@ class Chain:
                     body = erasure_body(entry, link)
                     row = (Kind.ERASURE.value, None, to_micros(entry.at), *(None,) * 6)
                     self._add(batch, link, row, body, None)
+                case Deletion():
+                    body = deletion_body(entry, link)
+                    about = (Kind.DELETION.value, entry.request_id, to_micros(entry.at))
+                    self._add(batch, link, (*about, *(None,) * 6), body, None)
                 case _:
                     assert_never(entry)
         except LedgerError as refusal:

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     OPENING = "opening"
     CLOSING = "closing"
     ERASURE = "erasure"
+    DELETION = "deletion"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,17 @@ class Erasure:
     """What stood in the entries for the subject, which nobody can compute any more."""
     exchanges: int
     """How many exchanges were about the subject."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """The kept text of one exchange was destroyed because its client asked for that."""
+
+    at: datetime
+    tenant: str
+    key_id: str
+    """Whose wish it was."""
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +165,21 @@ def erasure_body(erasure: Erasure, link: Link) -> bytes:
             "tenant": erasure.tenant,
             "subject": erasure.subject,
             "exchanges": erasure.exchanges,
+        },
+    )
+
+
+def deletion_body(deletion: Deletion, link: Link) -> bytes:
+    """The canonical bytes of a deletion entry."""
+    return _body(
+        Kind.DELETION,
+        link,
+        None,
+        {
+            "at": deletion.at,
+            "tenant": deletion.tenant,
+            "key_id": deletion.key_id,
+            "request_id": deletion.request_id,
         },
     )
 

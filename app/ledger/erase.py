@@ -6,7 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from app.ledger.entries import Erasure
+from app.ledger.entries import Deletion, Erasure
 from app.ledger.keyring import Keyring
 from app.ledger.schema import APPEALS, CONTENTS, ENTRIES, PSEUDONYMS, SUBJECT_KEYS, to_micros
 from app.ledger.writer import Transaction
@@ -71,6 +71,19 @@ def erase(
         erasure = Erasure(at, tenant, reference, len(found))
         transaction.chain.append(transaction.cursor, [erasure])
         return Erased(len(found), contents, pseudonyms)
+
+    return run
+
+
+def delete_content(deletion: Deletion) -> Callable[[Transaction], bool]:
+    """A task that destroys what is kept of one exchange; false where nothing is."""
+    theirs = CONTENTS.c.request_id == deletion.request_id
+
+    def run(transaction: Transaction) -> bool:
+        if not transaction.connection.execute(sa.delete(CONTENTS).where(theirs)).rowcount:
+            return False
+        transaction.chain.append(transaction.cursor, [deletion])
+        return True
 
     return run
 

@@ -9,9 +9,11 @@ from app.domain.clock import Clock, NewId
 from app.domain.record import Closing, Opening
 from app.ledger import appeals
 from app.ledger.appeals import Appeal, AppealState
+from app.ledger.entries import Deletion
 from app.ledger.erase import (
     Erased,
     Purged,
+    delete_content,
     erase,
     purge_appeals,
     purge_contents,
@@ -185,6 +187,24 @@ class Ledger:
     async def erase_unnamed(self, tenant: str) -> Erased:
         """The same for all exchanges of a tenant that name no subject."""
         return await self._erase(tenant, None)
+
+    async def delete_content(self, request_id: str, tenant: str, key_id: str) -> bool:
+        """Destroy the kept text of one exchange, on its client's wish. The record stays.
+
+        Args:
+            request_id: The exchange's.
+            tenant: Whose it is.
+            key_id: Of the key that asks for it.
+
+        Returns:
+            Whether anything was kept.
+        """
+        store = self.store
+        deletion = Deletion(store.clock.now(), tenant, key_id, request_id)
+        was_kept = await store.do(delete_content(deletion))
+        if was_kept:
+            await store.scrub()
+        return was_kept
 
     async def purge(self) -> Purged:
         """Delete the text, findings, pseudonyms and appeals whose time is up."""

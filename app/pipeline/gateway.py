@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from app.domain.conversation import Conversation, Json, Part, Segment
+from app.domain.conversation import Conversation, Json, Message, Part, Segment
 from app.domain.decision import Applied, Outcome, UncheckedRun
 from app.domain.events import FinishReason, Usage
 from app.domain.finding import Finding
@@ -79,6 +79,8 @@ class Answered:
     at: datetime
     """When it was asked for."""
     finish: FinishReason
+    asked: tuple[Message, ...]
+    """The turns that it answers, those that it goes on from among them."""
     parts: tuple[Part, ...]
     usage: Usage | None
     continues: str | None
@@ -115,6 +117,10 @@ class Gateway(Protocol):
 
     async def answered(self, request_id: str, caller: Caller) -> Answered | None:
         """The answer of an exchange, where it was kept for this key."""
+        ...
+
+    async def delete_answered(self, request_id: str, caller: Caller) -> bool:
+        """Destroy what was kept of an exchange, but for its record; false where nothing was."""
         ...
 
     async def check(self, request: CheckRequest, caller: Caller) -> CheckResult:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from app.domain.conversation import Reasoning, Sampling
+from app.domain.conversation import Reasoning, Sampling, SamplingField
 from app.domain.errors import RequestError
 from app.domain.persona import ChoicesBound, EffortBound, FloatBound, IntBound, SamplingBounds
 
@@ -14,8 +14,13 @@ def bounded(wished: Sampling, bounds: SamplingBounds) -> Sampling:
         RequestError: The request asks for more or less than the persona allows.
     """
     tokens = _choose("max_tokens", wished.max_tokens, bounds.max_tokens)
+    wishes: tuple[tuple[SamplingField, float | None], ...] = (
+        ("temperature", wished.temperature),
+        ("top_p", wished.top_p),
+    )
     return replace(
         wished,
+        yields=wished.yields | {name for name, wish in wishes if wish is None},
         temperature=_choose("temperature", wished.temperature, bounds.temperature),
         top_p=_choose("top_p", wished.top_p, bounds.top_p),
         max_tokens=None if tokens is None else int(tokens),

@@ -133,6 +133,12 @@ class Pipeline:
         check_persona(caller, record.persona)
         return await kept_answer(self._ledger, record)
 
+    async def delete_answered(self, request_id: str, caller: Caller) -> bool:
+        """Destroy what was kept of an exchange, but for its record; false where nothing was."""
+        if await self.answered(request_id, caller) is None:
+            return False
+        return await self._ledger.delete_content(request_id, caller.tenant, caller.key_id)
+
     async def check(self, request: CheckRequest, caller: Caller) -> CheckResult:
         """Run a policy on text without a model."""
         loaded = self._loaded()

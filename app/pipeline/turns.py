@@ -151,6 +151,7 @@ async def kept_answer(ledger: Ledger, record: Record) -> Answered | None:
         record.persona,
         record.opened_at,
         FinishReason(record.closing["finish"]),
+        tuple(_whole(kept.asked, kept)),
         tuple(part for turn in _whole(kept.answered, kept) for part in turn.parts),
         None if usage is None else Usage(**usage),
         record.opening.get("continues"),  # older entries do not say

@@ -20,6 +20,7 @@ from app.settings.values import (
     expanded_url,
     google_name,
     http_url,
+    provider_name,
 )
 
 
@@ -57,6 +58,8 @@ class OpenAIBackend(FileModel):
     one, OpenAI's."""
     api_key: Secret | None = None
     """``${NAME}`` or ``file:path``; left out where the endpoint wants no key."""
+    leave_out: tuple[SamplingField, ...] = ()
+    """Wishes of personas and clients that are not sent, where models refuse them."""
     timeouts: Timeouts = Timeouts()
     """How long to wait."""
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
@@ -251,11 +254,49 @@ class AzureBackend(FileModel):
     ``${NAME}``."""
     api_key: Secret | None = None
     """``${NAME}`` or ``file:path``; left out where a gateway in between wants no key."""
+    auth: Literal["key", "entra"] = "key"
+    """``entra``: requests carry a token of Entra ID, of what Azure's own chain finds: environment,
+    workload identity, managed identity, command line. Needs the extra ``banneton[azure]``."""
+    token_file: ProjectPath | None = None
+    """A file that something else keeps an access token in; it is read again each minute."""
     api_version: Annotated[str, AfterValidator(azure_version)] | None = None
     """Such as ``2024-10-21``: the address then names the deployment. Left out, Azure's v1 API is
     used, which has no versions."""
+    leave_out: tuple[SamplingField, ...] = ()
+    """Wishes of personas and clients that are not sent, where models refuse them."""
     timeouts: Timeouts = Timeouts()
     """How long to wait."""
+    headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
+    """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+
+    @model_validator(mode="after")
+    def _one_kind_of_credentials(self) -> Self:
+        kinds = [self.api_key is not None, self.auth == "entra", self.token_file is not None]
+        if sum(kinds) > 1:
+            raise ValueError(
+                "has more than one kind of credentials; "
+                "give one of api_key, 'auth: entra' and token_file"
+            )
+        return self
+
+
+class LiteLLMBackend(FileModel):
+    """A provider that has no protocol here, through LiteLLM; needs ``banneton[litellm]``."""
+
+    type: Literal["litellm"]
+    """Through LiteLLM."""
+    provider: Annotated[str, AfterValidator(provider_name)]
+    """By LiteLLM's name, such as ``cohere``."""
+    base_url: Annotated[str, BeforeValidator(expanded_url), AfterValidator(http_url)] | None = None
+    """Left out, LiteLLM's own for the provider. May hold ``${NAME}``."""
+    api_key: Secret
+    """``${NAME}`` or ``file:path``. Where it had none, LiteLLM would look for one in the
+    environment."""
+    leave_out: tuple[SamplingField, ...] = ()
+    """Wishes of personas and clients that are not sent. Without this, a wish that the provider
+    does not have, as far as LiteLLM knows, is an error."""
+    timeouts: Timeouts = Timeouts()
+    """How long to wait; ``connect_ms`` has no meaning here."""
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
     """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
 
@@ -290,6 +331,7 @@ Backend = Annotated[
     | GeminiBackend
     | VertexBackend
     | AzureBackend
+    | LiteLLMBackend
     | LocalBackend
     | ScriptedBackend,
     Field(discriminator="type"),

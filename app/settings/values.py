@@ -152,6 +152,16 @@ def azure_version(version: str) -> str:
     return version
 
 
+_PROVIDER_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+def provider_name(name: str) -> str:
+    """The name of a provider, as LiteLLM has it before the slash of a model's name."""
+    if not _PROVIDER_NAME.fullmatch(name):
+        raise ValueError("must be a provider's name in LiteLLM, such as cohere, without a model")
+    return name
+
+
 SIGNING_PREFIX = "whsec_"
 _SIGNING_BYTES = range(24, 65)
 

@@ -69,6 +69,14 @@ class Metrics:
                 registry=registry,
             ).labels
         )
+        self._cached_tokens = cache(
+            Counter(
+                "banneton_cached_tokens",
+                "Tokens of inputs that a provider read from its cache, or wrote to it.",
+                ["way"],
+                registry=registry,
+            ).labels
+        )
         self._detector_tokens = cache(
             Counter(
                 "banneton_detector_tokens",
@@ -139,6 +147,10 @@ class Metrics:
         """Note what a provider counted."""
         self._tokens("input").observe(usage.input_tokens)
         self._tokens("output").observe(usage.output_tokens)
+        if usage.cached_tokens:
+            self._cached_tokens("read").inc(usage.cached_tokens)
+        if usage.cache_write_tokens:
+            self._cached_tokens("written").inc(usage.cache_write_tokens)
 
     def detectors_used(self, usage: Usage) -> None:
         """Count what answering the detectors of one exchange took."""

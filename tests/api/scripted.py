@@ -105,7 +105,7 @@ def plain_script() -> list["Step"]:
         opened(),
         TextDelta("Hel"),
         TextDelta("lo, “you”\n"),
-        Usage(10, 3, cached_tokens=2),
+        Usage(10, 3, cached_tokens=2, cache_write_tokens=1),
         Finish(FinishReason.STOP),
         closed(),
     ]
@@ -149,7 +149,7 @@ class ScriptedGateway(Gateway):
     check_outcome: Outcome = Outcome.ALLOW
     has_outage: bool = True
     """Whether a check says that a detector was out."""
-    kept: Mapping[str, Answered] = field(default_factory=dict)
+    kept: dict[str, Answered] = field(default_factory=dict)
     surprise: Exception | None = None
     """Raised by everything but exchanges."""
     seen: list[Conversation] = field(default_factory=list)
@@ -217,6 +217,11 @@ class ScriptedGateway(Gateway):
     async def answered(self, request_id: str, caller: Caller) -> Answered | None:
         self._surprise()
         return self.kept.get(request_id)
+
+    @override
+    async def delete_answered(self, request_id: str, caller: Caller) -> bool:
+        self._surprise()
+        return self.kept.pop(request_id, None) is not None
 
     @override
     async def check(self, request: CheckRequest, caller: Caller) -> CheckResult:

@@ -135,8 +135,10 @@ def test_everything_finds_its_place() -> None:
                 Role.ASSISTANT,
                 CLIENT,
                 (
-                    ReasoningPart("b", f"{said}[0].thinking", "c2ln"),
-                    ReasoningPart("", f"{said}[1].data", "ZGF0YQ==", is_redacted=True),
+                    ReasoningPart("b", f"{said}[0].thinking", "anthropic:c2ln"),
+                    ReasoningPart(
+                        "", f"{said}[1].data", "anthropic.redacted:ZGF0YQ==", is_redacted=True
+                    ),
                     TextPart("c", f"{said}[2].text"),
                     ToolCallPart("i", "f", '{"at":"Köln"}', f"{said}[3]", "input"),
                     ToolCallPart("j", "f", "{}", f"{said}[4]", "input"),

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from app.api.openai_chat_answer import ChatStream, ChatWhole
 from app.api.openai_chat_fields import CHUNK
 from app.api.shapes import admit
+from app.domain.conversation import ToolCallPart
 from app.domain.decision import Outcome
 from app.domain.errors import (
     AccessError,
@@ -55,6 +56,7 @@ def test_answer(client: OpenAI) -> None:
     assert answer.usage.total_tokens == 13
     assert answer.usage.prompt_tokens_details is not None
     assert answer.usage.prompt_tokens_details.cached_tokens == 2
+    assert answer.usage.prompt_tokens_details.cache_write_tokens == 1
     extra = answer.model_extra
     assert extra is not None
     assert extra["banneton"]["request_id"] == "req_1"
@@ -163,7 +165,7 @@ def tool_script() -> list[Step]:
         ReasoningDelta("look."),
         ReasoningDelta("", signed="opaque"),
         ToolCallDelta(0, '{"a"', call_id="call_1", name="look"),
-        ToolCallDelta(1, "", call_id="call_2", name="look"),
+        ToolCallDelta(1, "", call_id="call_2", name="look", signed="other.call:Y2FsbA=="),
         ToolCallDelta(0, ":1}"),
         ToolCallDelta(1, "{}"),
         Finish(FinishReason.TOOL_CALLS),
@@ -199,6 +201,30 @@ def test_tool_calls_in_a_stream(served: Served, client: OpenAI) -> None:
     ]
     deltas = [(one.choices[0].delta.model_extra or {}) for one in ask_stream(client)]
     assert "".join(one.get("reasoning_content", "") for one in deltas) == "Let me look."
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+def test_what_is_signed_of_a_call_can_be_sent_back(
+    served: Served,
+    client: OpenAI,
+    is_stream: bool,  # noqa: FBT001  # a parameter of the test
+) -> None:
+    """Gemini refuses the turn after a call: the signature was lost on the way."""
+    served.gateway.script = tool_script()
+    message: Any = ask(client, tools=[TOOL]).choices[0].message
+    if is_stream:
+        with client.chat.completions.stream(model="tutor", messages=HELLO, tools=[TOOL]) as stream:
+            message = stream.get_final_completion().choices[0].message.to_dict()
+        del message["parsed"]  # the helper's own
+        for call in message["tool_calls"]:
+            del call["index"], call["function"]["parsed_arguments"]
+    results: Any = [
+        {"role": "tool", "tool_call_id": one, "content": "1"} for one in ("call_1", "call_2")
+    ]
+    client.chat.completions.create(model="tutor", messages=[*HELLO, message, *results])
+    parts = served.gateway.seen[-1].messages[1].parts
+    calls = [part for part in parts if isinstance(part, ToolCallPart)]
+    assert [call.signed for call in calls] == [None, "other.call:Y2FsbA=="]
 
 
 def test_an_answer_can_be_sent_back(served: Served, client: OpenAI) -> None:

@@ -76,7 +76,7 @@ def test_answer(anthropic: Anthropic) -> None:
     assert (answer.stop_reason, answer.stop_sequence, answer.stop_details) == (
         "end_turn", None, None,
     )  # fmt: skip
-    assert (answer.usage.input_tokens, answer.usage.cache_read_input_tokens) == (8, 2)
+    assert (answer.usage.input_tokens, answer.usage.cache_read_input_tokens) == (7, 2)
     assert answer.usage.output_tokens == 3
     assert answer.usage.output_tokens_details is not None
     assert answer._request_id == "req_1"  # noqa: SLF001  # documented, in spite of its name
@@ -114,7 +114,7 @@ def test_stream(anthropic: Anthropic) -> None:
     assert (start.message.id, start.message.content) == ("msg_req_1", [])
     assert delta.type == "message_delta"
     assert delta.delta.stop_reason == "end_turn"
-    assert delta.usage.input_tokens == 8
+    assert delta.usage.input_tokens == 7
     assert about(delta)["request_id"] == "req_1"
 
 
@@ -137,17 +137,48 @@ def test_an_answer_without_text(served: Served, anthropic: Anthropic) -> None:
         assert (answer.usage.input_tokens, answer.usage.output_tokens) == (0, 0)
 
 
+@pytest.mark.parametrize(
+    ("stopped_by", "asked", "told"),
+    [
+        pytest.param("END", ["STOP", "END"], "END", id="one of the client's"),
+        pytest.param("planted", ["END"], None, id="none of the client's"),
+        pytest.param("", ["END"], "END", id="the only one, where the provider does not say which"),
+        pytest.param("", ["STOP", "END"], None, id="one of several, and nobody knows which"),
+        pytest.param(None, ["END"], None, id="none"),
+    ],
+)
+def test_what_the_answer_stopped_at(
+    served: Served, anthropic: Anthropic, stopped_by: str | None, asked: list[str], told: str | None
+) -> None:
+    """A client waits for a text of its own in vain, or reads what nobody looked at."""
+    finish = Finish(FinishReason.STOP, stopped_by=stopped_by)
+    served.gateway.script = [opened(), TextDelta("a"), finish, closed()]
+    reason = "end_turn" if told is None else "stop_sequence"
+    for answer in (ask(anthropic, stop_sequences=asked), streamed(anthropic, stop_sequences=asked)):
+        assert (answer.stop_reason, answer.stop_sequence) == (reason, told)
+
+
+def test_counts_of_the_cache(served: Served, anthropic: Anthropic) -> None:
+    """Tokens are billed that no count shows, or shown twice."""
+    usage = Usage(321, 9, cached_tokens=300, cache_write_tokens=20)
+    served.gateway.script = [opened(), usage, Finish(FinishReason.STOP), closed()]
+    for answer in (ask(anthropic), streamed(anthropic)):
+        counted = answer.usage
+        assert (counted.input_tokens, counted.cache_read_input_tokens) == (1, 300)
+        assert counted.cache_creation_input_tokens == 20
+
+
 def tool_script() -> list[Step]:
     """An answer with reasoning, the end of a text that was held, and two calls in turns."""
     return [
         opened(),
         ReasoningDelta("Let me "),
         ReasoningDelta("look."),
-        ReasoningDelta("", signed="c2ln"),
-        ReasoningDelta("", signed="ZGF0YQ==", is_redacted=True),
+        ReasoningDelta("", signed="anthropic:c2ln"),
+        ReasoningDelta("", signed="other.redacted:ZGF0YQ==", is_redacted=True),
         TextDelta("I lo"),
         ToolCallDelta(0, " ", call_id="call_1", name="look"),
-        ToolCallDelta(1, "", call_id="call_2", name="look"),
+        ToolCallDelta(1, "", call_id="call_2", name="look", signed="other.call:Y2FsbA=="),
         ToolCallDelta(0, '{"a":1}'),
         TextDelta("ok."),
         Usage(10, 5, reasoning_tokens=2),
@@ -158,9 +189,10 @@ def tool_script() -> list[Step]:
 
 TOOL_BLOCKS: list[Json] = [
     {"type": "thinking", "thinking": "Let me look.", "signature": "c2ln"},
-    {"type": "redacted_thinking", "data": "ZGF0YQ=="},
+    {"type": "redacted_thinking", "data": "other.redacted:ZGF0YQ=="},
     {"type": "text", "text": "I look."},
     {"type": "tool_use", "id": "call_1", "name": "look", "input": {"a": 1}},
+    {"type": "redacted_thinking", "data": "other.call:Y2FsbA=="},
     {"type": "tool_use", "id": "call_2", "name": "look", "input": {}},
 ]
 
@@ -192,7 +224,7 @@ def test_blocks_come_one_after_the_other(served: Served, anthropic: Anthropic) -
                 current = None
             case _:
                 assert current is None
-    assert count == 5
+    assert count == 6
 
 
 def test_what_waits_is_announced(served: Served, anthropic: Anthropic) -> None:
@@ -219,7 +251,13 @@ def test_an_answer_can_be_sent_back(served: Served, anthropic: Anthropic) -> Non
         messages = [*HELLO, answer.to_param(), {"role": "user", "content": results}]
         ask(anthropic, messages=messages, tools=[TOOL])
         said = served.gateway.seen[-1].messages
-        assert [part.signed for part in said[1].parts[:2]] == ["c2ln", "ZGF0YQ=="]  # type: ignore[union-attr]  # reasoning
+        assert [getattr(part, "signed", None) for part in said[1].parts] == [
+            "anthropic:c2ln",
+            "other.redacted:ZGF0YQ==",
+            None,
+            None,
+            "other.call:Y2FsbA==",
+        ]
         assert [message.role for message in said] == ["user", "assistant", "tool", "tool"]
 
 

@@ -135,7 +135,7 @@ def test_everything_finds_its_place() -> None:
                 client,
                 (
                     ReasoningPart("b", "input[2].summary[0].text"),
-                    ReasoningPart("c", "input[2].content[0].text", "sig="),
+                    ReasoningPart("c", "input[2].content[0].text", "openai:sig="),
                     RefusalPart("d", "input[3].content[0].refusal"),
                     ToolCallPart("i", "f", "{}", "input[4]"),
                     ToolCallPart("j", "f", "[]", "input[5]"),
@@ -160,7 +160,7 @@ def test_everything_finds_its_place() -> None:
             Message(
                 Role.ASSISTANT,
                 client,
-                (ReasoningPart("", "input[8].summary", "all", is_redacted=True),),
+                (ReasoningPart("", "input[8].summary", "openai:all", is_redacted=True),),
                 path="input[8]",
             ),
         ),

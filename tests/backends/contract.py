@@ -4,7 +4,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import AbstractAsyncContextManager, aclosing
-from typing import get_args
+from typing import ClassVar, get_args
 
 import pytest
 
@@ -153,7 +153,9 @@ class BackendContract(ABC):
 class ToldBackendContract(BackendContract):
     """The promises of a backend that can be told what to say."""
 
+    awkward: ClassVar[str] = AWKWARD_TEXT
+
     async def test_awkward_letters_arrive_whole(self) -> None:
         """An emoji or a letter of several bytes would break on its way."""
-        async with self.answering(AWKWARD_TEXT) as backend:
-            assert text_of(await collect(backend)) == AWKWARD_TEXT
+        async with self.answering(self.awkward) as backend:
+            assert text_of(await collect(backend)) == self.awkward

@@ -39,7 +39,6 @@ from app.domain.events import (
 )
 from app.domain.protocols import Backend
 from tests.backends.contract import (
-    AWKWARD_TEXT,
     ToldBackendContract,
     collect,
     conversation,
@@ -102,6 +101,12 @@ def message(role: Role, *parts: Part, path: str = "messages[1]") -> Message:
 def reasoning_of(events: Sequence[StreamEvent]) -> str:
     """The text of all reasoning."""
     return "".join(each.text for each in events if isinstance(each, ReasoningDelta))
+
+
+def signatures_of(events: Sequence[StreamEvent]) -> list[str]:
+    """What was signed of reasoning."""
+    reasoning = [each for each in events if isinstance(each, ReasoningDelta)]
+    return [each.signed for each in reasoning if each.signed is not None]
 
 
 def calls_of(events: Sequence[StreamEvent]) -> list[tuple[str | None, str | None, Json]]:
@@ -192,10 +197,10 @@ class ProviderContract(ToldBackendContract):
     @pytest.mark.parametrize("is_stream", [True, False])
     async def test_text_and_usage(self, is_stream: bool) -> None:  # noqa: FBT001  # a parameter of the test
         """A client would get another answer when it streams, or be billed for another."""
-        play = self.played([Text(AWKWARD_TEXT)], is_stream=is_stream)
+        play = self.played([Text(self.awkward)], is_stream=is_stream)
         async with self.speaks(play) as backend:
             events = await collect(backend, conversation(is_stream=is_stream))
-        assert text_of(events) == AWKWARD_TEXT
+        assert text_of(events) == self.awkward
         assert events[-2:] == [Finish(FinishReason.STOP), self.counts]
 
     @pytest.mark.parametrize("is_stream", [True, False])
@@ -242,15 +247,31 @@ class ProviderContract(ToldBackendContract):
         async with self.speaks(play, self.played([Text("No.")], is_stream=is_stream)) as backend:
             asked = message(Role.USER, TextPart("Is it?"))
             first = await collect(backend, said(asked, is_stream=is_stream))
-            signed = [each.signed for each in first if isinstance(each, ReasoningDelta)]
-            parts = (ReasoningPart(reasoning_of(first), "", SIGNED), TextPart("Yes."))
+            (signed,) = signatures_of(first)
+            parts = (ReasoningPart(reasoning_of(first), "", signed), TextPart("Yes."))
             turns = (asked, message(Role.ASSISTANT, *parts), asked)
             await collect(backend, said(*turns, is_stream=is_stream))
         assert reasoning_of(first) == "Hm, 🙂."
-        assert [each for each in signed if each is not None] == [SIGNED]
         sent = orjson.dumps(self.server.requests[1].body).decode()
         assert sent.index("Hm, 🙂.") < sent.index('"Yes."')
         assert SIGNED in sent
+
+    async def test_what_another_signed_stays_out(self) -> None:
+        """The provider would refuse the turn, or read as its own what another one thought."""
+        async with self.speaks(self.played([Text("No.")], is_stream=False)) as backend:
+            turn = message(
+                Role.ASSISTANT,
+                ReasoningPart("Hm, 🙂.", "", f"other:{SIGNED}"),
+                ReasoningPart("", "", f"other.redacted:{SIGNED}", is_redacted=True),
+                ReasoningPart("Hm, 🙂.", "", SIGNED),
+                ToolCallPart("call_1", "find", "{}", signed=f"other.call:{SIGNED}"),
+            )
+            result = Message(Role.TOOL, Origin.TOOL, (ToolResultPart("call_1", "Here."),))
+            asked = message(Role.USER, TextPart("Is it?"))
+            await collect(backend, said(asked, turn, result, tools=(Tool("find", "", SCHEMA),)))
+        sent = orjson.dumps(self.server.requests[0].body).decode()
+        assert SIGNED not in sent
+        assert "Hm, 🙂." not in sent
 
     async def test_picture_goes_in_or_is_refused_before_any_call(self) -> None:
         """The model would answer about a picture that it never saw."""

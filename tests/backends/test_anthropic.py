@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -15,10 +16,11 @@ from app.backends.timeouts import Timeouts
 from app.domain.conversation import Role, Sampling, SamplingField, TextPart
 from app.domain.errors import BackendProblem, RequestError
 from app.domain.events import FinishReason
-from app.domain.protocols import Backend
+from app.domain.protocols import Backend, Question
 from tests.backends.contract import collect, conversation, text_of
 from tests.backends.provider import KEY, failure_of
 from tests.backends.provider_contract import Content, ProviderContract, Text, Thought, message, said
+from tests.guardrails.reaching import ROUTES, far
 from tests.servers.anthropic_server import (
     AnthropicServer,
     anthropic_server,
@@ -166,3 +168,14 @@ async def test_errors_inside_an_answer(kind: str, problem: BackendProblem) -> No
     async with connected() as (server, backend):
         server.play(Play([error_event(kind)]))
         assert (await failure_of(backend)).problem is problem
+
+
+async def test_judge() -> None:
+    """A judge wants no chance in its answer, and models that know no temperature gave it none."""
+    async with connected() as (server, backend), far() as there:
+        server.play(whole([text_block('{"answer":"no"}')]))
+        reach = replace(there.reach, backends={"model": backend})
+        question = Question(((Role.USER, "Is it fair?"),), {"type": "object"})
+        said_ = await reach.asking("acme", ROUTES).complete("judge", question, str)
+    assert said_ == '{"answer":"no"}'
+    assert "temperature" not in server.requests[0].body

@@ -1,6 +1,7 @@
 """A conversation goes out as an Anthropic request that the vendor's own types allow."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -32,6 +33,7 @@ from app.domain.conversation import (
     ToolChoiceMode,
     ToolResultPart,
 )
+from app.domain.errors import RequestError
 from tests.backends.contract import PROMPT, conversation
 from tests.backends.provider_contract import SCHEMA, message, said
 from tests.backends.talk import conversations
@@ -394,3 +396,26 @@ def test_every_conversation_is_a_request_the_vendor_allows(wanted: Conversation)
         for part in each.parts:
             if isinstance(part, TextPart | RefusalPart | ToolResultPart) and part.text.strip():
                 assert orjson.dumps(part.text).decode() in sent
+
+
+@pytest.mark.parametrize(
+    ("options", "reasoning", "sent"),
+    [
+        (Options(), None, {}),
+        (Options("2023-06-01"), None, {"temperature": 0.2, "top_k": 3}),
+        (Options("2023-06-01", "budget"), Reasoning(2048), {}),
+        (Options("2023-06-01", "budget"), Reasoning(Effort.NONE), {"temperature": 0.2, "top_k": 3}),
+    ],
+)
+def test_what_nobody_asked_for_yields(
+    options: Options, reasoning: Reasoning | None, sent: dict[str, Json]
+) -> None:
+    """A persona's own temperature, or that of a judge, would fail with the models of today."""
+    wished = Sampling(temperature=0.2, top_k=3, max_tokens=9000, reasoning=reasoning)
+    soft = replace(wished, yields=frozenset({"temperature", "top_k"}))
+    asked = said(message(Role.USER, TextPart("Hi")), sampling=soft)
+    body = orjson.loads(anthropic_request(asked, "some-model", options))
+    assert {name: body[name] for name in ("temperature", "top_k") if name in body} == sent
+    if not sent:
+        with pytest.raises(RequestError):
+            anthropic_request(replace(asked, sampling=wished), "some-model", options)

@@ -265,6 +265,21 @@ def test_what_a_server_lacks_is_said_before_it_is_asked(lack: str, wanted: dict[
     assert wire(conversation(), Differences(lacks=frozenset({lack})))
 
 
+def test_what_nobody_asked_for_yields_to_what_a_server_lacks() -> None:
+    """A persona could not be served by a server that lacks what its file says by default."""
+    sampling = Sampling(temperature=0.0, yields=frozenset({"temperature"}))
+    cool = replace(conversation(), sampling=sampling)
+    assert wire(cool)["temperature"] == 0.0
+    assert "temperature" not in wire(cool, Differences(lacks=frozenset({"temperature"})))
+
+
+def test_what_is_left_out_for_models_that_refuse_it() -> None:
+    """A persona with a temperature could not be served by models that reason."""
+    warm = replace(conversation(), sampling=Sampling(temperature=0.5, seed=1))
+    body = wire(warm, Differences(leaves_out=frozenset({"temperature"})))
+    assert ("temperature" in body, body["seed"]) == (False, 1)
+
+
 def test_subject_is_not_sent() -> None:
     """The name of an end user would reach the provider, where we cannot erase it."""
     assert b"user-7" not in chat_request(said(subject="user-7"), "m")

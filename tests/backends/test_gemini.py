@@ -185,7 +185,7 @@ async def test_calls_without_ids_get_some_and_find_their_results() -> None:
         events = await collect(backend, said(asked, tools=tools))
         calls = [each for each in events if isinstance(each, ToolCallDelta)]
         assert [(each.call_id, each.signed) for each in calls] == [
-            ("call_1", "c2ln"),
+            ("call_1", ".call:c2ln"),
             ("call_2", None),
         ]
         turn = message(

@@ -194,6 +194,6 @@ def test_check_and_waivers_as_commands(project: Path) -> None:
     assert run("check", "--root", project).status == 0
     listed = run("waivers", "--root", project)
     assert listed.out.startswith("2090-03-31  shop: slurs for public to 'flag', holds, ")
-    assert listed.out.endswith("approved by @org/safety: The comedians test it.\n1 waivers\n")
+    assert listed.out.endswith("approved by @org/safety: The comedians test it.\n1 waiver\n")
     assert '"holds": true' in run("waivers", "--root", project, "--format", "json").out
     assert run("waivers", "--root", project, "--sign", "shop/slurs/minor").status == 2

@@ -14,6 +14,7 @@ routes:
   hurried: {backend: scripted, model: script}
   nowhere: {backend: scripted, model: script}
   vectors: {backend: scripted, model: words}
+  pictures: {backend: scripted, model: script}
 """
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.counts import counted
 from tests.cli.running import SHIPPED, run
 
 BAD = SHIPPED / "tests/cases/bad_catalogs"
@@ -39,7 +40,7 @@ def test_check_says_what_is_wrong_and_ends_with_1(mistake: str, tmp_path: Path) 
     assert ended.status == (1 if expected else 0)
     if expected:
         assert sorted(ended.out.splitlines()[:-1]) == sorted(expected)
-        assert ended.out.splitlines()[-1] == f"{len(expected)} problems"
+        assert ended.out.splitlines()[-1] == counted(len(expected), "problem")
     assert ended.err == ""
     ended = run("check", "--root", root, "--format", "json")
     assert len(json.loads(ended.out)["problems"]) == len(expected)
@@ -49,7 +50,7 @@ def test_check_of_a_good_project(root: Path) -> None:
     """CI would be red for nothing."""
     ended = run("check", "--root", root)
     assert ended.status == 0
-    assert ended.out.startswith("all well: 0 cases, 8 personas, 2 policies, sha256:")
+    assert ended.out.startswith("all well: 0 cases, 10 personas, 2 policies, sha256:")
     assert json.loads(run("check", "--root", root, "--format", "json").out) == {
         "problems": [],
         "warnings": [],

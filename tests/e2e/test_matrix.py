@@ -5,7 +5,7 @@ The official clients on one side, fakes that refuse what the provider would refu
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -370,21 +370,29 @@ def kitchen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kitchen]:
         urls = {name: each.base_url for name, each in providers.items()}
         routes = "".join(f"  {name}: {{backend: {name}, model: some-model}}\n" for name in opened)
         backends = _BACKENDS % {**urls, "region": REGION}
-        files = {
-            "banneton.yaml": f"backends:{backends}routes:\n{routes}",
-            "policies/plain.yaml": _POLICY + _MEDIA,
+        closed = {
             "policies/closed.yaml": "extends: plain\nmedia: {images: null, files: null}\n",
-            "prompts/plain.md.j2": "You are {{ persona.name }}.",
-            "key": API_KEY,
-            "azure-key": AZURE_KEY,
             "personas/closed.yaml": _PERSONA % ("closed", "closed", "openai"),
-            **{f"personas/{name}.yaml": _PERSONA % (name, "plain", name) for name in opened},
         }
-        for name, text in files.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text, "utf-8")
+        secrets = {"key": API_KEY, "azure-key": AZURE_KEY}
+        settings = f"backends:{backends}routes:\n{routes}"
+        write(root, settings, opened, {**secrets, **closed})
         keys = make_keys(root, {"t": ("--records",)})
         yield Kitchen(stack.enter_context(gateway(root, keys=keys)), providers)
+
+
+def write(root: Path, settings: str, personas: Iterable[str], more: Mapping[str, str]) -> None:
+    """A project with a persona for each of the routes."""
+    files = {
+        "banneton.yaml": settings,
+        "policies/plain.yaml": _POLICY + _MEDIA,
+        "prompts/plain.md.j2": "You are {{ persona.name }}.",
+        **{f"personas/{name}.yaml": _PERSONA % (name, "plain", name) for name in personas},
+        **more,
+    }
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, "utf-8")
 
 
 @dataclass(frozen=True)

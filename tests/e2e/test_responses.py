@@ -238,6 +238,29 @@ def test_pseudonyms_go_on_within_their_session(
     assert client.responses.retrieve(first.id).output_text == f"I am {token}"
 
 
+def test_what_was_kept_can_be_listed_and_deleted(served: Gateway, client: OpenAI) -> None:
+    """Text is there after its client deleted it, or the record of the exchange is not."""
+    first = ask(client, "planted-secret", model="keeper")
+    second = ask(client, "Go on", model="keeper", previous_response_id=first.id)
+    items = client.responses.input_items.list(second.id, order="asc").data
+    said: list[Json] = [item.to_dict() for item in items]
+    assert [each["content"][0]["text"] for each in said] == [
+        "planted-secret",
+        first.output_text,
+        "Go on",
+    ]
+    with served.client("neighbour") as neighbour, pytest.raises(openai.NotFoundError):
+        neighbour.responses.delete(first.id)
+    client.responses.delete(first.id)
+    for gone in (client.responses.retrieve, client.responses.delete):
+        with pytest.raises(openai.NotFoundError):
+            gone(first.id)
+    with pytest.raises(openai.BadRequestError):
+        ask(client, "Go on", model="keeper", previous_response_id=first.id)
+    assert served.record(first.id.removeprefix("resp_"))["status"] == "completed"
+    assert client.responses.retrieve(second.id).output_text
+
+
 def test_earlier_turns_are_looked_at_again(client: OpenAI, provider: Provider) -> None:
     """A stricter audience would be served what only a looser one may see."""
     first = ask(client, "grown-up talk", model="keeper")

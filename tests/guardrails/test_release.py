@@ -460,6 +460,23 @@ async def test_a_block_that_shows_nothing_waits_where_everything_waits() -> None
         assert (hidden in await guarding.finish(DONE)) is leaves
 
 
+@pytest.mark.parametrize(
+    ("thought", "leaves"), [("fine", True), ("a bad one", False)], ids=["intact", "changed"]
+)
+async def test_a_late_signature_waits_where_everything_waits(thought: str, *, leaves: bool) -> None:
+    """A signature leaves before what it signs, or stands under what policy changed."""
+    signed = ReasoningDelta("", signed="s")
+    mask = rule("mask", words("bad"), Action.MASK)
+    judge = rule("judge", {"remote": {}}, Action.BLOCK)
+    for said, action in ((CLEAN, False), (ALL_BAD, True)):
+        guarding = guard(plan(mask, judge, extra=[kind(says(said))]))
+        assert feed(guarding, ReasoningDelta(thought), TextDelta("hi "), signed) == []
+        out = await guarding.finish(DONE)
+        assert (signed in out) is (leaves and not action)
+        if signed in out:
+            assert out == [ReasoningDelta(thought), TextDelta("hi "), signed, DONE]
+
+
 async def test_signed_reasoning_with_a_pseudonym_keeps_it() -> None:
     """A provider would refuse the next turn: what it signed was changed on the way to the user."""
     minter = Minter(KEY, SCOPE)

@@ -6,6 +6,7 @@ from app.domain.conversation import Message, Origin, Role, TextPart, ToolCallPar
 from app.domain.errors import LedgerError
 from app.ledger.keyring import Keyring, seal
 from app.ledger.ledger import Ledger
+from app.ledger.verify import Intact
 from tests.ledger.exchanges import StandingClock, closing, opening
 
 ASKED = (Message(Role.USER, Origin.CLIENT, (TextPart("", "messages[0].content"),)),)
@@ -93,3 +94,25 @@ def test_what_was_kept_before_there_were_turns_is_still_read() -> None:
     assert owner.unseal_content(owner.seal_content(content, "r1", ASKED), "r1") == content
     with pytest.raises(LedgerError):
         owner.unseal_turns(seal(b"k" * 32, b"[]", b"r1"), "r1")
+
+
+async def test_a_client_can_have_the_text_of_an_exchange_destroyed(
+    ledger: Ledger, clock: StandingClock
+) -> None:
+    """Text is there after it was deleted, the record goes with it, or nobody can tell."""
+    for request_id in ("r1", "r2"):
+        await exchange(ledger, request_id)
+    heads = await ledger.checkpoint()
+    assert await ledger.delete_content("r1", "acme", "key-1")
+    assert await ledger.turns("r1") is None
+    assert await ledger.content("r1") == ()
+    assert await ledger.turns("r2") is not None
+    record = await ledger.record("r1", tenant="acme")
+    assert record is not None
+    assert record.opening["content"]
+    assert isinstance(await ledger.verify(heads), Intact)
+    lines = [line async for line in ledger.export()]
+    assert sum(b'"kind":"deletion"' in line and b'"request_id":"r1"' in line for line in lines) == 1
+    clock.go(days=1)
+    assert not await ledger.delete_content("r1", "acme", "key-1")
+    assert [line async for line in ledger.export()] == lines

@@ -42,6 +42,7 @@ class PlayedBackend(Backend):
     """Gives these events; an exception among them is raised where it stands."""
 
     gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES})
+    draws = True
     events: tuple[StreamEvent | Exception, ...] = (
         TextDelta("One. "),
         TextDelta("Two."),

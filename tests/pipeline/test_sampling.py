@@ -43,8 +43,15 @@ def test_each_wish_has_its_own_bounds() -> None:
     )
     wished = Sampling(temperature=0.4, max_tokens=150, stop=("END",), seed=3)
     assert bounded(wished, bounds) == Sampling(
-        temperature=0.4, top_p=0.9, max_tokens=150, stop=("END",), seed=3
+        temperature=0.4,
+        top_p=0.9,
+        max_tokens=150,
+        stop=("END",),
+        seed=3,
+        yields=frozenset({"top_p"}),  # nobody asked for it
     )
+    assert bounded(Sampling(), bounds).yields == {"temperature", "top_p"}
+    assert bounded(Sampling(temperature=0.2, top_p=0.9), bounds).yields == frozenset()
     for wrong in (Sampling(max_tokens=201), Sampling(top_p=0.8), Sampling(temperature=0.6)):
         with pytest.raises(RequestError):
             bounded(wrong, bounds)

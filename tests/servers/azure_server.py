@@ -58,13 +58,16 @@ class AzureServer(OpenAIServer):
 
     def __init__(self) -> None:
         super().__init__()
+        self.token: str | None = None
+        """Of Entra ID, where that is wanted instead of a key."""
         plain = self.answer
         self.answer = lambda body: filtered(plain(body))
 
     @override
     def problems(self, request: web.Request, raw: bytes, body: Json) -> list[str]:
         found = super().problems(request, raw, body)
-        if request.headers.get("api-key") != KEY or "authorization" in request.headers:
+        proof = request.headers.get("api-key"), request.headers.get("authorization")
+        if proof != ((KEY, None) if self.token is None else (None, f"Bearer {self.token}")):
             found.append("Access denied due to invalid subscription key.")
         is_v1 = request.path.startswith("/openai/v1/")
         if is_v1 == ("api-version" in request.query):

@@ -31,7 +31,7 @@ def test_each_thing_is_counted_under_its_name() -> None:
     metrics.request_ended("tutor", Outcome.ALLOW, Status.FAILED, 1.5)
     metrics.first_token_came("tutor", 0.25)
     metrics.tokens_used(Usage(10, 20))
-    metrics.tokens_used(Usage(1, 2))
+    metrics.tokens_used(Usage(1, 2, cached_tokens=5, cache_write_tokens=3))
     metrics.detector_unchecked("judge")
     metrics.backend_failed("local", "timeout")
     metrics.ledger_committed(0.004)
@@ -48,6 +48,8 @@ def test_each_thing_is_counted_under_its_name() -> None:
         "gen_ai_client_token_usage_sum input": 11,
         "gen_ai_client_token_usage_count output": 2,
         "gen_ai_client_token_usage_sum output": 22,
+        "banneton_cached_tokens_total read": 5,
+        "banneton_cached_tokens_total written": 3,
         "banneton_detector_unchecked_total judge": 1,
         "banneton_backend_errors_total local timeout": 1,
         "banneton_ledger_commit_seconds_count": 1,

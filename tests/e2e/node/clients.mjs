@@ -11,7 +11,7 @@ import { betaZodTool } from "@anthropic-ai/sdk/helpers/beta/zod";
 import { zodOutputFormat } from "@anthropic-ai/sdk/helpers/zod";
 import { APICallError, generateText, Output, RetryError, stepCountIs, streamText, tool } from "ai";
 import OpenAI from "openai";
-import { zodResponseFormat } from "openai/helpers/zod";
+import { zodResponseFormat, zodTextFormat } from "openai/helpers/zod";
 import { z } from "zod";
 
 const Reading = z.object({ clause: z.number(), reads: z.string() });
@@ -63,6 +63,53 @@ function openai({ url, key, model, text, wishes, retries }) {
       for await (const chunk of stream) {
         stream.controller.abort();
         return { id: chunk.id };
+      }
+    },
+  };
+}
+
+function responses({ url, key, model, text, wishes, retries }) {
+  const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: key, maxRetries: retries });
+  const asked = { model, input: [{ role: "user", content: text }], ...wishes };
+  const answer = (made) => ({
+    text: made.output_text,
+    finish: made.incomplete_details?.reason ?? made.status,
+    about: made.banneton,
+    tokens: made.usage?.total_tokens,
+  });
+  return {
+    ask: async () => answer(await client.responses.create(asked)),
+    stream: async () => {
+      const pieces = [];
+      const stream = client.responses.stream(asked);
+      stream.on("response.output_text.delta", (event) => pieces.push(event.delta));
+      return { ...answer(await stream.finalResponse()), pieces };
+    },
+    tools: async () => {
+      const calls = [];
+      const look = { type: "function", name: "look", description: "Look it up.", strict: false };
+      const tools = [{ ...look, parameters: z.toJSONSchema(At) }];
+      const { output } = await client.responses.create({ ...asked, tools });
+      const results = output
+        .filter((item) => item.type === "function_call")
+        .map(({ call_id, arguments: text }) => {
+          calls.push(JSON.parse(text));
+          return { type: "function_call_output", call_id, output: LOOKED };
+        });
+      const input = [...asked.input, ...output, ...results];
+      return { text: (await client.responses.create({ ...asked, input, tools })).output_text, calls };
+    },
+    structured: async () => {
+      const format = zodTextFormat(Reading, "reading");
+      const made = await client.responses.parse({ ...asked, text: { format } });
+      return { parsed: made.output_parsed };
+    },
+    leave: async () => {
+      const stream = await client.responses.create({ ...asked, stream: true });
+      for await (const event of stream) {
+        if (event.type !== "response.output_text.delta") continue;
+        stream.controller.abort();
+        return {};
       }
     },
   };
@@ -178,14 +225,19 @@ function vercelCompatible(given) {
 const vercelOpenai = (given) =>
   vercel(createOpenAI({ baseURL: `${given.url}/v1`, apiKey: given.key }).chat(given.model), given);
 
+const vercelResponses = (given) =>
+  vercel(createOpenAI({ baseURL: `${given.url}/v1`, apiKey: given.key }).responses(given.model), given);
+
 const vercelAnthropic = (given) =>
   vercel(createAnthropic({ baseURL: `${given.url}/v1`, apiKey: given.key })(given.model), given);
 
 const CLIENTS = {
   "node-openai": openai,
+  "node-responses": responses,
   "node-anthropic": anthropic,
   "vercel-compatible": vercelCompatible,
   "vercel-openai": vercelOpenai,
+  "vercel-responses": vercelResponses,
   "vercel-anthropic": vercelAnthropic,
 };
 
