@@ -15,6 +15,8 @@ _WORDS = {
     "presence_penalty",
     "frequency_penalty",
     "reasoning_effort",
+    "n",
+    "logprobs",
     "modalities",
 }
 

@@ -17,10 +17,18 @@ from app.domain.events import (
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
+    Token,
     ToolCallDelta,
     Usage,
 )
 from app.pipeline.answer import Closed, ExchangeEvent, Opened, Stopped
+
+
+def token_json(token: Token) -> dict[str, Json]:
+    """A token as OpenAI writes it. Its alternatives spell out what policy has not seen: none."""
+    code = list(token.text.encode("utf-8", "replace"))
+    return {"token": token.text, "bytes": code, "logprob": token.logprob, "top_logprobs": []}
+
 
 Delta = TextDelta | ReasoningDelta | RefusalDelta | ToolCallDelta | Annotation | ImageDelta
 
@@ -31,7 +39,8 @@ class AnswerEncoder(Encoder):
     def __init__(self, created: int) -> None:
         """Begin; ``created`` is in seconds since 1970."""
         self.created = created
-        self.stopped: Stopped | None = None
+        self.stopped: dict[int, Stopped] = {}
+        """The choices that policy stopped."""
         self.usage: Usage | None = None
         self._opened: Opened | None = None
         self._finished: dict[int, FinishReason] = {}
@@ -49,18 +58,19 @@ class AnswerEncoder(Encoder):
             case Usage():
                 self.usage = event
             case Stopped():
-                self.stopped = event
-                return b"" if event.is_error else self.reply(event.reply)
+                self.stopped[event.choice] = event
+                return b"" if event.is_error else self.reply(event.reply, event.choice)
             case Closed():
                 summary = summary_json(event.summary)
-                if self.stopped is not None and self.stopped.is_error:
-                    raise StoppedError(self.stopped, summary)
+                for stopped in self.stopped.values():
+                    if stopped.is_error:
+                        raise StoppedError(stopped, summary)
                 return self.end(summary)
             case Embedding():
                 raise TypeError("a turn of a conversation has no embeddings")
             case _:
-                if self.stopped is not None:
-                    raise RuntimeError("an answer went on after policy stopped it")
+                if event.choice in self.stopped:
+                    raise RuntimeError("a choice went on after policy stopped it")
                 return self.more(event)
         return b""
 
@@ -73,8 +83,6 @@ class AnswerEncoder(Encoder):
 
     def reasons(self) -> dict[int, FinishReason]:
         """Why each choice ended, in their order."""
-        if self.stopped is not None:
-            return {0: FinishReason.CONTENT_FILTER}
         if not self._finished:
             raise RuntimeError("an answer closed without Finish")
         return dict(sorted(self._finished.items()))
@@ -84,8 +92,8 @@ class AnswerEncoder(Encoder):
         """What leaves for more of the answer."""
 
     @abstractmethod
-    def reply(self, text: str) -> bytes:
-        """What leaves for the persona's own words where policy stopped the answer."""
+    def reply(self, text: str, choice: int) -> bytes:
+        """What leaves for the persona's own words where policy stopped a choice."""
 
     @abstractmethod
     def end(self, summary: dict[str, Json]) -> bytes:

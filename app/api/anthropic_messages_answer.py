@@ -46,7 +46,7 @@ class _MessageEncoder(AnswerEncoder):
 
     @override
     def add(self, event: ExchangeEvent) -> bytes:
-        if isinstance(event, Finish) and self.stopped is None:
+        if isinstance(event, Finish) and not self.stopped:
             # Here and not at the end, by which time the record says that all is well.
             if event.choice:
                 raise too_many()
@@ -139,7 +139,7 @@ class MessageStream(_MessageEncoder):
         return sent + self._advance() or _PING
 
     @override
-    def reply(self, text: str) -> bytes:
+    def reply(self, text: str, choice: int) -> bytes:
         # What waits has not left, and does not leave any more: a call might be run.
         del self.made.blocks[self._at + self._is_begun :]
         self.made.end()
@@ -195,7 +195,7 @@ class MessageWhole(_MessageEncoder):
         return b""
 
     @override
-    def reply(self, text: str) -> bytes:
+    def reply(self, text: str, choice: int) -> bytes:
         # What came before was never sent, so the reply stands alone.
         self.made.blocks = [Block("text", [text])]
         return b""

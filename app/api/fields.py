@@ -2,8 +2,9 @@
 
 import re
 
-from app.api.compound import Object
-from app.api.shapes import NAME, Id, Opaque, Refused, Shape, Text, Variables, Word
+from app.api.compound import Items, Object
+from app.api.shapes import NAME, Id, Number, Opaque, Refused, Shape, Text, Variables, Word
+from app.domain.events import UNKNOWN
 
 FUNCTION_NAME = Text(
     max_chars=64,
@@ -28,6 +29,16 @@ DRAWN = Opaque(
     max_chars=None,
 )
 UNASKED = Refused("not asked for, and dropped if it comes")
+ALTERNATIVES = "alternatives spell out text that policy never saw"
+_TOKEN: dict[str, Shape] = {
+    "token": Text(form="a piece of the text that has left"),
+    "logprob": Number(UNKNOWN, 0),
+    "top_logprobs": Items(Refused(ALTERNATIVES)),
+}
+TOKEN = Object({**_TOKEN, "bytes": Items(Number(0, 255, is_whole=True))})
+"""A token of the text, and how likely it was."""
+TOKEN_IN_EVENT = Object(_TOKEN)
+"""The same where the format has no bytes."""
 
 
 def kind(word: str, **fields: Shape) -> Object:

@@ -86,8 +86,12 @@ class OpenAIChat(Dialect):
     @override
     def encoder(self, asked: Conversation, created: int) -> Encoder:
         if asked.is_stream:
-            return ChatStream(created, wants_usage=asked.wants_usage)
-        return ChatWhole(created)
+            return ChatStream(
+                created,
+                wants_usage=asked.wants_usage,
+                wants_logprobs=asked.sampling.logprobs,
+            )
+        return ChatWhole(created, wants_logprobs=asked.sampling.logprobs)
 
 
 def messages(items: Json, *, takes_system: bool) -> tuple[Message, ...]:
@@ -224,4 +228,6 @@ def _sampling(body: Body) -> Sampling:
         presence_penalty=body.get("presence_penalty"),
         frequency_penalty=body.get("frequency_penalty"),
         reasoning=None if effort is None else Reasoning(Effort(effort)),
+        choices=body.get("n") or 1,
+        logprobs=bool(body.get("logprobs")),
     )

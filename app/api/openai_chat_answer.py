@@ -5,21 +5,25 @@ In a stream the end of a choice waits for ``Closed``, so that the last chunk tha
 chunk without choices would do as well, but many clients read ``choices[0]`` of every chunk.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import assert_never
 
 import orjson
 from typing_extensions import override
 
-from app.api.answer_encoder import AnswerEncoder, Delta
+from app.api.answer_encoder import AnswerEncoder, Delta, token_json
 from app.api.errors import Failure, openai_error
 from app.domain.conversation import Json
 from app.domain.events import (
     Annotation,
+    FinishReason,
     ImageDelta,
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
+    Token,
+    TokenDelta,
     ToolCallDelta,
     Usage,
 )
@@ -27,6 +31,7 @@ from app.pipeline.answer import ExchangeEvent
 
 _ROLE = b'"role":"assistant",'
 _TAIL = b'},"finish_reason":null}]}\n\n'
+_LOGPROBS_TAIL = b'},"logprobs":%b,"finish_reason":null}]}\n\n'
 
 
 class ChatStream(AnswerEncoder):
@@ -34,15 +39,18 @@ class ChatStream(AnswerEncoder):
 
     content_type = b"text/event-stream; charset=utf-8"
 
-    def __init__(self, created: int, *, wants_usage: bool) -> None:
+    def __init__(
+        self, created: int, *, wants_usage: bool = False, wants_logprobs: bool = False
+    ) -> None:
         """Begin; ``wants_usage`` is ``stream_options.include_usage``."""
         super().__init__(created)
         self._wants_usage = wants_usage
+        self._wants_logprobs = wants_logprobs
         self._heads: dict[int, bytes] = {}
 
     @override
     def add(self, event: ExchangeEvent) -> bytes:
-        if type(event) is TextDelta and self.stopped is None:
+        if type(event) is TextDelta and not self.stopped:
             return self._delta(event.choice, b'"content":' + orjson.dumps(event.text))
         return super().add(event)
 
@@ -50,25 +58,31 @@ class ChatStream(AnswerEncoder):
     def error(self, failed: Failure, request_id: str) -> bytes:
         return b"data: " + openai_error(failed, request_id) + b"\n\n"
 
-    def _delta(self, choice: int, fields: bytes) -> bytes:
+    def _delta(self, choice: int, fields: bytes, tail: bytes = _TAIL) -> bytes:
         head = self._heads.get(choice)
         if head is None:
             envelope = orjson.dumps(_envelope(self, "chat.completion.chunk"))[:-1]
             head = b'data: %b,"choices":[{"index":%d,"delta":{' % (envelope, choice)
             self._heads[choice] = head
             fields = _ROLE + fields
-        return head + fields + _TAIL
+        return head + fields + tail
+
+    def _tokens(self, choice: int, text: str, tokens: Iterable[Token]) -> bytes:
+        logprobs = orjson.dumps(_logprobs_json(tokens))
+        return self._delta(choice, b'"content":' + orjson.dumps(text), _LOGPROBS_TAIL % logprobs)
 
     @override
     def more(self, event: Delta) -> bytes:
         fields: bytes
         match event:
+            case TokenDelta():
+                return self._tokens(event.choice, event.text, event.tokens)
             case TextDelta():
                 fields = b'"content":' + orjson.dumps(event.text)
             case ReasoningDelta():
+                fields = b'"reasoning_content":' + orjson.dumps(event.text)
                 if not event.text:
                     return b""  # a signature alone, which this dialect has no place for
-                fields = b'"reasoning_content":' + orjson.dumps(event.text)
             case RefusalDelta():
                 fields = b'"refusal":' + orjson.dumps(event.text)
             case ToolCallDelta():
@@ -82,8 +96,10 @@ class ChatStream(AnswerEncoder):
         return self._delta(event.choice, fields)
 
     @override
-    def reply(self, text: str) -> bytes:
-        return self._delta(0, b'"content":' + orjson.dumps(text))
+    def reply(self, text: str, choice: int) -> bytes:
+        if self._wants_logprobs:
+            return self._tokens(choice, text, [Token(text)])
+        return self._delta(choice, b'"content":' + orjson.dumps(text))
 
     @override
     def end(self, summary: dict[str, Json]) -> bytes:
@@ -122,6 +138,7 @@ class _Choice:
     """A choice as it grows."""
 
     text: list[str] = field(default_factory=list)
+    tokens: list[Token] = field(default_factory=list)
     refusal: list[str] = field(default_factory=list)
     reasoning: list[str] = field(default_factory=list)
     calls: dict[int, _Call] = field(default_factory=dict)
@@ -151,9 +168,10 @@ class ChatWhole(AnswerEncoder):
 
     content_type = b"application/json"
 
-    def __init__(self, created: int) -> None:
+    def __init__(self, created: int, *, wants_logprobs: bool = False) -> None:
         """Begin; ``created`` is in seconds since 1970."""
         super().__init__(created)
+        self._wants_logprobs = wants_logprobs
         self._choices: dict[int, _Choice] = {}
 
     @override
@@ -166,6 +184,8 @@ class ChatWhole(AnswerEncoder):
         match event:
             case TextDelta():
                 choice.text.append(event.text)
+                if isinstance(event, TokenDelta):
+                    choice.tokens.extend(event.tokens)
             case ReasoningDelta():
                 if event.text:
                     choice.reasoning.append(event.text)
@@ -186,24 +206,26 @@ class ChatWhole(AnswerEncoder):
         return b""
 
     @override
-    def reply(self, text: str) -> bytes:
+    def reply(self, text: str, choice: int) -> bytes:
         # What came before was never sent, so the reply stands alone.
-        self._choices = {0: _Choice(text=[text])}
+        self._choices[choice] = _Choice(text=[text], tokens=[Token(text)])
         return b""
 
     @override
     def end(self, summary: dict[str, Json]) -> bytes:
-        choices = [
-            {
-                "index": choice,
-                "message": self._choices.get(choice, _Choice()).message(),
-                "finish_reason": reason,
-            }
-            for choice, reason in self.reasons().items()
-        ]
+        choices = [self._choice(choice, reason) for choice, reason in self.reasons().items()]
         usage = None if self.usage is None else _usage_json(self.usage)
         made = _envelope(self, "chat.completion")
         return orjson.dumps(made | {"choices": choices, "usage": usage, "banneton": summary})
+
+    def _choice(self, number: int, reason: FinishReason) -> dict[str, Json]:
+        choice = self._choices.get(number, _Choice())
+        made = {"index": number, "message": choice.message(), "finish_reason": reason}
+        return made | {"logprobs": _logprobs_json(choice.tokens)} if self._wants_logprobs else made
+
+
+def _logprobs_json(tokens: Iterable[Token]) -> dict[str, Json]:
+    return {"content": [token_json(token) for token in tokens], "refusal": None}
 
 
 def _usage_json(usage: Usage) -> dict[str, Json]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from app.api.compound import Either, Items, Kinds, Object
 from app.api.fields import (
+    ALTERNATIVES,
     BANNETON,
     CALL_ID,
     CHOSEN,
@@ -17,6 +18,7 @@ from app.api.fields import (
     MAX_INT,
     MODEL,
     SIGNED,
+    TOKEN,
     UNASKED,
     kind,
     with_fields,
@@ -37,6 +39,8 @@ from app.api.shapes import (
 from app.api.summaries import COUNT, SUMMARY
 from app.domain.conversation import Effort
 
+MAX_CHOICES = 128
+"""As OpenAI has it; what a persona allows is less."""
 _SPEAKER = Text(
     max_chars=64,
     pattern=re.compile(r"[^\s<|\\/>]+"),
@@ -214,8 +218,8 @@ REQUEST = Object(
         "frequency_penalty": Number(-2, 2),
         "user": Opaque("names the end user; kept under a key, never sent to a model"),
         "banneton": BANNETON,
-        "n": Only(1, "ask again for another answer"),
-        "logprobs": Only(value=False, reason="they spell out text before policy has seen it"),
+        "n": Number(1, MAX_CHOICES, is_whole=True),
+        "logprobs": Flag(),
         "store": Only(value=False, reason="what is kept is the policy's to say"),
         "modalities": Items(Word(("text", "image"))),
         "audio": Refused("no detector listens to audio yet, so none is made"),
@@ -234,7 +238,7 @@ REQUEST = Object(
         "reasoning_effort": Word(tuple(each.value for each in Effort)),
         "safety_identifier": Refused("name the end user in 'user'"),
         "service_tier": Refused("the tier of service is the route's to say"),
-        "top_logprobs": Refused("they spell out text before policy has seen it"),
+        "top_logprobs": Only(0, ALTERNATIVES),
         "verbosity": Refused("how a persona speaks is its voice's to say"),
         "web_search_options": Refused("what a persona may look up is its tools' to say"),
     },
@@ -265,6 +269,12 @@ _USAGE = Object(
                 "text_tokens": UNASKED,
             }
         ),
+    }
+)
+_LOGPROBS = Object(
+    {
+        "content": Items(TOKEN),
+        "refusal": Refused("what a model refuses in is given without"),
     }
 )
 _FINISH = Word(("stop", "length", "tool_calls", "content_filter"))
@@ -308,7 +318,7 @@ ANSWER = _envelope(
         {
             "index": COUNT,
             "finish_reason": _FINISH,
-            "logprobs": UNASKED,
+            "logprobs": _LOGPROBS,
             "message": Object(
                 {
                     "role": Word(("assistant",)),
@@ -336,7 +346,7 @@ CHUNK = _envelope(
         {
             "index": COUNT,
             "finish_reason": _FINISH,
-            "logprobs": UNASKED,
+            "logprobs": _LOGPROBS,
             "delta": Object(
                 {
                     "role": Word(("assistant",)),

@@ -25,7 +25,7 @@ from app.api.openai_responses_answer import (
     ResponsesStream,
     ResponsesWhole,
 )
-from app.api.openai_responses_fields import REQUEST
+from app.api.openai_responses_fields import LOGPROBS, REQUEST
 from app.domain.conversation import (
     STANDING,
     Conversation,
@@ -295,6 +295,7 @@ def _sampling(body: Body) -> Sampling:
         top_p=body.get("top_p"),
         max_tokens=body.get("max_output_tokens"),
         reasoning=None if effort is None else Reasoning(Effort(effort)),
+        logprobs=LOGPROBS in (body.get("include") or ()),
     )
 
 

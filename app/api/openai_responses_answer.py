@@ -36,6 +36,8 @@ from app.domain.events import (
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
+    Token,
+    TokenDelta,
     ToolCallDelta,
     Usage,
 )
@@ -58,6 +60,7 @@ class _Answer(AnswerEncoder):
         """Begin; ``created`` is in seconds since 1970."""
         super().__init__(created)
         self._echo = _echo(asked)
+        self._wants_logprobs = asked.sampling.logprobs
         self.output = Output("")
 
     @override
@@ -74,11 +77,17 @@ class _Answer(AnswerEncoder):
         if reason is FinishReason.CONTENT_FILTER:
             self.output.drop_calls()
         # A reply is whole, whatever it stands in for.
-        self.output.end("completed" if self.stopped is not None else how)
+        self.output.end("completed" if self.stopped else how)
         made = self.response(how) | {"usage": self.usage and _usage(self.usage)}
         if why is not None:
             made["incomplete_details"] = {"reason": why}
         return made | {"banneton": summary}
+
+    def said(self, reply: str) -> TextDelta:
+        """The persona's own words."""
+        return (
+            TokenDelta(reply, tokens=(Token(reply),)) if self._wants_logprobs else TextDelta(reply)
+        )
 
     def response(self, status: str) -> dict[str, Json]:
         """The response as it stands."""
@@ -98,7 +107,7 @@ class ResponsesStream(_Answer):
 
     @override
     def add(self, event: ExchangeEvent) -> bytes:
-        if type(event) is TextDelta and self.stopped is None:
+        if type(event) is TextDelta and not self.stopped:
             return self._words(event)
         return super().add(event)
 
@@ -121,10 +130,10 @@ class ResponsesStream(_Answer):
         return self._tell(self.output.told())
 
     @override
-    def reply(self, text: str) -> bytes:
+    def reply(self, text: str, choice: int) -> bytes:
         self.output.drop_calls()
         self.output.end("incomplete")
-        self.output.take(TextDelta(text))
+        self.output.take(self.said(text))
         return self._tell(self.output.told())
 
     @override
@@ -174,10 +183,10 @@ class ResponsesWhole(_Answer):
         return b""
 
     @override
-    def reply(self, text: str) -> bytes:
+    def reply(self, text: str, choice: int) -> bytes:
         # What came before was never sent, so the reply stands alone.
         self.output = Output(self.opened.request_id)
-        return self.more(TextDelta(text))
+        return self.more(self.said(text))
 
     @override
     def end(self, summary: dict[str, Json]) -> bytes:

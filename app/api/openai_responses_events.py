@@ -13,6 +13,8 @@ from app.api.fields import (
     MAX_INT,
     MODEL,
     SIGNED,
+    TOKEN,
+    TOKEN_IN_EVENT,
     UNASKED,
     with_fields,
 )
@@ -36,8 +38,10 @@ _ANNOTATION = Kinds(
         **refused(("file_citation", "container_file_citation", "file_path"), UNASKED),
     },
 )
-_LOGPROBS = Items(UNASKED)
-_OUTPUT_TEXT = part("output_text", text=Text(), annotations=Items(_ANNOTATION), logprobs=_LOGPROBS)
+_LOGPROBS = Items(TOKEN_IN_EVENT)
+_OUTPUT_TEXT = part(
+    "output_text", text=Text(), annotations=Items(_ANNOTATION), logprobs=Items(TOKEN)
+)
 _REFUSAL = part("refusal", refusal=Text())
 _SUMMARY_TEXT = part("summary_text", text=Text())
 _ITEM = Kinds(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from app.api.compound import Either, Items, Kinds, Object
 from app.api.fields import (
+    ALTERNATIVES,
     BANNETON,
     CALL_ID,
     CHOSEN,
@@ -30,7 +31,8 @@ from app.api.shapes import (
 )
 from app.domain.conversation import Effort
 
-LOGPROBS = Refused("they spell out text before policy has seen it")
+LOGPROBS = "message.output_text.logprobs"
+"""Asks for tokens, and how likely each of them was."""
 _CACHE = Refused("how prompts are cached is the route's to say")
 _HOSTED = Refused("only tools of type 'function' are guarded so far")
 _HISTORY = "comes with answers and back in histories; never sent to a model"
@@ -332,7 +334,7 @@ REQUEST = Object(
                 "mode": Refused("how a model runs is the route's to say"),
             }
         ),
-        "include": Items(Word(("reasoning.encrypted_content",))),
+        "include": Items(Word(("reasoning.encrypted_content", LOGPROBS))),
         "temperature": Number(0, 2),
         "top_p": Number(0, 1),
         "max_output_tokens": Number(1, MAX_INT, is_whole=True),
@@ -361,7 +363,7 @@ REQUEST = Object(
         "prompt_cache_options": _CACHE,
         "prompt_cache_retention": _CACHE,
         "service_tier": Refused("the tier of service is the route's to say"),
-        "top_logprobs": LOGPROBS,
+        "top_logprobs": Only(0, ALTERNATIVES),
     },
     frozenset({"input", "model"}),
     extensions=frozenset({"banneton"}),

@@ -7,12 +7,13 @@ something else begins.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
 from typing_extensions import override
 
-from app.api.answer_encoder import Delta
+from app.api.answer_encoder import Delta, token_json
 from app.domain.conversation import Json
 from app.domain.events import (
     Annotation,
@@ -20,6 +21,8 @@ from app.domain.events import (
     ReasoningDelta,
     RefusalDelta,
     TextDelta,
+    Token,
+    TokenDelta,
     ToolCallDelta,
 )
 from app.domain.signatures import OPENAI, unmarked
@@ -40,14 +43,15 @@ class Part:
     """What events about it begin with."""
     texts: list[str] = field(default_factory=list)
     annotations: list[Json] = field(default_factory=list)
+    tokens: list[Json] = field(default_factory=list)
 
     def json(self) -> Fields:
         """The part as it stands."""
         text = "".join(self.texts)
         if self.kind == "refusal":
             return {"type": "refusal", "refusal": text}
-        notes = list(self.annotations)
-        return {"type": "output_text", "text": text, "annotations": notes, "logprobs": []}
+        notes, tokens = list(self.annotations), list(self.tokens)
+        return {"type": "output_text", "text": text, "annotations": notes, "logprobs": tokens}
 
 
 @dataclass(slots=True)
@@ -96,7 +100,7 @@ class Said(Item):
             if part.kind == "refusal":
                 told.append(("refusal.done", part.place | {"refusal": made["refusal"]}))
             else:
-                whole = {"text": made["text"], "logprobs": []}
+                whole = {"text": made["text"], "logprobs": _in_event(part.tokens)}
                 told.append(("output_text.done", part.place | whole))
             told.append(("content_part.done", part.place | {"part": made}))
         return told
@@ -188,6 +192,11 @@ class Drawing(Item):
         return [(f"image_generation_call.{step}", self.place) for step in steps]
 
 
+def _in_event(tokens: Iterable[Json]) -> list[Json]:
+    """Tokens as events have them: without their bytes."""
+    return [{key: token[key] for key in token if key != "bytes"} for token in tokens]
+
+
 class Output:
     """The items of one answer."""
 
@@ -217,14 +226,15 @@ class Output:
 
     def take(self, delta: Delta) -> None:
         """More of the answer."""
-        if isinstance(delta, (TextDelta, RefusalDelta)) and not delta.text:
+        tokens = delta.tokens if isinstance(delta, TokenDelta) else ()
+        if isinstance(delta, (TextDelta, RefusalDelta)) and not (delta.text or tokens):
             return
         if self._thought is not None and not isinstance(delta, ReasoningDelta):
             self._end(self._thought, "completed")
             self._thought = None
         match delta:
             case TextDelta():
-                self._words("output_text", delta.text)
+                self._words("output_text", delta.text, tokens)
             case RefusalDelta():
                 self._words("refusal", delta.text)
             case ReasoningDelta():
@@ -283,14 +293,16 @@ class Output:
         self._told.append(("content_part.added", made.place | {"part": made.json()}))
         return made
 
-    def _words(self, kind: PartKind, text: str) -> None:
+    def _words(self, kind: PartKind, text: str, tokens: Iterable[Token] = ()) -> None:
         part = self._part(kind)
         part.texts.append(text)
+        told = [token_json(token) for token in tokens]
+        part.tokens += told
         more: Fields = part.place | {"delta": text}
         if kind == "refusal":
             self._told.append(("refusal.delta", more))
         else:
-            self._told.append(("output_text.delta", more | {"logprobs": []}))
+            self._told.append(("output_text.delta", more | {"logprobs": _in_event(told)}))
 
     def _reason(self, delta: ReasoningDelta) -> None:
         if not delta.text and delta.signed is None:

@@ -41,7 +41,7 @@ class AnthropicBackend(HttpBackend):
         return Request("/messages", anthropic_request(wanted, model, self._options))
 
     @override
-    def reader(self) -> Reader:
+    def reader(self, conversation: Conversation) -> Reader:
         return PieceReader(SseParser(), MessageReader())
 
     @override

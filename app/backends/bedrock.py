@@ -58,7 +58,7 @@ class BedrockBackend(HttpBackend):
         return Request(path, bedrock_request(wanted, thinking=self._thinking))
 
     @override
-    def reader(self) -> Reader:
+    def reader(self, conversation: Conversation) -> Reader:
         return PieceReader(FrameCutter(), ConverseReader())
 
     @override

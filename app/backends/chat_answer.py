@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from app.backends.chat_chunks import ChunkReader
+from app.backends.chat_chunks import PLAIN, ChunkReader
 from app.backends.pictures import MAX_EVENT_BYTES
 from app.backends.sse import SseParser
+from app.domain.conversation import Sampling
 from app.domain.errors import BackendError
 from app.domain.events import StreamEvent
 
@@ -14,8 +15,9 @@ class AnswerReader:
 
     __slots__ = ("_chunks", "_sse", "is_done")
 
-    def __init__(self) -> None:
-        self._chunks = ChunkReader()
+    def __init__(self, asked: Sampling = PLAIN) -> None:
+        """Begin; ``asked`` says how many choices there are, and whether they have tokens."""
+        self._chunks = ChunkReader(asked)
         self._sse = SseParser(max_event_bytes=MAX_EVENT_BYTES)
         self.is_done = False
         """The provider has said ``[DONE]``; what follows is not looked at."""
@@ -57,12 +59,12 @@ class AnswerReader:
             raise failure
 
 
-def whole_answer(body: bytes) -> list[StreamEvent]:
+def whole_answer(body: bytes, asked: Sampling = PLAIN) -> list[StreamEvent]:
     """The events of an answer that came as one JSON object.
 
     Raises:
         BackendError: It is no such answer, or it reports an error.
     """
-    chunks = ChunkReader()
+    chunks = ChunkReader(asked)
     chunks.read_whole(body)
     return [*chunks.take(), *chunks.end()]

@@ -8,8 +8,10 @@ from typing import Final
 
 import orjson
 
+from app.backends.chat_logprobs import TokenReader
+from app.backends.chat_usage import count_in, usage_of
 from app.backends.pictures import from_image_url
-from app.domain.conversation import Json
+from app.domain.conversation import Json, Sampling
 from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import (
     Annotation,
@@ -19,11 +21,13 @@ from app.domain.events import (
     RefusalDelta,
     StreamEvent,
     TextDelta,
+    TokenDelta,
     ToolCallDelta,
     Usage,
 )
 
-_MAX_CHOICES = 128
+PLAIN: Final = Sampling()
+"""What is asked for where nobody says: one choice, without tokens."""
 _MAX_CALLS = 128
 _MAX_NAME_CHARS = 64
 
@@ -52,6 +56,7 @@ _TEXT_FIELDS: Final[dict[str, type[TextDelta | ReasoningDelta | RefusalDelta]]] 
 _LIST_FIELDS: Final = frozenset(
     {"tool_calls", "annotations"} | {"images"}  # OpenRouter, LiteLLM, Vercel
 )
+_WITHOUT_TEXT: Final = (*(_TEXT_FIELDS.keys() - {"content"}), *_LIST_FIELDS)
 _DELTA_FIELDS: Final = frozenset({*_TEXT_FIELDS, *_LIST_FIELDS, "role", "reasoning_details"})
 _CALL_FIELDS: Final = frozenset({"index", "id", "type", "function"})
 _FUNCTION_FIELDS: Final = frozenset({"name", "arguments"})
@@ -77,9 +82,24 @@ class ChunkReader:
     answer is cut carries no meaning, and each event costs everyone behind it.
     """
 
-    __slots__ = ("_calls", "_events", "_finished", "_open", "_run", "_texts", "_usage")
+    __slots__ = (
+        "_calls",
+        "_choice_fields",
+        "_choices",
+        "_events",
+        "_finished",
+        "_open",
+        "_run",
+        "_texts",
+        "_tokens",
+        "_usage",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, asked: Sampling = PLAIN) -> None:
+        """Begin an answer; ``asked`` says how many choices it has, and whether they have tokens."""
+        self._choices = asked.choices
+        self._choice_fields = _CHOICE_FIELDS | {"logprobs"} if asked.logprobs else _CHOICE_FIELDS
+        self._tokens = [TokenReader() for _ in range(asked.choices)] if asked.logprobs else []
         self._events: list[StreamEvent] = []
         self._texts: list[str] = []
         self._run: tuple[type[TextDelta | ReasoningDelta | RefusalDelta], int] = (TextDelta, 0)
@@ -124,7 +144,7 @@ class ChunkReader:
         if not chunk.keys() <= _CHUNK_FIELDS:
             _refuse_unknown(chunk, _CHUNK_FIELDS, "")
         if chunk.get("usage"):
-            self._usage = _usage(chunk["usage"])
+            self._usage = usage_of(chunk["usage"])
         choices = chunk.get("choices")
         if choices is not None:
             for choice in _list(choices, "choices"):
@@ -141,22 +161,26 @@ class ChunkReader:
         """What is left at the end: the usage, where the provider gave one.
 
         Raises:
-            BackendError: A choice has not ended, or there was none.
+            BackendError: A choice has not ended, or did not come.
         """
-        if self._open or not self._finished:
+        if self._open or len(self._finished) < self._choices:
             raise _broken("the provider's answer broke off before its end")
         return [] if self._usage is None else [self._usage]
 
     def _read_choice(self, choice: Json) -> None:
         if type(choice) is not dict:
             raise _wrong("choices[]", "an object")
-        if not choice.keys() <= _CHOICE_FIELDS:
-            _refuse_unknown(choice, _CHOICE_FIELDS, "choices[].")
+        if not choice.keys() <= self._choice_fields:
+            _refuse_unknown(choice, self._choice_fields, "choices[].")
         index = choice.get("index")
-        if type(index) is not int or not 0 <= index < _MAX_CHOICES:
-            raise _wrong("choices[].index", f"a number from 0 to {_MAX_CHOICES - 1}")
+        if type(index) is not int or not 0 <= index < self._choices:
+            raise _wrong("choices[].index", f"the number of one of the {self._choices} asked for")
         delta = choice.get("delta")
         if delta:
+            if type(delta) is not dict:
+                raise _wrong("choices[].delta", "an object")
+            if self._tokens:
+                self._read_tokens(choice.get("logprobs"), delta, index)
             self._read_delta(delta, index)
         reason = choice.get("finish_reason")
         if reason:
@@ -164,9 +188,7 @@ class ChunkReader:
         elif index not in self._finished:
             self._open.add(index)
 
-    def _read_delta(self, delta: Json, choice: int) -> None:
-        if type(delta) is not dict:
-            raise _wrong("choices[].delta", "an object")
+    def _read_delta(self, delta: dict[str, Json], choice: int) -> None:
         if "reasoning_content" in delta and delta.get("reasoning"):
             delta = _with_one_reasoning(delta)
         for name, value in delta.items():
@@ -187,10 +209,19 @@ class ChunkReader:
     ) -> None:
         if choice in self._finished:
             raise _broken("the provider went on with a choice that it had ended")
+        if self._tokens and kind is TextDelta:
+            self._add(TokenDelta(text, choice, self._tokens[choice].tile(text)), choice)
+            return
         if (kind, choice) != self._run:
             self._end_run()
             self._run = (kind, choice)
         self._texts.append(text)
+
+    def _read_tokens(self, logprobs: Json, delta: dict[str, Json], choice: int) -> None:
+        # What comes beside reasoning or a call, and without text, are the tokens of that.
+        is_of_text = delta.get("content") or not any(map(delta.get, _WITHOUT_TEXT))
+        if logprobs and is_of_text:
+            self._tokens[choice].read(logprobs)
 
     def _end_run(self) -> None:
         if self._texts:
@@ -292,38 +323,6 @@ def _with_call_indexes(message: Json) -> Json:
     return message
 
 
-def _usage(usage: Json) -> Usage:
-    # Nothing in here but these five numbers is read, and none of it reaches anyone as text, so
-    # the many counters and prices that providers add are not refused.
-    if type(usage) is not dict:
-        raise _wrong("usage", "an object")
-    return Usage(
-        input_tokens=_count(usage, "prompt_tokens", "usage."),
-        output_tokens=_count(usage, "completion_tokens", "usage."),
-        cached_tokens=_detail(usage, "prompt_tokens_details", "cached_tokens"),
-        reasoning_tokens=_detail(usage, "completion_tokens_details", "reasoning_tokens"),
-        cache_write_tokens=_detail(usage, "prompt_tokens_details", "cache_write_tokens"),
-    )
-
-
-def _detail(usage: dict[str, Json], group: str, name: str) -> int:
-    details = usage.get(group)
-    if details is None:
-        return 0
-    if type(details) is not dict:
-        raise _wrong(f"usage.{group}", "an object")
-    if details.get(name) is None:
-        return 0
-    return _count(details, name, f"usage.{group}.")
-
-
-def _count(counts: dict[str, Json], name: str, where: str) -> int:
-    count = counts.get(name)
-    if type(count) is not int or count < 0:
-        raise _wrong(f"{where}{name}", "a count")
-    return count
-
-
 def _annotation(annotation: Json, choice: int) -> Annotation:
     where = "choices[].delta.annotations[]"
     if type(annotation) is not dict or annotation.get("type") != "url_citation":
@@ -337,8 +336,8 @@ def _annotation(annotation: Json, choice: int) -> Annotation:
     return Annotation(
         url=_text_or_none(citation.get("url"), f"{where}url") or "",
         title=_text_or_none(citation.get("title"), f"{where}title") or "",
-        start=_count(citation, "start_index", where),
-        end=_count(citation, "end_index", where),
+        start=count_in(citation, "start_index", where),
+        end=count_in(citation, "end_index", where),
         choice=choice,
     )
 

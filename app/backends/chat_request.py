@@ -250,5 +250,7 @@ def _add_sampling(body: dict[str, Json], sampling: Sampling, differences: Differ
         "presence_penalty": sampling.presence_penalty,
         "frequency_penalty": sampling.frequency_penalty,
         "reasoning_effort": None if sampling.reasoning is None else sampling.reasoning.effort,
+        "n": sampling.choices if sampling.choices > 1 else None,
+        "logprobs": sampling.logprobs or None,
     }
     body.update((name, value) for name, value in wishes.items() if value is not None)

@@ -67,7 +67,7 @@ class GeminiBackend(HttpBackend):
         return only_pictures(made) if isinstance(conversation.wanted, Pictures) else made
 
     @override
-    def reader(self) -> Reader:
+    def reader(self, conversation: Conversation) -> Reader:
         parser = SseParser(max_event_bytes=MAX_EVENT_BYTES)
         return PieceReader(parser, GenerationReader(self._new_id))
 

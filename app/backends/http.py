@@ -147,8 +147,8 @@ class HttpBackend(Backend):
         """
 
     @abstractmethod
-    def reader(self) -> Reader:
-        """Reads a streamed answer."""
+    def reader(self, conversation: Conversation) -> Reader:
+        """Reads a streamed answer to this request."""
 
     @abstractmethod
     def whole(self, body: bytes) -> Sequence[StreamEvent]:
@@ -184,7 +184,7 @@ class HttpBackend(Backend):
             response = await self._post(request, patience)
             _check_status(response)
             if response.content_type == self.stream_type and conversation.wanted.is_turn:
-                answer = self.reader()
+                answer = self.reader(conversation)
                 read_bytes = 0
                 while not answer.is_done and (data := await _read(response, patience)):
                     read_bytes += len(data)

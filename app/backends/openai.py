@@ -18,7 +18,7 @@ from app.domain.wanted import Embeddings, Pictures
 class OpenAIBackend(HttpBackend):
     """OpenAI Chat Completions, embeddings and images."""
 
-    gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES})
+    gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES, Feature.CHOICES, Feature.LOGPROBS})
     draws = True
 
     def __init__(self, connection: Connection, differences: Differences = COMMON) -> None:
@@ -30,6 +30,10 @@ class OpenAIBackend(HttpBackend):
         """
         super().__init__(connection)
         self._differences = differences
+        fields = {Feature.CHOICES: "n", Feature.LOGPROBS: "logprobs"}
+        self.gives = frozenset(
+            each for each in self.gives if fields.get(each) not in differences.lacks
+        )
 
     @override
     def request(self, conversation: Conversation, model: str) -> Request:
@@ -45,11 +49,11 @@ class OpenAIBackend(HttpBackend):
             return openai_embedding_answer(conversation, conversation.wanted, body)
         if isinstance(conversation.wanted, Pictures):
             return openai_image_answer(conversation.wanted, body)
-        return super().answer(conversation, body)
+        return whole_answer(body, conversation.sampling)
 
     @override
-    def reader(self) -> Reader:
-        return AnswerReader()
+    def reader(self, conversation: Conversation) -> Reader:
+        return AnswerReader(conversation.sampling)
 
     @override
     def whole(self, body: bytes) -> Sequence[StreamEvent]:

@@ -136,7 +136,7 @@ class _Asking(Outside):
         async def ask() -> str:
             asked = _conversation(question)
             tokens = estimate_tokens("\n".join(text for _, text in question.turns))
-            targets = targets_for(way, _ASKER, asked, tokens)
+            targets = targets_for(way, _ASKER, asked, tokens, backends)
             return await self._said(Way(way, targets, backends, self._reach.clock).stream(asked))
 
         return await self._once(place, ask, read)

@@ -44,7 +44,7 @@ class ResponsesBackend(HttpBackend):
         return Request("/responses", responses_request(wanted, model, self._options))
 
     @override
-    def reader(self) -> Reader:
+    def reader(self, conversation: Conversation) -> Reader:
         return PieceReader(SseParser(max_event_bytes=MAX_EVENT_BYTES), ResponseReader())
 
     @override

@@ -28,6 +28,8 @@ _MOMENTARY = frozenset(
     }
 )
 """What may go better when the same model is asked again."""
+_OF_FEW = frozenset({Feature.CHOICES, Feature.LOGPROBS})
+"""What few protocols know; a target of another is passed over."""
 _BESIDE_TURNS = frozenset({Feature.EMBEDDINGS, Feature.PICTURES})
 """What no backend gives that does not say so."""
 _FIRST_WAIT_S = 0.25
@@ -46,19 +48,31 @@ class Asker:
 
 
 def targets_for(
-    route: Route, asker: Asker, conversation: Conversation, context_tokens: int
+    route: Route,
+    asker: Asker,
+    conversation: Conversation,
+    context_tokens: int,
+    backends: Mapping[str, Backend],
 ) -> tuple[Target, ...]:
     """The models to ask, in order.
+
+    Args:
+        route: Leads to them.
+        asker: For whom.
+        conversation: The request.
+        context_tokens: How long it is, by our estimate.
+        backends: By id; what their protocols lack, their models lack.
 
     Raises:
         RequestError: None takes this request; says why.
     """
     needs = needed(conversation)
     mine = [each for each in route.all_targets if each.when.takes(asker.persona, asker.audience)]
-    able = [each for each in mine if not each.lacks & needs]
+    able = [each for each in mine if not _lacking(each, backends) & needs]
     fits = [each for each in able if context_tokens <= (each.when.max_context_tokens or 2**63)]
     if not fits:
-        raise _no_target(mine, able, needs, conversation.said_in)
+        lacking = needs & frozenset().union(*(_lacking(each, backends) for each in mine))
+        raise _no_target(mine, able, lacking, conversation.said_in)
     shared = [each for each in route.targets if each in fits]
     first = [_drawn(shared, asker.draw)] if shared else []
     rest = [each for each in route.fallbacks if each in fits and each not in first]
@@ -75,10 +89,16 @@ def needed(conversation: Conversation) -> frozenset[Feature]:
         Feature.FILES: any(isinstance(part, FilePart) for part in parts),
         Feature.JSON_SCHEMA: wanted is not None and wanted.schema is not None,
         Feature.REASONING: bool(conversation.sampling.reasoning),
+        Feature.CHOICES: conversation.sampling.choices > 1,
+        Feature.LOGPROBS: conversation.sampling.logprobs,
         Feature.EMBEDDINGS: isinstance(conversation.wanted, Embeddings),
         Feature.PICTURES: conversation.wanted.images_path is not None,
     }
     return frozenset(feature for feature, is_needed in needs.items() if is_needed)
+
+
+def _lacking(target: Target, backends: Mapping[str, Backend]) -> frozenset[Feature]:
+    return target.lacks | (_OF_FEW - backends[target.backend].gives)
 
 
 def _drawn(targets: Sequence[Target], draw: float) -> Target:
@@ -91,14 +111,14 @@ def _drawn(targets: Sequence[Target], draw: float) -> Target:
 
 
 def _no_target(
-    mine: Sequence[Target], able: Sequence[Target], needs: Iterable[Feature], where: str
+    mine: Sequence[Target], able: Sequence[Target], lacking: Iterable[Feature], where: str
 ) -> RequestError:
     if not mine:
         what = "no model of this persona's route takes requests of this audience"
         return RequestError(what, code="no_route")
     if not able:
-        lacking = sorted(each for each in needs if any(each in target.lacks for target in mine))
-        what = f"no model of this persona's route can do all that is asked: {', '.join(lacking)}"
+        listed = ", ".join(sorted(lacking))
+        what = f"no model of this persona's route can do all that is asked: {listed}"
         return RequestError(what, code="no_route")
     what = f"{where}: longer than any model of this persona's route takes"
     return RequestError(what, param=where, code="context_length_exceeded")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final, Self
 
 import orjson
@@ -14,12 +15,13 @@ from app.backends.embeddings import texts_of
 from app.backends.hashed import DIMENSIONS, hashed
 from app.backends.sketch import sketch
 from app.domain.catalog import Feature
-from app.domain.conversation import Conversation, Role, TextPart
+from app.domain.conversation import Conversation, Role, Sampling, TextPart
 from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import (
     Embedding,
     Finish,
     FinishReason,
+    ImageDelta,
     ReasoningDelta,
     RefusalDelta,
     StreamEvent,
@@ -30,6 +32,8 @@ from app.domain.events import (
 from app.domain.persona import FileModel
 from app.domain.protocols import Backend
 from app.domain.wanted import Embeddings, Pictures
+
+_Said = ReasoningDelta | TextDelta | RefusalDelta | ToolCallDelta | ImageDelta | Finish
 
 _PLACEHOLDERS: Final = re2.compile(r"\{\{ *(last_user|pseudonym) *\}\}")
 
@@ -128,12 +132,12 @@ class Script(FileModel):
 
 
 class ScriptedBackend(Backend):
-    """Plays a script. The same request always gets the same answer.
+    """Plays a script. The same request always gets the same answer, in each of its choices.
 
     Vectors and pictures stand in no script: they are made of the words of each text.
     """
 
-    gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES})
+    gives = frozenset({Feature.EMBEDDINGS, Feature.PICTURES, Feature.CHOICES})
     draws = True
 
     def __init__(
@@ -177,7 +181,10 @@ class ScriptedBackend(Backend):
                 yield event
             return
         rule = self._rule_for(conversation)
-        events = self._recorded(rule) if rule.recording else self._scripted(rule, conversation)
+        if rule.recording is None:
+            events = self._scripted(rule, conversation)
+        else:
+            events = self._recorded(rule, conversation.sampling)
         for given, event in enumerate(events):
             if rule.failure is not None and given == rule.failure.after:
                 break
@@ -203,14 +210,21 @@ class ScriptedBackend(Backend):
             "no rule of the script fits this request; end the script with a rule without `when`",
         )
 
-    def _recorded(self, rule: ScriptRule) -> Iterator[StreamEvent]:
+    def _recorded(self, rule: ScriptRule, asked: Sampling) -> Iterator[StreamEvent]:
         stream = self._recordings[rule.recording or ""]
-        answer = AnswerReader()
+        answer = AnswerReader(asked)
         for start in range(0, len(stream), rule.chunk_chars):
             yield from answer.feed(stream[start : start + rule.chunk_chars])
         yield from answer.end()
 
     def _scripted(self, rule: ScriptRule, conversation: Conversation) -> Iterator[StreamEvent]:
+        for event in self._answer(rule, conversation):
+            for choice in range(conversation.sampling.choices):
+                yield replace(event, choice=choice)
+        if rule.usage is not None:
+            yield Usage(**rule.usage.model_dump())
+
+    def _answer(self, rule: ScriptRule, conversation: Conversation) -> Iterator[_Said]:
         values = self._values(_last_user(conversation))
         json_values = {name: _inside_json(value) for name, value in values.items()}
 
@@ -231,8 +245,6 @@ class ScriptedBackend(Backend):
             yield sketch(values["last_user"])
         default = FinishReason.TOOL_CALLS if rule.tool_calls else FinishReason.STOP
         yield Finish(rule.finish or default)
-        if rule.usage is not None:
-            yield Usage(**rule.usage.model_dump())
 
     def _values(self, last_user: str) -> dict[str, str]:
         seen = self._pseudonym.search(last_user)

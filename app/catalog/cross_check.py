@@ -18,7 +18,7 @@ from app.catalog.tier import (
 )
 from app.catalog.wording import choices, unknown
 from app.domain.errors import Problem
-from app.domain.persona import EffortBound, FloatBound, IntBound, Scalar, Variable
+from app.domain.persona import ChoicesBound, EffortBound, FloatBound, IntBound, Scalar, Variable
 from app.domain.policy import (
     Action,
     Mode,
@@ -300,8 +300,10 @@ def _misfit(value: Scalar, variable: Variable) -> str:
 
 
 def _check_bound(
-    name: str, bound: FloatBound | IntBound | EffortBound, node: Node
+    name: str, bound: FloatBound | IntBound | EffortBound | ChoicesBound, node: Node
 ) -> Iterator[Problem]:
+    if isinstance(bound, ChoicesBound):
+        return  # one number, which its own type keeps in its range
     if isinstance(bound, EffortBound):
         if bound.default and bound.max and bound.default.tokens > bound.max.tokens:
             yield node.problem("must have 'default' ≤ 'max'")

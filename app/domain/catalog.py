@@ -39,6 +39,10 @@ class Feature(StrEnum):
     """Vectors of texts."""
     PICTURES = "pictures"
     """Pictures that it makes."""
+    CHOICES = "choices"
+    """Several answers to one request."""
+    LOGPROBS = "logprobs"
+    """Tokens, and how likely each of them was."""
 
 
 @dataclass(frozen=True, slots=True)

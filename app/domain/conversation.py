@@ -258,6 +258,10 @@ class Sampling:
     frequency_penalty: float | None = None
     reasoning: Reasoning | None = None
     top_k: int | None = None
+    choices: int = 1
+    """How many answers, side by side."""
+    logprobs: bool = False
+    """Whether the text is to come with its tokens, and with how likely each of them was."""
     stop_path: str = "stop"
     """Where the client put what stops the answer."""
     yields: frozenset[SamplingField] = frozenset()

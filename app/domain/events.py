@@ -14,6 +14,30 @@ class TextDelta:
     choice: int = 0
 
 
+UNKNOWN = -9999.0
+"""For a piece of text of which nobody knows how likely it was. OpenAI says so of what is very
+unlikely."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the answer's text, and the natural logarithm of how likely it was."""
+
+    text: str
+    logprob: float = UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class TokenDelta(TextDelta):
+    """More of the answer's text where its tokens are wanted, too.
+
+    Together the tokens of a choice are its text. They may come later than the text that they are
+    of: a token leaves once all of it has left.
+    """
+
+    tokens: tuple[Token, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class ReasoningDelta:
     """More of the model's reasoning.

@@ -165,6 +165,13 @@ class EffortBound(FileModel):
     """The most that a request may choose; without it, one who has a default has no choice."""
 
 
+class ChoicesBound(FileModel):
+    """How many answers to one question a request may ask for."""
+
+    max: Annotated[int, Field(ge=1, le=128)] = 1
+    """The most; each of them costs what one costs."""
+
+
 class SamplingBounds(FileModel):
     """What a request may change about sampling."""
 
@@ -176,6 +183,8 @@ class SamplingBounds(FileModel):
     """How long an answer may be."""
     reasoning: EffortBound = EffortBound()
     """How much the model reasons before it answers."""
+    choices: ChoicesBound = ChoicesBound()
+    """How many answers there may be to one question."""
 
 
 class Replies(FileModel):

@@ -16,16 +16,18 @@ AnswerT = TypeVar("AnswerT")
 class Backend(Protocol):
     """One endpoint with its provider protocol."""
 
-    gives: ClassVar[frozenset[Feature]] = frozenset()
-    """What it can give besides turns of a conversation: embeddings, pictures."""
+    gives: frozenset[Feature] = frozenset()
+    """What it can give besides one answer in words: embeddings, pictures; several choices,
+    log-probabilities."""
     draws: ClassVar[bool] = False
     """Whether it can be asked for pictures in a turn."""
 
     def stream(self, conversation: Conversation, model: str) -> AsyncGenerator[StreamEvent, None]:
-        """The model's answer as events, ending with one ``Finish`` for each choice.
+        """The model's answer as events, ending with one ``Finish`` for each choice asked for.
 
         Where a turn is wanted, the conversation's first message is the composed system prompt;
         nothing else is wanted but what it ``gives``. ``Usage`` comes at most once, at any place.
+        Where log-probabilities are wanted, all text comes as ``TokenDelta``.
         Closing the iterator early cancels the request up to the provider.
 
         Raises:

@@ -1,5 +1,6 @@
 """The parts of an answer while it is guarded: choices, and the texts of each."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import assert_never
@@ -11,16 +12,18 @@ from app.domain.events import (
     RefusalDelta,
     StreamEvent,
     TextDelta,
+    Token,
+    TokenDelta,
     ToolCallDelta,
 )
 from app.guardrails.aside import effort
 from app.guardrails.channel import Channel
 from app.guardrails.cut import Halt
-from app.guardrails.decide import Stop
 from app.guardrails.known import PSEUDONYM
 from app.guardrails.restore import Restorer
 from app.guardrails.rewrite import Edit, Rewritten
 from app.guardrails.seen import Seen, in_original
+from app.guardrails.tokens import Tokens
 
 Delta = TextDelta | RefusalDelta | ReasoningDelta | ToolCallDelta
 
@@ -47,6 +50,8 @@ class Text:
     """What the channel released."""
     is_withheld: bool = False
     """Nothing of it left: it was signed, and would not have left as it was."""
+    tokens: Tokens | None = None
+    """None where they are not wanted."""
     added: str = ""
     """What rules put at its end."""
     images: list[tuple[int, ImageDelta]] = field(default_factory=list)
@@ -67,11 +72,6 @@ class Text:
     def halt(self) -> Halt | None:
         """Where it was stopped: on its way out, or before."""
         return (self.exit is not None and self.exit.halt) or self.channel.halt
-
-    @property
-    def stop(self) -> Stop | None:
-        """Why it was stopped."""
-        return None if self.halt is None else self.halt.stop
 
     @property
     def seen(self) -> Seen:
@@ -135,13 +135,17 @@ class Text:
     def events(self, shown: str) -> list[StreamEvent]:
         """The events for what leaves."""
         like = self.like
+        if like is None or not (shown or self.images):
+            return []
         if isinstance(like, TextDelta):
             if self.images:
                 return self._with_images(shown, like.choice)
             self._left += len(shown)
-            return [TextDelta(shown, like.choice)] if shown else []
-        if not shown or like is None:
-            return []
+            return [
+                TextDelta(shown, like.choice)
+                if self.tokens is None
+                else self._words(shown, like.choice)
+            ]
         match like:
             case ToolCallDelta(name=None):
                 return [replace(like, arguments=shown)]
@@ -150,6 +154,11 @@ class Text:
             case _:
                 return [replace(like, text=shown)]
 
+    def _words(self, shown: str, choice: int) -> TextDelta:
+        if self.tokens is None:
+            return TextDelta(shown, choice)
+        return TokenDelta(shown, choice, self.tokens.leave(shown, self.left_at))
+
     def _with_images(self, shown: str, choice: int) -> list[StreamEvent]:
         """What leaves of the answer's text, with each image where the model put it."""
         events: list[StreamEvent] = []
@@ -157,13 +166,13 @@ class Text:
             place, image = self.images.pop(0)
             before = max(self.place(place) - self._left, 0)
             if before:
-                events.append(TextDelta(shown[:before], choice))
+                events.append(self._words(shown[:before], choice))
                 shown = shown[before:]
                 self._left += before
             events.append(image)
             self.shown.append(image)
         self._left += len(shown)
-        return [*events, TextDelta(shown, choice)] if shown else events
+        return [*events, self._words(shown, choice)] if shown else events
 
     def _is_past(self, place: int, left: int) -> bool:
         """Whether an image at a place may leave: all text before it has.
@@ -202,15 +211,30 @@ class Text:
             moved = _moved(moved, self.restorer.edits)
         return moved if self.exit is None else _moved(moved, self.exit.edits)
 
+    def left_at(self, point: int) -> int | None:
+        """The same; none while it has not left."""
+        if point > self.channel.released:
+            return None
+        moved = _moved(point, self.channel.edits)
+        if self.restorer is not None:
+            if moved > self.restorer.read:
+                return None
+            moved = _moved(moved, self.restorer.edits)
+        if self.exit is None:
+            return moved
+        return None if moved > self.exit.released else _moved(moved, self.exit.edits)
+
 
 def _moved(point: int, edits: Sequence[Edit]) -> int:
     """Where a place is after edits; what is inside one is at its end."""
-    moved = point
-    for edit in edits:
-        if edit.end > point:
-            return edit.new_end if edit.start < point else moved
-        moved = point + edit.new_end - edit.end
-    return moved
+    after = bisect_right(edits, point, key=_end)
+    if after < len(edits) and edits[after].start < point:
+        return edits[after].new_end
+    return point if not after else point + edits[after - 1].new_end - edits[after - 1].end
+
+
+def _end(edit: Edit) -> int:
+    return edit.end
 
 
 @dataclass(slots=True)
@@ -289,4 +313,14 @@ class Choice:
         if text is None or not added:
             return []
         text.added += added
-        return [TextDelta(added, self.number)]
+        if text.tokens is None:
+            return [TextDelta(added, self.number)]
+        return [TokenDelta(added, self.number, (Token(added),))]
+
+    def untold(self) -> list[StreamEvent]:
+        """The tokens that are left when nothing more of the model's text leaves."""
+        text = self.texts.get("text")
+        if text is None or text.tokens is None:
+            return []
+        tokens = text.tokens.rest(text.left_at)
+        return [TokenDelta("", self.number, tokens)] if tokens else []

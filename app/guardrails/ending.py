@@ -1,4 +1,4 @@
-"""The end of an answer: detectors look at its texts as a whole."""
+"""The end of an answer: detectors look at its texts as a whole, and what they said is told."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial

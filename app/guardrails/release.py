@@ -2,7 +2,7 @@
 
 Every text of every choice is a channel of its own: the answer, the model's refusal, its reasoning
 block by block, the name and the arguments of each tool call, the texts of annotations. Where one of
-them has to stop, none gives anything more.
+them has to stop, none of its choice gives anything more; other choices go on.
 
 Reasoning that a provider signed is passed on as it was or not at all, because whoever checks the
 signature would refuse anything else. Whether a block is signed is known when it ends: with its
@@ -27,6 +27,7 @@ from app.domain.events import (
     RefusalDelta,
     StreamEvent,
     TextDelta,
+    TokenDelta,
     ToolCallDelta,
     Usage,
 )
@@ -42,6 +43,7 @@ from app.guardrails.known import KnownPseudonyms
 from app.guardrails.opener import Opener
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import Minter
+from app.guardrails.tokens import Tokens
 
 
 class OutputGuard:
@@ -74,7 +76,8 @@ class OutputGuard:
             draw: Decides which rules act that act for a share of traffic; 0 makes all of them act.
             images: Which may leave.
         """
-        self.stop: Stop | None = None
+        self.stops: dict[int, Stop] = {}
+        """Why each choice stopped that did."""
         self._plans = {
             stage: plan.at(stage, audience, now, draw) for stage in (Stage.OUTPUT, Stage.TOOL_CALL)
         }
@@ -94,7 +97,7 @@ class OutputGuard:
 
     async def take(self, event: StreamEvent) -> list[StreamEvent]:
         """As ``feed``, beside the event loop where that would keep others from it."""
-        if isinstance(event, (Usage, Finish, ImageDelta, Embedding)) or self.stop is not None:
+        if isinstance(event, (Usage, Finish, ImageDelta, Embedding)):
             return self.feed(event)
         choice = self.choices.get(event.choice) or Choice(event.choice)
         return await self._pace.done(partial(self.feed, event), choice.effort(event))
@@ -102,7 +105,7 @@ class OutputGuard:
     def feed(self, event: StreamEvent) -> list[StreamEvent]:
         """Take an event; give those that may leave now.
 
-        After ``stop`` is set nothing but usage comes any more, and the model need not be read on.
+        Of a choice that has stopped nothing comes any more.
 
         Raises:
             ImageRefusedError: An image that policy does not let out.
@@ -111,15 +114,15 @@ class OutputGuard:
             return [event]
         if isinstance(event, Finish):
             raise TypeError("await finish() at the end of a choice")
-        if self.stop is not None:
+        if self.stops and event.choice in self.stops:
             return []
         choice = self._choice(event.choice)
         if choice.has_finished:
             raise DetectorError("an event came after the end of its choice")
-        events: list[StreamEvent] = []
-        if not isinstance(event, ReasoningDelta):
-            events += self._end_block(choice)
-        return events if self._has_stopped() else events + self._take(choice, event)
+        if choice.block is None or isinstance(event, ReasoningDelta):
+            return self._take(choice, event)
+        events = self._end_block(choice)
+        return events if choice.number in self.stops else events + self._take(choice, event)
 
     def _take(self, choice: Choice, event: Delta | Annotation | ImageDelta) -> list[StreamEvent]:
         match event:
@@ -127,10 +130,13 @@ class OutputGuard:
                 text = choice.texts.get("text")
                 if text is None:
                     text = self._open(choice, "text", TextDelta("", event.choice))
-                return self._more(text, event.text)
+                    text.tokens = Tokens() if isinstance(event, TokenDelta) else None
+                if text.tokens is not None:
+                    text.tokens.read(event)
+                return self._more(choice, text, event.text)
             case RefusalDelta():
                 like = RefusalDelta("", event.choice)
-                return self._more(self._open(choice, "refusal", like), event.text)
+                return self._more(choice, self._open(choice, "refusal", like), event.text)
             case ReasoningDelta():
                 return self._reasoning(choice, event)
             case ToolCallDelta():
@@ -145,10 +151,10 @@ class OutputGuard:
     async def finish(self, event: Finish) -> list[StreamEvent]:
         """End a choice: run what judges it whole, and give what is left, ``event`` last.
 
-        Where a rule stops the answer, ``stop`` is set, and ``event`` is not given.
+        Where a rule stops the choice, ``stops`` says so, and ``event`` is not given.
         """
         choice = self._choice(event.choice)
-        if self.stop is not None or choice.has_finished:
+        if choice.number in self.stops or choice.has_finished:
             return []
         aside = is_long(text.channel.text for text in choice.texts.values())
         events, texts = await done(partial(self._end, choice), aside=aside)
@@ -201,8 +207,8 @@ class OutputGuard:
     def _last(self, choice: Choice, texts: Sequence[Text], event: Finish) -> list[StreamEvent]:
         """What is left of a choice once all have looked."""
         events = self._leave(choice, texts)
-        if self.stop is None:
-            events += [*self._steered(choice), event]
+        if choice.number not in self.stops:
+            events += [*choice.untold(), *self._steered(choice), event]
         for text in texts:
             text.conclude()
         return events
@@ -215,9 +221,6 @@ class OutputGuard:
 
     def _decisions(self, trace: Trace) -> tuple[Decision, ...]:
         return tuple(decision(each, rulings(self._plans[each.stage], each)) for each in trace)
-
-    def _has_stopped(self) -> bool:
-        return self.stop is not None
 
     def _choice(self, number: int) -> Choice:
         choice = self.choices.get(number)
@@ -232,7 +235,7 @@ class OutputGuard:
             text = choice.texts[of] = self._opener.text(choice, of, like, is_held=is_held)
         return text
 
-    def _more(self, text: Text, more: str) -> list[StreamEvent]:
+    def _more(self, choice: Choice, text: Text, more: str) -> list[StreamEvent]:
         """More of a text that is released as it becomes certain."""
         released = text.channel.feed(more)
         if not released and text.channel.halt is None and not text.images:
@@ -245,13 +248,13 @@ class OutputGuard:
             if text.exit is not None:
                 text.exit.end()
             shown += text.rest()
-        self.stop = text.stop
+        self.stops[choice.number] = text.halt.stop
         return text.events(shown)
 
     def _opaque(self, choice: Choice, event: ReasoningDelta) -> list[StreamEvent]:
         """What shows nothing, or comes late for a block: it leaves as it is, in its turn."""
         events = self._end_block(choice)
-        if self.stop is not None:
+        if choice.number in self.stops:
             return events
         if not self._plans[Stage.OUTPUT].holds_all:
             return [*events, event] if choice.takes(event) else events
@@ -276,7 +279,7 @@ class OutputGuard:
             choice.block.channel.feed(event.text)
             choice.block.signed = event.signed
             return [] if event.signed is None else self._end_block(choice)
-        events = self._more(choice.block, event.text)
+        events = self._more(choice, choice.block, event.text)
         if event.signed is None:
             return events
         choice.block = None
@@ -301,11 +304,13 @@ class OutputGuard:
             if not holds:
                 name.channel.end()
                 events += self._out(choice, name)
-        if self.stop is not None or not (event.arguments or (event.signed and event.name is None)):
+        if choice.number in self.stops:
+            return events
+        if not (event.arguments or (event.signed and event.name is None)):
             return events
         like = ToolCallDelta(event.index, choice=choice.number)
         arguments = self._open(choice, f"{call}.arguments", like)
-        events += self._more(arguments, event.arguments)
+        events += self._more(choice, arguments, event.arguments)
         if event.signed is not None and event.name is None:
             if holds:
                 arguments.signed = event.signed
@@ -350,7 +355,7 @@ class OutputGuard:
         if halted is not None:
             texts = [halted[1]]
         events = [event for text in texts for event in self._out(choice, text)]
-        if self.stop is None:
+        if choice.number not in self.stops:
             events += choice.annotated()
         return events
 
@@ -361,7 +366,7 @@ class OutputGuard:
             text.exit.end()
         shown = text.rest()
         if text.halt is not None:
-            self.stop = text.stop
+            self.stops[choice.number] = text.halt.stop
         if isinstance(text.like, ReasoningDelta):
             return self._reasoning_out(choice, text, text.like, shown)
         events = text.events(shown)

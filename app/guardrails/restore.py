@@ -75,7 +75,8 @@ class Restorer:
         self._held = ""
         self._before = ""
         self._last = ""  # the code point before what is held, as what it stands for
-        self._read = 0
+        self.read = 0
+        """How much was read of what was given, or put values for."""
         self._written = 0
         self.edits: list[Edit] = []
         """Where values were put back: places in what was read, and in what was given."""
@@ -114,7 +115,7 @@ class Restorer:
 
     def _give(self, text: str, parts: list[str]) -> None:
         parts.append(text)
-        self._read += len(text)
+        self.read += len(text)
         self._written += len(text)
         self._before = (self._before + text)[-_REMEMBERED:]
 
@@ -122,10 +123,10 @@ class Restorer:
         """Give a value in place of so many code points."""
         if self._is_json:
             value = orjson.dumps(value.encode("utf-8", "replace").decode()).decode()[1:-1]
-        read, written = self._read, self._written
+        read, written = self.read, self._written
         self._give(value, parts)
-        self._read = read + length
-        self.edits.append(Edit(read, self._read, written, self._written))
+        self.read = read + length
+        self.edits.append(Edit(read, self.read, written, self._written))
 
     def _is_in_url(self, after: str, *, is_end: bool) -> bool | None:
         """Whether what stands between what was given and this is in a URL; none: not yet known."""

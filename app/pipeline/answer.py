@@ -23,10 +23,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Policy stopped the answer. Comes at most once; ``Finish`` and ``Closed`` still follow.
+    """Policy stopped a choice. Comes at most once for each; its ``Finish`` and ``Closed`` follow.
 
-    A client that streams keeps what it has and then gets the reply; a client that does not gets
-    the reply alone.
+    A client that streams keeps what it has of the choice and then gets the reply; a client that
+    does not gets the reply alone.
     """
 
     outcome: Outcome
@@ -34,7 +34,8 @@ class Stopped:
     reply: str
     """In the persona's voice, in the language of the user where the persona has it."""
     is_error: bool
-    """The persona wants the dialect's error object instead of the reply."""
+    """The persona wants the dialect's error object instead of the reply, and of all choices."""
+    choice: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,10 @@ from app.guardrails.pseudonyms import Minter
 from app.guardrails.release import OutputGuard
 from app.guardrails.share import draw_of
 from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Summary
-from app.pipeline.answering import Answering
+from app.pipeline.answering import Answering, Halted
 from app.pipeline.asked import estimate_tokens_of, with_prompt
 from app.pipeline.conduct import Measuring, refuse_overriding
+from app.pipeline.counting import count
 from app.pipeline.media import check_media, refuse_moved, seen_of
 from app.pipeline.ready import Ready
 from app.pipeline.replies import stopped_by
@@ -80,8 +81,9 @@ class Exchange:
             yield self._opened()
             if ready.inspection.stop is not None:
                 self._usage = Usage(0, 0)  # nothing was asked, nothing is billed
-                for event in self._stopped(ready.inspection.stop.outcome):
-                    yield event
+                for choice in range(ready.asked.sampling.choices):
+                    for event in self._stopped(choice, ready.inspection.stop.outcome):
+                        yield event
                 yield self._usage
             else:
                 async with aclosing(self._answer(ready)) as answer:
@@ -156,7 +158,7 @@ class Exchange:
             tokens = estimate_tokens_of(asked)
         draw = self._drawn(f"{route.id}:{self._unit}") if len(route.targets) > 1 else 0.0
         asker = Asker(ask.served.persona.id, ask.audience, draw)
-        self._targets = targets_for(route, asker, asked, tokens)
+        self._targets = targets_for(route, asker, asked, tokens, self._steps.backends)
         self._way = Way(route, self._targets, self._steps.backends, self._steps.clock)
 
     async def _open(self, ready: Ready) -> None:
@@ -195,13 +197,15 @@ class Exchange:
         answering = self._answering = await done(make, aside=ready.minter.knows_many)
         async with aclosing(answering.run(ready.asked, context, self._outside)) as answer:
             async for event in answer:
+                if isinstance(event, Halted):
+                    for end in self._stopped(event.choice, event.outcome):
+                        yield end
+                    if self._reply is None:
+                        break  # an error stands for all choices
+                    continue
                 if self._turns is not None:
                     self._turns.add(event)
                 yield event
-        self._finish = answering.finish
-        if answering.stop is not None:
-            for end in self._stopped(answering.stop):
-                yield end
         if self._usage is not None:
             yield self._usage
 
@@ -221,13 +225,13 @@ class Exchange:
         if self._ask.scope.session is not None and minter.minted:
             await self._steps.vault.save(self._ask.scope, minter.minted)
 
-    def _stopped(self, outcome: Outcome) -> tuple[ExchangeEvent, ...]:
-        """The end of an answer that policy stopped."""
+    def _stopped(self, choice: int, outcome: Outcome) -> tuple[ExchangeEvent, ...]:
+        """The end of a choice that policy stopped."""
         outcome = severest(self._outcome, outcome)
         self._finish = FinishReason.CONTENT_FILTER
-        stop = stopped_by(self._ask.served.persona, outcome, self._ask.conversation)
+        stop = stopped_by(self._ask.served.persona, outcome, self._ask.conversation, choice)
         self._reply = None if stop.is_error else stop.reply
-        return stop, Finish(FinishReason.CONTENT_FILTER)
+        return stop, Finish(FinishReason.CONTENT_FILTER, choice)
 
     async def _minter(self) -> Minter:
         ask = self._ask
@@ -313,26 +317,16 @@ class Exchange:
             turns=() if self._turns is None else self._turns.to_keep(self._finish, self._reply),
         )
         await self._steps.ledger.close(closing)
-        self._count(status)
+        unchecked = self._findings.unchecked
+        is_stream = self._ask.conversation.is_stream
+        count(
+            self._steps.metrics,
+            self._ask.served.persona.id,
+            closing,
+            unchecked,
+            is_stream=is_stream,
+        )
         self._answering = None  # it knows this exchange: a ring waits long for a search for garbage
-
-    def _count(self, status: Status) -> None:
-        metrics, persona = self._steps.metrics, self._ask.served.persona.id
-        metrics.request_ended(persona, self._outcome, status, self._elapsed_ms() / 1000)
-        # An answer that came whole has no first token to time.
-        if self._first_token_ms is not None and self._ask.conversation.is_stream:
-            metrics.first_token_came(persona, self._first_token_ms / 1000)
-        if self._usage is not None:
-            metrics.tokens_used(self._usage)
-        if self._outside.usage is not None:
-            metrics.detectors_used(self._outside.usage)
-        for attempt in self._way.attempts:
-            if attempt.problem is not None:
-                metrics.backend_failed(attempt.backend, attempt.problem)
-        for measured in self._measured:
-            metrics.behaviour_measured(persona, measured)
-        for run in self._findings.unchecked:
-            metrics.detector_unchecked(run.detector)
 
     def _summary(self, status: Status) -> Summary:
         ask = self._ask

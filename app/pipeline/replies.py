@@ -18,15 +18,17 @@ _SCRIPTS = (
 )
 
 
-def stopped_by(persona: Persona, outcome: Outcome, asked: Conversation) -> Stopped:
-    """How an answer ends that policy stopped.
+def stopped_by(persona: Persona, outcome: Outcome, asked: Conversation, choice: int) -> Stopped:
+    """How a choice ends that policy stopped.
 
     Where no turn is wanted, the persona has nothing to say: the outcome is told as an error.
     """
     if not asked.wanted.is_turn:
-        return Stopped(outcome, f"policy stopped this request: {outcome}", is_error=True)
+        return Stopped(
+            outcome, f"policy stopped this request: {outcome}", is_error=True, choice=choice
+        )
     reply = reply_to(persona, outcome, asked.messages)
-    return Stopped(outcome, reply, is_error=persona.on_block == "error")
+    return Stopped(outcome, reply, is_error=persona.on_block == "error", choice=choice)
 
 
 def reply_to(persona: Persona, outcome: Outcome, messages: Sequence[Message]) -> str:

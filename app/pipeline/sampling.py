@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from app.domain.conversation import Reasoning, Sampling, SamplingField
 from app.domain.errors import RequestError
-from app.domain.persona import EffortBound, FloatBound, IntBound, SamplingBounds
+from app.domain.persona import ChoicesBound, EffortBound, FloatBound, IntBound, SamplingBounds
 
 
 def bounded(wished: Sampling, bounds: SamplingBounds) -> Sampling:
@@ -25,7 +25,15 @@ def bounded(wished: Sampling, bounds: SamplingBounds) -> Sampling:
         top_p=_choose("top_p", wished.top_p, bounds.top_p),
         max_tokens=None if tokens is None else int(tokens),
         reasoning=_reasoning(wished.reasoning, bounds.reasoning),
+        choices=_choices(wished.choices, bounds.choices),
     )
+
+
+def _choices(wished: int, bound: ChoicesBound) -> int:
+    if wished > bound.max:
+        what = f"n: this persona allows at most {bound.max} (sampling.choices.max in its file)"
+        raise RequestError(what, param="n", code="out_of_bounds")
+    return wished
 
 
 def _reasoning(wished: Reasoning | None, bound: EffortBound) -> Reasoning | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from app.domain.events import StreamEvent
+from app.domain.events import StreamEvent, Token
 
 TESTS = Path(__file__).parent.parent
 
@@ -21,9 +21,15 @@ def rows(name: str) -> list[Any]:
 
 def shown(event: StreamEvent) -> dict[str, dict[str, object]]:
     """An event as the tables write it: its type, and the fields that are not at their default."""
-    given = {
+    return {type(event).__name__: _given(event)}
+
+
+def _given(event: StreamEvent | Token) -> dict[str, object]:
+    given: dict[str, Any] = {
         field.name: value
         for field in fields(event)
         if (value := getattr(event, field.name)) != field.default
     }
-    return {type(event).__name__: given}
+    if "tokens" in given:
+        given["tokens"] = [_given(token) for token in given["tokens"]]
+    return given

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.backends.chat_answer import AnswerReader, whole_answer
-from app.backends.chat_chunks import ChunkReader
+from app.backends.chat_chunks import PLAIN, ChunkReader
+from app.domain.conversation import Sampling
 from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import Finish, StreamEvent, TextDelta, ToolCallDelta
 from tests.backends.tables import TESTS, rows, shown
@@ -32,9 +33,9 @@ def expanded(short: dict[str, Json]) -> Json:
     return {**head, "choices": [choice], **short.get("chunk", {})}
 
 
-def read(chunks: list[Json]) -> list[StreamEvent]:
+def read(chunks: list[Json], asked: Sampling = PLAIN) -> list[StreamEvent]:
     """The events of an answer."""
-    reader = ChunkReader()
+    reader = ChunkReader(asked)
     for chunk in chunks:
         reader.read(json.dumps(chunk).encode())
     return [*reader.take(), *reader.end()]
@@ -59,11 +60,12 @@ def test_table_of_chunks(row: dict[str, Json]) -> None:
     chunks = [expanded(short) for short in row["chunks"]]
     if not row.get("open"):
         chunks.append(expanded({"finish": "stop"}))
+    asked = Sampling(**row.get("asked", {}))
     if "events" in row:
-        assert [shown(each) for each in read(chunks)] == row["events"]
+        assert [shown(each) for each in read(chunks, asked)] == row["events"]
         return
     with pytest.raises(BackendError) as caught:
-        read(chunks)
+        read(chunks, asked)
     assert caught.value.problem.value == row["refused"]["problem"]
     assert row["refused"]["says"] in caught.value.message
     assert "secret" not in caught.value.message

@@ -79,7 +79,15 @@ class Player(Backend):
 
 def way(route: Route, **backends: Player) -> Way:
     """A way along all targets of a route."""
-    return Way(route, targets_for(route, ASKER, ASKED, 0), backends, SystemClock())
+    return Way(route, targets_for(route, ASKER, ASKED, 0, backends), backends, SystemClock())
+
+
+PLAYERS = {name: Player(()) for name in "ab"}
+
+
+def chosen(route: Route, asked: Conversation = ASKED, tokens: int = 0) -> list[str]:
+    """The backends that are asked."""
+    return [each.backend for each in targets_for(route, ASKER, asked, tokens, PLAYERS)]
 
 
 async def answer(taken: Way) -> list[StreamEvent]:
@@ -207,6 +215,8 @@ def _asked(*parts: Part, **more: Any) -> Conversation:  # noqa: ANN401  # fields
         (_asked(response_format=JsonFormat()), set()),
         (_asked(response_format=JsonFormat({"type": "object"})), {Feature.JSON_SCHEMA}),
         (_asked(sampling=Sampling(reasoning=Reasoning(Effort.LOW))), {Feature.REASONING}),
+        (_asked(sampling=Sampling(choices=2)), {Feature.CHOICES}),
+        (_asked(sampling=Sampling(logprobs=True)), {Feature.LOGPROBS}),
         (_asked(wanted=Embeddings()), {Feature.EMBEDDINGS}),
         (_asked(wanted=Pictures()), {Feature.PICTURES}),
     ],
@@ -241,15 +251,29 @@ def _only(**more: Any) -> Route:  # noqa: ANN401  # fields of the target
 def test_conditions_pass_a_request_on() -> None:
     """A rule of the operator that looks right has no effect."""
     minors = _only(when=When(audience=("minor",)))
-    assert [each.backend for each in targets_for(minors, ASKER, ASKED, 0)] == ["b"]
+    assert chosen(minors) == ["b"]
     others = _only(when=When(persona=("tutor",)))
-    assert [each.backend for each in targets_for(others, ASKER, ASKED, 0)] == ["b"]
+    assert chosen(others) == ["b"]
     short = _only(when=When(max_context_tokens=100))
-    assert [each.backend for each in targets_for(short, ASKER, ASKED, 100)] == ["a", "b"]
-    assert [each.backend for each in targets_for(short, ASKER, ASKED, 101)] == ["b"]
+    assert chosen(short, tokens=100) == ["a", "b"]
+    assert chosen(short, tokens=101) == ["b"]
     blind = _only(lacks=frozenset({Feature.TOOLS}))
-    assert len(targets_for(blind, ASKER, ASKED, 0)) == 2
-    assert len(targets_for(blind, ASKER, _asked(tools=(Tool("f"),)), 0)) == 1
+    assert chosen(blind) == ["a", "b"]
+    assert chosen(blind, _asked(tools=(Tool("f"),))) == ["b"]
+
+
+async def test_what_a_protocol_lacks_is_asked_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider answers once where several answers were asked for, or without their tokens."""
+    able = Player((ANSWER,))
+    monkeypatch.setitem(PLAYERS, "b", able)
+    able.gives = frozenset({Feature.CHOICES, Feature.LOGPROBS})
+    several = _asked(sampling=Sampling(choices=2))
+    assert chosen(_only()) == ["a", "b"]
+    assert chosen(_only(), several) == ["b"]
+    assert chosen(_only(), _asked(sampling=Sampling(logprobs=True))) == ["b"]
+    able.gives = frozenset({Feature.LOGPROBS})
+    with pytest.raises(RequestError, match="all that is asked: choices"):
+        chosen(_only(), several)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +301,7 @@ def test_a_request_that_no_model_takes_says_why(
 ) -> None:
     """The caller cannot tell what to change."""
     with pytest.raises(RequestError, match=says) as refused:
-        targets_for(Route("r", (target,)), ASKER, asked, tokens)
+        chosen(Route("r", (target,)), asked, tokens)
     assert refused.value.code == code
 
 
@@ -289,7 +313,9 @@ def test_a_request_that_no_model_takes_says_why(
 def test_shares_are_as_their_weights(weights: list[float], draw: float) -> None:
     """A canary of one percent gets half of the traffic, or a draw hits nothing."""
     targets = tuple(Target(str(at), "m", weight) for at, weight in enumerate(weights))
-    (drawn,) = targets_for(Route("r", targets), replace(ASKER, draw=draw), ASKED, 0)
+    players = {each.backend: Player(()) for each in targets}
+    asker = replace(ASKER, draw=draw)
+    (drawn,) = targets_for(Route("r", targets), asker, ASKED, 0, players)
     at = int(drawn.backend)
     low, high = sum(weights[:at]), sum(weights[: at + 1])
     share = draw / 100 * sum(weights)

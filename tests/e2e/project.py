@@ -132,6 +132,8 @@ PERSONAS = {
     "hurried": "extends: lexi\nname: Hurry\nroute: hurried\n",
     "stranded": "extends: lexi\nname: Strand\nroute: nowhere\n",
     "conduct": _CONDUCT,
+    "several": "extends: lexi\nname: Sev\nsampling: {choices: {max: 3}}\n",
+    "severe": "extends: several\nname: Sever\non_block: error\n",
     "painter": "extends: conduct\nname: Paint\nimages: {route: pictures}\n",
     "styled": 'extends: painter\nimages: {instruct: "Watercolour, soft light."}\n',
     "seeker": "extends: conduct\nname: Seek\nembeddings: {route: vectors}\n",

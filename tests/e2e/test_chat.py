@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from tests.e2e.asking import about, ask, stream, text_of, turns, wishes
 from tests.e2e.gateway import MODEL_KEY, Gateway, until
+from tests.e2e.project import PERSONAS
 from tests.e2e.provider import Provider, tool_calls
 from tests.servers.openai_server import (
     SECRET_IN_ERRORS,
@@ -183,18 +184,7 @@ def test_models_are_the_personas_of_the_key(served: Gateway) -> None:
     """A key would see personas that it may not use."""
     with served.client() as client:
         ids = [model.id for model in client.models.list()]
-        assert ids == [
-            "conduct",
-            "curt",
-            "hurried",
-            "keeper",
-            "layered",
-            "lexi",
-            "painter",
-            "seeker",
-            "stranded",
-            "styled",
-        ]
+        assert ids == sorted(PERSONAS)
         assert client.models.retrieve("lexi").owned_by == "tests"
     with served.client("lexi-only") as client:
         assert [model.id for model in client.models.list()] == ["lexi"]

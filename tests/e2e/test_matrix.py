@@ -43,7 +43,14 @@ from tests.servers.azure_server import KEY as AZURE_KEY
 from tests.servers.azure_server import azure_server
 from tests.servers.bedrock_server import API_KEY, REGION, bedrock_server
 from tests.servers.gemini_server import gemini_server
-from tests.servers.openai_server import OpenAIServer, Play, in_thread, openai_server
+from tests.servers.openai_server import (
+    OpenAIServer,
+    Play,
+    in_thread,
+    openai_server,
+    tokens_told,
+    whole_choices,
+)
 from tests.servers.responses_server import responses_server
 
 Json = Any
@@ -89,6 +96,7 @@ prompt: plain
 policy: %s
 route: %s
 identity: {role: helper}
+sampling: {choices: {max: 2}}
 replies:
   block: {en: I cannot help with that.}
   escalate: {en: I will ask.}
@@ -560,3 +568,35 @@ def test_a_picture_for_a_client_that_takes_none(kitchen: Kitchen, *, streams: bo
     kitchen.providers["gemini"].play(DRAWS["gemini"](is_stream=streams))
     with pytest.raises(anthropic.APIError):
         CLIENTS["messages"].ask(kitchen.at, Asked("gemini", streams=streams))
+
+
+_GIVE_SEVERAL = {"openai", "azure"}
+"""Protocols that know several choices, and log-probabilities."""
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize(
+    ("wanted", "feature"), [({"n": 2}, "choices"), ({"logprobs": True}, "logprobs")]
+)
+def test_what_few_protocols_know(
+    kitchen: Kitchen, protocol: str, wanted: Json, feature: str
+) -> None:
+    """A provider is asked for what it does not know, and answers as if it had not been."""
+    provider = kitchen.providers[protocol]
+    provider.requests.clear()
+    question: Json = [{"role": "user", "content": "Where?"}]
+    with kitchen.at.client() as client:
+        if protocol not in _GIVE_SEVERAL:
+            with pytest.raises(openai.BadRequestError, match=feature):
+                client.chat.completions.create(model=protocol, messages=question, **wanted)
+            assert provider.requests == []
+            return
+        told = [tokens_told("Here"), tokens_told("There")] if feature == "logprobs" else []
+        texts = ("Here", "There")[: wanted.get("n", 1)]
+        provider.play(whole_choices(*texts, logprobs=told))
+        answer = client.chat.completions.create(model=protocol, messages=question, **wanted)
+    assert [choice.message.content for choice in answer.choices] == list(texts)
+    assert wanted.items() <= provider.requests[0].body.items()
+    if told:
+        assert answer.choices[0].logprobs is not None
+        assert [each.token for each in answer.choices[0].logprobs.content or ()] == ["Here"]

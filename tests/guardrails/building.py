@@ -127,7 +127,7 @@ async def stream(
     out: list[StreamEvent] = []
     for event in events:
         out += await guarding.take(event)
-        if guarding.stop is not None:
+        if len(guarding.stops) == len(choices):
             break
     for choice in choices:
         out += await guarding.finish(Finish(FinishReason.STOP, choice))

@@ -122,7 +122,7 @@ async def test_an_answer_is_looked_at_with_what_it_belongs_to() -> None:
     assert guarding.feed(TextDelta("hello")) == []
     assert guarding.feed(ToolCallDelta(0, call_id="c", name="pay", arguments="{}")) == []
     out = await guarding.finish(Finish(FinishReason.STOP))
-    assert guarding.stop is not None
+    assert guarding.stops
     assert out == []
     contexts = {each.original: each.context for each in slow.shown}
     assert contexts["hello"] == Context(Stage.OUTPUT, "s", "q", ("d",), TOOLS, of="text")

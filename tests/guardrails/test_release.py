@@ -76,7 +76,7 @@ async def test_what_comes_after_a_stop_is_dropped() -> None:
     """Text leaves after the answer has been stopped."""
     guarding = guard(BLOCKING)
     assert feed(guarding, TextDelta("so bad ")) == [TextDelta("so ")]
-    assert guarding.stop == Stop("block", Outcome.BLOCK, Stage.OUTPUT, "choices[0].text")
+    assert guarding.stops == {0: Stop("block", Outcome.BLOCK, Stage.OUTPUT, "choices[0].text")}
     assert feed(guarding, TextDelta("more"), RefusalDelta("x"), Usage(1, 2)) == [Usage(1, 2)]
     assert await guarding.finish(DONE) == []
     assert guarding.content == (("choices[0].text", "so "),)
@@ -90,10 +90,10 @@ def test_a_stop_waits_until_nothing_could_move_it() -> None:
     )
     guarding = guard(compiled)
     assert feed(guarding, TextDelta("is so bad")) == [TextDelta("is ")]
-    assert guarding.stop is None
+    assert not guarding.stops
     assert feed(guarding, RefusalDelta("hello ")) == [RefusalDelta("hello ")]
     assert feed(guarding, TextDelta("ly done"), RefusalDelta("more ")) == []
-    assert guarding.stop is not None
+    assert guarding.stops
 
 
 BOUNDS = MediaBounds(frozenset({"image/png", "image/gif"}), 3, 2, "minor")
@@ -383,7 +383,7 @@ async def test_judges_of_answers(
     assert (early == []) == (act is Action.BLOCK)
     out = early + await guarding.finish(DONE)
     assert text_of(out) == expected
-    assert (guarding.stop.outcome if guarding.stop else None) == outcome
+    assert (guarding.stops[0].outcome if guarding.stops else None) == outcome
     assert remote.asked == ["to [removed] ok"]
     assert {ref.detector for ref in guarding.trace[0].ran} == {
         "patterns", "words", "remote", "pseudonym",
@@ -398,7 +398,7 @@ async def test_a_judge_sees_only_what_would_be_released() -> None:
     out = await guarding.finish(DONE)
     assert remote.asked == ["[removed] has the "]
     assert text_of(out) == "[removed] has the "
-    assert guarding.stop == Stop("secret", Outcome.BLOCK, Stage.OUTPUT, "choices[0].text")
+    assert guarding.stops == {0: Stop("secret", Outcome.BLOCK, Stage.OUTPUT, "choices[0].text")}
 
 
 async def test_an_answer_that_was_cut_off_is_looked_at_as_far_as_it_came() -> None:
@@ -437,7 +437,7 @@ async def test_a_waiver_that_has_ended_holds_again() -> None:
     today, tomorrow = guard(compiled), guard(compiled, now=NOW + timedelta(days=1))
     assert feed(today, TextDelta("a ba"), TextDelta("d")) == [TextDelta("a ba"), TextDelta("d")]
     assert feed(tomorrow, TextDelta("a ba"), TextDelta("d")) == [TextDelta("a ")]
-    assert (today.stop, tomorrow.stop is not None) == (None, True)
+    assert (today.stops, len(tomorrow.stops)) == ({}, 1)
 
 
 def test_a_long_hold_is_not_read_again_for_every_delta() -> None:
@@ -536,9 +536,8 @@ def test_a_call_without_arguments_may_lack_some() -> None:
     compiled = plan(rule("r", wants, Action.BLOCK, Stage.TOOL_CALL))
     guarding = guard(compiled)
     assert asyncio.run(stream(guarding, [ToolCallDelta(0, call_id="c", name="pay")])) == []
-    assert guarding.stop == Stop(
-        "r", Outcome.BLOCK, Stage.TOOL_CALL, "choices[0].tool_calls[0].arguments"
-    )
+    path = "choices[0].tool_calls[0].arguments"
+    assert guarding.stops == {0: Stop("r", Outcome.BLOCK, Stage.TOOL_CALL, path)}
 
 
 def test_a_detector_that_fails_on_a_part_of_a_stream_leaves_it_unchecked() -> None:

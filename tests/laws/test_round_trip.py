@@ -439,12 +439,12 @@ def test_what_leaves_is_looked_at_as_it_leaves(
     guarding = guard(compiled[2], minter=ABS)
     got = said(run(stream(guarding, told(pieces(text, cuts)))))
     assert got == want
-    assert guarding.stop == (second.stop or first.stop)
+    assert guarding.stops == (second.stops or first.stops)
     (recorded,) = [text for _, text in guarding.content] or [""]
     assert "é" not in recorded
     found = [f for trace in guarding.trace for f in trace.findings]
     assert all(f.start <= f.end <= len(text) for f in found)
-    if guarding.stop is None:  # what had come when it was stopped depends on how it was cut
+    if not guarding.stops:  # what had come when it was stopped depends on how it was cut
         all_found = {f.detector for trace in second.trace for f in trace.findings}
         assert {f.detector for f in found} >= all_found
 
@@ -491,7 +491,7 @@ def test_arguments_are_judged_with_their_values(
     events += [ToolCallDelta(0, piece) for piece in pieces(f'{{"to":"{token}"}}', range(1, 50, 5))]
     out = run(stream(guarding, events))
     got = "".join(event.arguments for event in out if isinstance(event, ToolCallDelta))
-    assert (guarding.stop is not None, got) == (stops, "" if stops else f'{{"to":"{mail}"}}')
+    assert (bool(guarding.stops), got) == (stops, "" if stops else f'{{"to":"{mail}"}}')
 
 
 def test_only_detectors_here_may_see_values() -> None:

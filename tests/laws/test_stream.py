@@ -113,7 +113,7 @@ def test_any_cutting_gives_the_same_text(
     guarding = guard(compiled(rules))
     out = run(stream(guarding, map(TextDelta, pieces(text, cuts))))
     want = expected(text, rules)
-    assert (text_of(out), guarding.stop is not None) == (want.text, want.stops)
+    assert (text_of(out), bool(guarding.stops)) == (want.text, want.stops)
     assert isinstance(out[-1] if out else None, Finish) != want.stops
 
 
@@ -144,7 +144,7 @@ def test_words_are_whole_or_not_as_the_list_says(
         (span, act) for word, act in listed for span in _words(word, text.lower(), whole=whole)
     ]
     want = _expected(text, spans)
-    assert (text_of(out), guarding.stop is not None) == (want.text, want.stops)
+    assert (text_of(out), bool(guarding.stops)) == (want.text, want.stops)
 
 
 def _words(word: str, text: str, *, whole: bool) -> list[tuple[int, int]]:
@@ -270,10 +270,10 @@ def test_what_can_only_flag_or_add_holds_nothing(
     RULES,
     st.lists(st.tuples(st.integers(0, 3), st.text(ALPHABET, min_size=1, max_size=4)), max_size=9),
 )
-def test_channels_do_not_mix_and_stop_together(
+def test_channels_do_not_mix_and_those_of_a_choice_stop_together(
     rules: list[tuple[Tree, Action]], fed: list[tuple[int, str]]
 ) -> None:
-    """A match is made of two channels' texts, or a channel goes on after another has stopped."""
+    """A match is made of two channels' texts, or one goes on after another of its choice."""
     guarding = guard(compiled(rules, Stage.OUTPUT, Stage.TOOL_CALL))
     opening, closing = '{"k":"', '"}'
     events: list[StreamEvent] = [
@@ -284,14 +284,16 @@ def test_channels_do_not_mix_and_stop_together(
     out = run(stream(guarding, events, choices=(0, 1)))
     texts = ["".join(text for m, text in fed if m == n) for n in range(4)]
     texts[3] = opening + texts[3] + closing
-    stopped = guarding.stop.path if guarding.stop is not None else None
+    stopped = {number: stop.path for number, stop in guarding.stops.items()}
     for number, path in enumerate(_PATHS):
         want = expected(texts[number], rules)
         got = "".join(_text(event) for event in out if _number(event) == number)
-        assert want.text == got or (stopped not in {path, None} and want.text.startswith(got))
-        assert not (want.stops and stopped is None)
+        first = stopped.get(number == _OTHER_CHOICE)
+        assert want.text == got or (first not in {path, None} and want.text.startswith(got))
+        assert not (want.stops and first is None)
 
 
+_OTHER_CHOICE = 2
 _PATHS = (
     "choices[0].text",
     "choices[0].refusal",
@@ -365,7 +367,7 @@ def test_detectors_that_look_closer_give_the_same_in_windows(
     spans += [((at, at), Action.BLOCK) for at, _ in failed[:1]]
     spans += [(span, a) for tree, a in rules for span in matches(tree, text)]
     want = _expected(text, spans)
-    assert (text_of(out), guarding.stop is not None) == (want.text, want.stops)
+    assert (text_of(out), bool(guarding.stops)) == (want.text, want.stops)
 
 
 LONG = st.tuples(
@@ -388,7 +390,7 @@ def test_what_is_forgotten_of_a_long_text_is_not_missed(
     out = run(stream(guarding, map(TextDelta, pieces(text, cuts))))
     spans = [(span, act) for tree, act in rules for span in _in_all_readings(text, tree)]
     want = _expected(text, spans + [(span, Action.MASK) for span in _even(text)])
-    assert (text_of(out), guarding.stop is not None) == (want.text, want.stops)
+    assert (text_of(out), bool(guarding.stops)) == (want.text, want.stops)
 
 
 def _bad(text: str) -> list[tuple[int, int]]:
@@ -416,7 +418,7 @@ def test_sentences_are_judged_whole(
         spans += [((at + start, at + end), act) for start, end in _bad(sentence)]
         at += len(sentence)
     want = _expected(text, spans)
-    assert (text_of(out), guarding.stop is not None) == (want.text, want.stops)
+    assert (text_of(out), bool(guarding.stops)) == (want.text, want.stops)
 
 
 @LAW
@@ -437,7 +439,7 @@ def test_what_judges_the_whole_answer_holds_it(
     elif _bad(text):
         spans.append((_bad(text)[0], act))
     want = _expected(text, spans)
-    assert (text_of(out), guarding.stop is not None) == (want.text, want.stops)
+    assert (text_of(out), bool(guarding.stops)) == (want.text, want.stops)
 
 
 def _in_all_readings(text: str, tree: Tree, *, is_json: bool = False) -> list[tuple[int, int]]:
@@ -473,7 +475,7 @@ def test_disguised_text_is_held_as_what_it_reads_like(
     want = _expected(
         text, [(span, act) for tree, act in rules for span in _in_all_readings(text, tree)]
     )
-    assert (text_of(out), guarding.stop is not None) == (want.text, want.stops)
+    assert (text_of(out), bool(guarding.stops)) == (want.text, want.stops)
 
 
 ESCAPED = st.lists(
@@ -501,4 +503,4 @@ def test_arguments_are_held_as_what_their_json_says(
         [(s, act) for tree, act in rules for s in _in_all_readings(text, tree, is_json=True)],
     )
     got = "".join(_text(event) for event in out if isinstance(event, ToolCallDelta))
-    assert (got, guarding.stop is not None) == (want.text, want.stops)
+    assert (got, bool(guarding.stops)) == (want.text, want.stops)

@@ -1,12 +1,13 @@
 """Behaviours that act: one oracle for every cutting, every answer and every choice of actions."""
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from app.domain.conversation import Conversation, Message, Origin, Role, TextPart
+from app.domain.conversation import Conversation, Message, Origin, Role, Sampling, TextPart
 from app.domain.decision import Decision, Outcome, Trace
 from app.domain.events import Finish, FinishReason, StreamEvent, TextDelta, ToolCallDelta
 from app.domain.persona import Behaviour, Identity, Persona, Verify
@@ -16,7 +17,7 @@ from app.guardrails.context import NO_CONTEXT
 from app.guardrails.kinds import KINDS
 from app.guardrails.plan import Builds
 from app.guardrails.release import OutputGuard
-from app.pipeline.answering import Answering
+from app.pipeline.answering import Answering, Halted
 from app.pipeline.conduct import Measuring
 from tests.guardrails.building import OUTSIDE, guard, pieces, plan, rule, run, text_of, words
 
@@ -101,14 +102,18 @@ async def drive(model: Model, behaviours: Sequence[Behaviour], draw: float = 0.0
     answering = Answering(lambda: guard(POLICY), model.answer, measuring)
     out: list[StreamEvent] = []
     early: list[StreamEvent] = []
+    stop: Outcome | None = None
     async for event in answering.run(ASKED, NO_CONTEXT, OUTSIDE):
+        if isinstance(event, Halted):
+            stop = event.outcome
+            continue
         out.append(event)
         if not model.has_ended:
             early.append(event)
     trace, decisions = await answering.conclude()
     return Answered(
         text_of(out),
-        answering.stop,
+        stop,
         any(isinstance(event, Finish) for event in out),
         len(model.asked),
         text_of(early),
@@ -253,7 +258,6 @@ async def test_an_answer_without_text_is_not_measured() -> None:
     answering = Answering(new_guard, call, measuring)
     out = [event async for event in answering.run(ASKED, NO_CONTEXT, OUTSIDE)]
     assert [type(event) for event in out] == [ToolCallDelta, ToolCallDelta, Finish]
-    assert answering.stop is None
     (told,) = measuring.results("")
     assert (told.conduct, told.action, told.reason) == (
         "not_scored",
@@ -274,5 +278,81 @@ async def test_all_choices_have_to_keep_to_it() -> None:
         yield Finish(FinishReason.STOP, 1)
 
     answering = Answering(lambda: guard(POLICY), two, measuring)
-    assert [event async for event in answering.run(ASKED, NO_CONTEXT, OUTSIDE)] == []
-    assert answering.stop is Outcome.BLOCK
+    asked = replace(ASKED, sampling=Sampling(choices=2))
+    out = [event async for event in answering.run(asked, NO_CONTEXT, OUTSIDE)]
+    assert out == [Halted(0, Outcome.BLOCK), Halted(1, Outcome.BLOCK)]
+
+
+TWO = replace(ASKED, sampling=Sampling(choices=2))
+
+
+@dataclass
+class Twice:
+    """Answers with two texts at a time, one attempt after the other."""
+
+    attempts: Sequence[tuple[str, str]]
+    asked: int = 0
+
+    async def answer(self, _asked: Conversation) -> AsyncGenerator[StreamEvent, None]:
+        """The two texts, in turns."""
+        texts = self.attempts[self.asked]
+        self.asked += 1
+        for at in range(max(map(len, texts))):
+            for number, text in enumerate(texts):
+                if at < len(text):
+                    yield TextDelta(text[at], number)
+        for number in (1, 0):
+            yield Finish(FinishReason.STOP, number)
+
+
+async def both(
+    model: Twice, behaviours: Sequence[Behaviour]
+) -> tuple[list[StreamEvent | Halted], Answering]:
+    """What leaves of two choices."""
+    measuring = Measuring(plan_behaviours(persona(behaviours), BUILDS), None, 0)
+    answering = Answering(lambda: guard(POLICY), model.answer, measuring)
+    out = [event async for event in answering.run(TWO, NO_CONTEXT, OUTSIDE)]
+    await answering.conclude()
+    return out, answering
+
+
+@pytest.mark.parametrize("on_fail", ["flag", "block"])
+async def test_a_choice_that_policy_stopped_is_not_measured(on_fail: str) -> None:
+    """A behaviour stops a good answer because of one that nobody gets, or shows a part of that."""
+    kept = [behaviour("no-b", words_of("b", "absent"), on_fail)]
+    out, answering = await both(Twice([("b x", "fine")]), kept)
+    said = dict.fromkeys(range(2), "")
+    for event in out:
+        if isinstance(event, TextDelta):
+            said[event.choice] += event.text
+    held = on_fail == "block"
+    assert said == {0: "" if held else "b ", 1: "fine"}
+    assert Halted(0, Outcome.BLOCK) in out
+    assert [each for each in out if isinstance(each, Finish)] == [Finish(FinishReason.STOP, 1)]
+    assert dict(answering.content) == {
+        f"choices[{number}].text": text for number, text in said.items() if text
+    }
+
+
+async def test_an_answer_that_is_made_again_has_all_its_choices_again() -> None:
+    """A client gets one choice of the first attempt beside one of the second."""
+    kept = [behaviour("no-b", words_of("b", "absent"), "retry")]
+    model = Twice([("x", "b"), ("one", "two")])
+    out, answering = await both(model, kept)
+    assert model.asked == 2
+    assert text_of(e for e in out if isinstance(e, TextDelta) and e.choice == 0) == "one"
+    assert text_of(e for e in out if isinstance(e, TextDelta) and e.choice == 1) == "two"
+    assert not any(isinstance(event, Halted) for event in out)
+    assert answering.finish is FinishReason.STOP
+
+
+async def test_of_several_ends_the_least_wanted_is_told() -> None:
+    """A record says that all went well where one answer was cut off."""
+
+    async def two(_asked: Conversation) -> AsyncGenerator[StreamEvent, None]:
+        yield Finish(FinishReason.LENGTH, 0)
+        yield Finish(FinishReason.STOP, 1)
+
+    answering = Answering(lambda: guard(POLICY), two, Measuring((), None, 0))
+    _ = [event async for event in answering.run(TWO, NO_CONTEXT, OUTSIDE)]
+    assert answering.finish is FinishReason.LENGTH

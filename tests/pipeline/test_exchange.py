@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from app.domain.catalog import Feature
 from app.domain.conversation import PersonaWishes
 from app.domain.decision import Outcome
 from app.domain.errors import (
@@ -230,3 +231,64 @@ async def test_erasing_a_person_takes_what_their_sessions_called_them(root: Path
         assert [len(await vault.load(scope)) for scope in scopes] == [1, 1]
         assert (await at.ledger.erase_subject("acme", "ada")).pseudonyms == 1
         assert [len(await vault.load(scope)) for scope in scopes] == [0, 1]
+
+
+TWO = PlayedBackend(
+    (
+        TextDelta("Take the "),
+        TextDelta("say-banned ", 1),
+        TextDelta("green form."),
+        TextDelta("more", 1),
+        Finish(FinishReason.STOP),
+        Finish(FinishReason.STOP, 1),
+    )
+)
+TWO.gives = frozenset({Feature.CHOICES})
+
+
+async def test_two_answers_leave_one_record_however_they_end(root: Path) -> None:
+    """A choice that is stopped leaves a record of its own, or one that does not know of it."""
+    async with kitchen(root, TWO) as at:
+        asked = conversation("Hello", persona="several")
+        asked = replace(asked, sampling=replace(asked.sampling, choices=2))
+        seen: list[ExchangeEvent] = []
+        for after in range(12):
+            seen.clear()
+            async with aclosing(at.exchange(asked).run()) as events:
+                async for event in events:
+                    seen.append(event)
+                    if len(seen) > after:
+                        break
+            assert len(await at.records()) == after + 1
+            assert at.backend.ended == len(at.backend.calls)
+        last, *_ = await at.records()
+        assert (last.status, last.outcome) == (Status.COMPLETED, Outcome.BLOCK)
+        assert last.closing is not None
+        assert last.closing["finish"] == "content_filter"
+        stopped = [event for event in seen if isinstance(event, Stopped)]
+        assert [(each.choice, each.outcome) for each in stopped] == [(1, Outcome.BLOCK)]
+        ends = [event for event in seen if isinstance(event, Finish)]
+        assert ends == [Finish(FinishReason.CONTENT_FILTER, 1), Finish(FinishReason.STOP)]
+
+
+async def test_what_a_persona_has_not_allowed_is_not_asked(root: Path) -> None:
+    """Several answers are made, and paid for, where the persona's file says nothing of them."""
+    async with kitchen(root, TWO) as at:
+        asked = conversation("Hello")
+        asked = replace(asked, sampling=replace(asked.sampling, choices=2))
+        with pytest.raises(RequestError) as caught:
+            _ = [event async for event in at.exchange(asked).run()]
+        assert (caught.value.param, await at.records()) == ("n", ())
+
+
+async def test_what_no_protocol_of_a_route_knows_is_refused_before_any_call(root: Path) -> None:
+    """A model is asked for what it cannot give, and the client learns of it from an answer."""
+    async with kitchen(root, PlayedBackend()) as at:
+        asked = conversation("Hello", persona="several")
+        for more in ({"choices": 2}, {"logprobs": True}):
+            wanted = replace(asked, sampling=replace(asked.sampling, **more))
+            with pytest.raises(RequestError) as caught:
+                _ = [event async for event in at.exchange(wanted).run()]
+            assert caught.value.code == "no_route"
+            assert next(iter(more)) in caught.value.message
+        assert (at.backend.calls, await at.records()) == ([], ())

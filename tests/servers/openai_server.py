@@ -96,11 +96,24 @@ def chunk(
     *,
     finish: str | None = None,
     index: int = 0,
+    logprobs: Json = None,
     **more: Json,
 ) -> bytes:
     """One event of a streamed answer; ``more`` goes beside ``choices``."""
-    choice = {"index": index, "delta": delta or {}, "logprobs": None, "finish_reason": finish}
+    choice = {"index": index, "delta": delta or {}, "logprobs": logprobs, "finish_reason": finish}
     return event({**HEAD, "choices": [choice], **more})
+
+
+def tokens_told(*tokens: str | bytes, logprob: float = -0.5) -> Json:
+    """``logprobs`` of these tokens, as OpenAI writes them; bytes are a part of a letter."""
+    content = []
+    for token in tokens:
+        code = token if isinstance(token, bytes) else token.encode()
+        name = token if isinstance(token, str) else "".join(f"\\x{byte:02x}" for byte in token)
+        other = {"token": SECRET_IN_ERRORS, "bytes": None, "logprob": -9.0}
+        told = {"token": name, "bytes": list(code), "logprob": logprob, "top_logprobs": [other]}
+        content.append(told)
+    return {"content": content, "refusal": None}
 
 
 def usage_chunk(input_tokens: int = 7, output_tokens: int = 3) -> bytes:
@@ -184,6 +197,21 @@ def whole_answer(text: str, *, calls: Sequence[Json] = (), finish: str = "stop")
         message["tool_calls"] = list(calls)
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish}
     body = {**HEAD, "object": "chat.completion", "choices": [choice], "usage": usage(7, 3)}
+    return Play([orjson.dumps(body)], content_type="application/json")
+
+
+def whole_choices(*texts: str, logprobs: Sequence[Json] = ()) -> Play:
+    """Play several texts as one JSON object."""
+    choices = [
+        {
+            "index": at,
+            "message": {"role": "assistant", "content": text, "refusal": None},
+            "logprobs": logprobs[at] if logprobs else None,
+            "finish_reason": "stop",
+        }
+        for at, text in enumerate(texts)
+    ]
+    body = {**HEAD, "object": "chat.completion", "choices": choices, "usage": usage(7, 3)}
     return Play([orjson.dumps(body)], content_type="application/json")
 
 

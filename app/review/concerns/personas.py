@@ -6,6 +6,7 @@ from typing import Any
 from app.domain.persona import (
     Authority,
     Behaviour,
+    ChoicesBound,
     EffortBound,
     FloatBound,
     IntBound,
@@ -115,10 +116,15 @@ def _sampling(after: Persona, before: Persona) -> Iterator[Change]:
             yield Change(effect, "sampling", what, keys=("sampling", name))
 
 
-def _range(bound: FloatBound | IntBound | EffortBound) -> tuple[float, float] | None:
+Bound = FloatBound | IntBound | EffortBound | ChoicesBound
+
+
+def _range(bound: Bound) -> tuple[float, float] | None:
     """What a request may choose from; none where nothing."""
     if isinstance(bound, EffortBound):
         return None if bound.max is None else (0, bound.max.tokens)
+    if isinstance(bound, ChoicesBound):
+        return 1, bound.max
     if bound.min is None and bound.max is None:
         return None
     low = float("-inf") if bound.min is None else bound.min
@@ -133,10 +139,12 @@ def _way_of_bounds(ours: tuple[float, float] | None, theirs: tuple[float, float]
     return Effect.STRICTER
 
 
-def _bound_in_words(bound: FloatBound | IntBound | EffortBound) -> str:
+def _bound_in_words(bound: Bound) -> str:
     if isinstance(bound, EffortBound):
         default = bound.default or "the provider's choice"
         return default if bound.max is None else f"{default}, chosen up to {bound.max}"
+    if isinstance(bound, ChoicesBound):
+        return "one" if bound.max == 1 else f"one, or up to {bound.max} as the request wishes"
     default = "the provider's choice" if bound.default is None else f"{bound.default:g}"
     if bound.min is None and bound.max is None:
         return default

@@ -215,7 +215,7 @@ def test_a_stream_stops_before_the_sentence_that_recites(cuts: set[int], scope: 
     text = f"Gladly. {RECITED} Anything else?"
     guard = guarding(PROMPT, scope=scope)
     out = run(stream(guard, map(TextDelta, pieces(text, cuts))))
-    assert guard.stop is not None
+    assert guard.stops
     assert text_of(out) == ("Gladly. " if scope == "sentence" else "")
 
 
@@ -226,7 +226,7 @@ def test_an_honest_answer_streams_by_sentences() -> None:
     assert text_of(first) == "Rye needs time."
     assert text_of(guard.feed(TextDelta("ght in the"))) == ""
     rest = run(guard.finish(Finish(FinishReason.STOP)))
-    assert guard.stop is None
+    assert not guard.stops
     assert text_of(rest) == " Give it a night in the"
 
 
@@ -236,14 +236,14 @@ def test_the_prompt_does_not_leave_in_a_call() -> None:
     guard.feed(ToolCallDelta(0, "", "call", "send"))
     guard.feed(ToolCallDelta(0, '{"body": "' + RECITED + '"}'))
     run(guard.finish(Finish(FinishReason.TOOL_CALLS)))
-    assert guard.stop is not None
+    assert guard.stops
 
 
 def test_thinking_of_the_prompt_does_not_stop_an_answer() -> None:
     """A reasoning model that recalls its instructions could not answer at all."""
     guard = guarding(PROMPT)
     run(stream(guard, [ReasoningDelta(RECITED), TextDelta("Rye needs time.")]))
-    assert guard.stop is None
+    assert not guard.stops
     categories = {finding.category for trace in guard.trace for finding in trace.findings}
     assert categories == {"reasoning"}
 
