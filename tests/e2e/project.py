@@ -19,6 +19,16 @@ routes:
 
 _POLICY = """
 audiences: {strictest_first: [minor, public, professional], default: public}
+media:
+  images:
+    types: [image/png, image/jpeg]
+    max_bytes: 99
+    max_count: 3
+    hosts: [example.com]
+    strictest_audience: public
+  files: {types: [application/pdf], max_bytes: 99, max_count: 3, strictest_audience: public}
+  answers:
+    images: {types: [image/png], max_bytes: 2000, max_count: 4, strictest_audience: public}
 rules:
   - id: personal-data
     stages: [input, tool_result]
@@ -57,16 +67,6 @@ rules:
     stages: [output]
     detect: {words: {words: [darn]}}
     then: mask
-media:
-  images:
-    types: [image/png, image/jpeg]
-    max_bytes: 99
-    max_count: 3
-    hosts: [example.com]
-    strictest_audience: public
-  files: {types: [application/pdf], max_bytes: 99, max_count: 3, strictest_audience: public}
-  answers:
-    images: {types: [image/png], max_bytes: 2000, max_count: 4, strictest_audience: public}
 """
 
 PII = "{pii: {entities: [EMAIL_ADDRESS, PHONE_NUMBER, CREDIT_CARD]}}"
