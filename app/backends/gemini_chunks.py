@@ -235,10 +235,9 @@ class GenerationReader:
         where = "parts[].inlineData"
         refuse_unknown(media, _MEDIA, where)
         kind, data = word_at(media, "mimeType", where), word_at(media, "data", where)
-        image = picture(data, kind, where)
         # Sketches on the way to a picture are not the answer, and reasoning holds no pictures.
         if not is_thought:
-            self._add(image)
+            self._add(picture(data, kind, where))
 
     def _call(self, call: dict[str, Json], signed: str | None) -> None:
         where = "parts[].functionCall"

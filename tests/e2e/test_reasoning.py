@@ -38,6 +38,8 @@ routes:
   balanced: {backend: model, model: some-model}
   hurried: {backend: model, model: some-model}
   nowhere: {backend: model, model: some-model}
+  vectors: {backend: model, model: some-model}
+  pictures: {backend: model, model: some-model}
 """
 
 
