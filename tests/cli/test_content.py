@@ -50,7 +50,7 @@ def test_check_of_a_good_project(root: Path) -> None:
     """CI would be red for nothing."""
     ended = run("check", "--root", root)
     assert ended.status == 0
-    assert ended.out.startswith("all well: 0 cases, 10 personas, 2 policies, sha256:")
+    assert ended.out.startswith("all well: 0 cases, 12 personas, 2 policies, sha256:")
     assert json.loads(run("check", "--root", root, "--format", "json").out) == {
         "problems": [],
         "warnings": [],
