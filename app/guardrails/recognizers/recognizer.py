@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import re2
@@ -66,6 +66,13 @@ class Recognizer:
     """Without such a word it reports nothing that is worth recording."""
     screen: tuple[str, ...] | None
     """RE2 patterns: where none of them matches, it sees nothing. None where it always looks."""
+    matches: "MatchRecognizer | None" = field(init=False)
+    """The source, where it reads one match at a time."""
+
+    def __post_init__(self) -> None:
+        """Look once at what the source is: that costs as much as a search."""
+        source = self.source if isinstance(self.source, MatchRecognizer) else None
+        object.__setattr__(self, "matches", source)
 
     @property
     def entity(self) -> str:

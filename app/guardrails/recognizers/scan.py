@@ -152,8 +152,8 @@ class _Excerpts:
 
     def candidates(self, recognizer: Recognizer) -> Iterator[Candidate]:
         """What the recognizer sees, where it stands in the text."""
-        if isinstance(recognizer.source, MatchRecognizer):
-            yield from self._read(recognizer, recognizer.source)
+        if recognizer.matches is not None:
+            yield from self._read(recognizer, recognizer.matches)
             return
         for result in recognizer.analyze(self.joined):
             place = bisect_right(self._starts, result.start) - 1
