@@ -316,8 +316,7 @@ async def test_what_is_added_stands_after_what_was_restored(root: Path) -> None:
     """Added words would be taken for the model's, and the record say that something else left."""
     policy = root / "policies/root.yaml"
     links = "  - {id: links, stages: [output], detect: {links: {}}, then: mask}\n"
-    text = policy.read_text("utf-8").replace("media:\n", f"{links}media:\n", 1)
-    policy.write_text(text, "utf-8")
+    policy.write_text(policy.read_text("utf-8") + links, "utf-8")
     backend = Turns()
     kept = KEPT.replace("extends: lexi", "extends: lexi\npolicy: keeping")
     async with kitchen(write(root, kept), backend) as at:
