@@ -168,7 +168,8 @@ def _bootstrap(
 
     Sources: B. Efron, "Better Bootstrap Confidence Intervals", JASA 82 (1987). Its levels are moved
     outwards as T. C. Hesterberg, "What Teachers Should Know About the Bootstrap", The American
-    Statistician 69 (2015), 5.3, does: without that, intervals of ten values are too narrow.
+    Statistician 69 (2015), expands those of percentiles: without that, intervals of ten values are
+    too narrow.
     """
     n = len(values)
     if n <= 1:
