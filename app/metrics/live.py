@@ -13,6 +13,9 @@ from app.metrics.observed import ObservedTask
 FEWEST_TASKS = 20
 """For a change to be looked for. Fewer, and only a break of everything could be told from noise."""
 
+_DRAWS = 49_999
+"""So many that a change stands out among hundreds of series that are looked at together."""
+
 
 class By(StrEnum):
     """What tasks are told apart by."""
@@ -139,7 +142,7 @@ def _drift(persona: str, metric: Metric, by_time: Sequence[ObservedTask]) -> Dri
     sums = [(tally.top, tally.bottom) for _, tally in scored]
     if len({top / bottom for top, bottom in sums}) == 1:
         return None  # it never moved
-    change = change_point(sums)
+    change = change_point(sums, draws=_DRAWS)
     if change is None:
         return None
     first = scored[change.place][0]
