@@ -1,5 +1,6 @@
 """``banneton import`` writes a suite that ``check`` takes, or nothing."""
 
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -47,8 +48,8 @@ def test_openai_evals_are_written_with_a_judge(root: Path) -> None:
 )
 def test_what_is_not_there_is_named(root: Path, option: str, value: str) -> None:
     """A suite would be written that cannot be read, or outside the project."""
-    given = {"--persona": "host", "--root": root, option: value}
-    ended = run("import", "promptfoo", CONFIG, *(part for pair in given.items() for part in pair))
+    given: dict[str, str | Path] = {"--persona": "host", "--root": root, option: value}
+    ended = run("import", "promptfoo", CONFIG, *chain.from_iterable(given.items()))
     assert ended.status == 2
     assert not list((root / "evals").glob("*promptfoo*"))
 
