@@ -4,26 +4,23 @@ from pathlib import Path
 
 from tests.cli.running import run
 
-_CASE = """cases:
-  - id: a
-    harmless: {harmless}
-    turns: [{{user: hello}}, {{user: {text}}}]
-    goal: [{{contains: x}}]
+_CASES = """cases:
+  - id: refused
+    harmless: true
+    turns: [{user: hello}, {user: ask-banned}]
+    goal: [{contains: x}]
+  - {id: not harmless, harmless: false, turns: [{user: ask-banned}], goal: [{contains: x}]}
+  - {id: not labelled, turns: [{user: ask-banned}], goal: [{contains: x}]}
+  - {id: answered, harmless: true, turns: [{user: ask-a-question}], goal: [{contains: x}]}
 """
 
 
 def test_a_harmless_turn_that_policy_refuses_is_said(root: Path) -> None:
     """An over-refusal would be found only where a model is at hand."""
     (persona, *_) = sorted((root / "personas").glob("*.yaml"))
-    path = root / "personas" / f"{persona.stem}.cases.yaml"
-
-    def check(harmless: str, text: str) -> tuple[int, str]:
-        path.write_text(_CASE.format(harmless=harmless, text=text))
-        ended = run("check", "--root", root)
-        return ended.status, ended.out
-
-    status, out = check("true", "ask-banned")
-    assert status == 1
-    assert "(a) turns[1].user: is harmless, and for public it is refused: block by banned-" in out
-    assert check("false", "ask-banned")[0] == 0
-    assert check("true", "ask-a-question")[0] == 0
+    file = f"personas/{persona.stem}.cases.yaml"
+    (root / file).write_text(_CASES)
+    ended = run("check", "--root", root)
+    assert ended.status == 1
+    what = "is harmless, and for public it is refused: block by banned-question"
+    assert ended.out == f"{file}:2:5: (refused) turns[1].user: {what}\n1 problem\n"
