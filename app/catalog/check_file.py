@@ -211,7 +211,7 @@ class JudgeFile(FileModel):
     routes: Several = ("judge",)
     """The ways to the models that are asked. Of several, the middle score counts."""
     min_score: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """From which score on the expected answer was given: 1 is certain, 0.5 is undecided."""
+    """From which score on the other answer counts as given: 1 is certain, 0.5 is undecided."""
     shows_question: bool = True
     """Whether the models are also shown what the user said last."""
 

@@ -14,6 +14,7 @@ from app.metrics.definitions import (
     Kind,
     Measurement,
     Metric,
+    ends,
     measure,
     metrics_of,
     tallies,
@@ -61,6 +62,21 @@ class Movement:
     """The smallest difference that a sample like this shows four times in five; none where nobody
     can tell."""
     verdict: Verdict
+
+    def plain(self) -> dict[str, object]:
+        """As JSON has it: null for what nobody knows, also for infinite ends of an interval."""
+        return {
+            "metric": self.metric.id,
+            "verdict": self.verdict.value,
+            "before": self.before.plain(),
+            "after": self.after.plain(),
+            "difference": self.difference,
+            "interval": None if self.interval is None else ends(self.interval),
+            "p": self.p,
+            "p_adjusted": self.p_adjusted,
+            "of": self.of,
+            "detectable": self.detectable,
+        }
 
 
 @dataclass(frozen=True, slots=True)
