@@ -13,6 +13,7 @@ from app.cli import (
     chat,
     check,
     demo,
+    eval,
     explain,
     guard,
     keys,
@@ -67,6 +68,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in COMMANDS:
     cli.command()(command)
+cli.command("eval")(eval.eval_)
 cli.command(hidden=True)(reference.reference)
 cli.add_typer(records.cli, name="records")
 cli.add_typer(appeals.cli, name="appeals")
