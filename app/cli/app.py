@@ -13,7 +13,6 @@ from app.cli import (
     chat,
     check,
     demo,
-    eval,
     explain,
     guard,
     keys,
@@ -25,6 +24,7 @@ from app.cli import (
     serve,
     waivers,
 )
+from app.cli.eval import eval_
 from app.domain.errors import BannetonError
 
 cli = typer.Typer(
@@ -68,7 +68,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in COMMANDS:
     cli.command()(command)
-cli.command("eval")(eval.eval_)
+cli.command("eval")(eval_)
 cli.command(hidden=True)(reference.reference)
 cli.add_typer(records.cli, name="records")
 cli.add_typer(appeals.cli, name="appeals")

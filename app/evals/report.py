@@ -53,8 +53,8 @@ def sources(run: EvalRun) -> Iterator[str]:
         return
     given: dict[tuple[GivenBy, str], int] = {}
     for each in (used for one in run.runs for used in one.used):
-        by = each.given_by, f"{each.backend}/{each.model}" if each.model else each.backend
-        given[by] = given.get(by, 0) + each.answers
+        of = f"{each.backend}/{each.model}" if each.model else each.backend
+        given[each.given_by, of] = given.get((each.given_by, of), 0) + each.answers
     for (by, of), count in sorted(given.items()):
         yield f"{count} recorded answers of {of}{_BY[by]}"
     if run.answered is not None:

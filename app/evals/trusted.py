@@ -10,6 +10,7 @@ from app.catalog.suite import NamedJudge, Suite
 from app.domain.catalog import Source
 from app.evals.agreement import judge_agreement
 from app.evals.asking import Means
+from app.metrics.agreement import LEAST_KAPPA
 
 MeansFor = Callable[[str, str], tuple[Means, Questions]]
 """What is judged with, and what is asked with it, by suite and what it is for."""
@@ -42,10 +43,11 @@ async def _worth(
     node = Node(judge.labelled, Source(suite.file, 0, 0), f"judges.{name}.labelled")
     answers = read_labelled_answers(root, node)
     means, questions = means_for(suite.id, f"judge {name}")
-    agreement = await judge_agreement(name, judge, answers, means)
+    agreed = await judge_agreement(judge, answers, means)
     if questions.unrecorded:
         return False, "what it says of its labelled answers is not recorded"
-    why = f"it agrees with people on {agreement.share}"
-    if agreement.is_enough:
-        return True, why
-    return False, f"{why}; at least {100 * judge.min_agreement:g} % is wanted, of either label"
+    low, high = agreed.interval
+    why = (
+        f"it says what people say of {agreed.share} answers, beyond chance {low:.2f} to {high:.2f}"
+    )
+    return agreed.may_gate, f"{why} (at least {LEAST_KAPPA:g})"
