@@ -28,12 +28,12 @@ class Journal:
                 the same file.
         """
         self._first = orjson.dumps(runs, option=orjson.OPT_SORT_KEYS)
-        self._path = folder / f"{hashlib.sha256(self._first).hexdigest()[:16]}.jsonl"
+        self.path = folder / f"{hashlib.sha256(self._first).hexdigest()[:16]}.jsonl"
         self._lock = asyncio.Lock()
 
     def begin(self) -> None:
         """Begin a new file in place of the last run's."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         self._write("wb", self._first + b"\n")
 
     def resume(self) -> tuple[CaseRun, ...]:
@@ -43,15 +43,15 @@ class Journal:
             RequestError: There is no such run to go on from.
         """
         try:
-            content = self._path.read_bytes()
+            content = self.path.read_bytes()
         except FileNotFoundError:
             what = "--resume: no run of these files with these options was stopped"
             raise RequestError(f"{what}; leave it out to begin anew") from None
         *lines, rest = content.split(b"\n")
         if not lines or lines[0] != self._first:
-            raise RequestError(f"--resume: {self._path.name} is damaged; leave it out")
+            raise RequestError(f"--resume: {self.path.name} is damaged; leave it out")
         if rest:  # the process was stopped while it wrote this
-            with self._path.open("r+b") as opened:
+            with self.path.open("r+b") as opened:
                 opened.truncate(len(content) - len(rest))
         kept = {(run.id, run.repeat): run for run in self._results(lines[1:])}
         return tuple(run for run in kept.values() if run.state in _FINAL)
@@ -61,7 +61,7 @@ class Journal:
             try:
                 yield read_case_line(line)
             except ResultsError as exc:
-                what = f"--resume: {self._path.name}:{number} {exc}; leave --resume out"
+                what = f"--resume: {self.path.name}:{number} {exc}; leave --resume out"
                 raise RequestError(what) from None
 
     async def keep(self, run: CaseRun) -> None:
@@ -72,10 +72,10 @@ class Journal:
     def end(self, runs: Iterable[CaseRun]) -> None:
         """Remove the file, unless something of the run is left to go on with."""
         if all(run.state in _FINAL for run in runs):
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
     def _write(self, mode: str, content: bytes) -> None:
-        with self._path.open(mode) as opened:
+        with self.path.open(mode) as opened:
             opened.write(content)
             opened.flush()
             os.fsync(opened.fileno())
