@@ -111,6 +111,8 @@ def opening_body(opening: Opening, link: Link, owner: Owner, findings: Findings 
             "dialect": opening.dialect,
             "persona": opening.persona,
             "variant": opening.variant,
+            "assigned": opening.assigned,
+            "shadow_of": opening.shadow_of,
             "audience": opening.audience,
             "policy": opening.policy,
             "catalog": opening.catalog,

@@ -124,6 +124,7 @@ def read(root: Path) -> Catalog:
         inspect_prompt=inspect_prompt,
         validate=build,
         surrogates={"EMAIL_ADDRESS", "PERSON"},
+        gate_metrics={"escalation", "adherence:"},
     )
 
 
