@@ -14,6 +14,7 @@ import orjson
 
 from app.domain.decision import Trace
 from app.domain.record import Closing, Opening
+from app.domain.rollout import Moved
 from app.ledger.keyring import Owner
 from app.ledger.verify import VERSION
 
@@ -27,6 +28,7 @@ class Kind(StrEnum):
     CLOSING = "closing"
     ERASURE = "erasure"
     DELETION = "deletion"
+    ROLLOUT = "rollout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,29 @@ def deletion_body(deletion: Deletion, link: Link) -> bytes:
             "tenant": deletion.tenant,
             "key_id": deletion.key_id,
             "request_id": deletion.request_id,
+        },
+    )
+
+
+def moved_body(moved: Moved, link: Link) -> bytes:
+    """The canonical bytes of a move of a rollout."""
+    return _body(
+        Kind.ROLLOUT,
+        link,
+        None,
+        {
+            "at": moved.at,
+            "rollout": moved.rollout,
+            "number": moved.number,
+            "persona": moved.persona,
+            "variant": moved.variant,
+            "move": moved.move,
+            "step": moved.step,
+            "percent": moved.percent,
+            "by": moved.by,
+            "why": moved.why,
+            "catalog": moved.catalog,
+            "evidence": moved.evidence,
         },
     )
 

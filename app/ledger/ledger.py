@@ -6,7 +6,9 @@ from functools import partial
 from pathlib import Path
 
 from app.domain.clock import Clock, NewId
+from app.domain.errors import LedgerError
 from app.domain.record import Closing, Opening
+from app.domain.rollout import Moved
 from app.ledger import appeals
 from app.ledger.appeals import Appeal, AppealState
 from app.ledger.entries import Deletion
@@ -36,6 +38,7 @@ from app.ledger.records import (
     read_record,
     read_turns,
 )
+from app.ledger.rollouts import read_moves
 from app.ledger.store import Store
 from app.ledger.verify import Broken, Intact, IsSigned, verify
 from app.ledger.writer import Transaction
@@ -145,6 +148,23 @@ class Ledger:
     async def decide_appeal(self, request_id: str, state: AppealState) -> bool:
         """End an open appeal; false where there is none."""
         return await self.store.do(appeals.decide(request_id, state, self.store.clock.now()))
+
+    async def moves(
+        self, rollout: str | None = None, *, persona: str | None = None
+    ) -> tuple[Moved, ...]:
+        """The moves of one rollout, of a persona's or of all, in their order."""
+        return await self.store.read(lambda db: read_moves(db, rollout, persona=persona))
+
+    async def move(self, moved: Moved) -> bool:
+        """Commit a move of a rollout; false where another process has made one of its number."""
+        try:
+            await self.store.keep(moved)
+        except LedgerError:
+            made = await self.moves(moved.rollout)
+            if all(each.number != moved.number for each in made):
+                raise
+            return False
+        return True
 
     async def export(self) -> AsyncIterator[bytes]:
         """The whole ledger as lines that ``verify`` takes, without line ends."""
