@@ -27,6 +27,7 @@ from app.catalog.approvals import (
 from app.catalog.cases import read_cases
 from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
+from app.catalog.rollouts import rollouts_of
 from app.catalog.ssh_signature import public_key
 from app.compose.check import prompt_variables
 from app.compose.compose import compile_prompt
@@ -53,7 +54,7 @@ from app.ledger.store import exists
 from app.outgoing import open_reach, refuse_stopped_backends, start_backends, unmet_needs
 from app.pipeline.check import check_segments
 from app.pipeline.gateway import CheckResult, Readiness
-from app.pipeline.loaded import Loaded, Served
+from app.pipeline.loaded import Loaded, Served, shadows_of, splits_of
 from app.pipeline.service import Pipeline
 from app.pipeline.steps import Steps
 from app.review.explain import Explanation, explain
@@ -141,7 +142,16 @@ class Project:
                 embeddings=ways.get("embeddings.route"),
                 images=ways.get("images.route"),
             )
-        return Loaded(catalog, served, plans, routes)
+        rollouts = rollouts_of(catalog)
+        return Loaded(
+            catalog,
+            served,
+            plans,
+            routes,
+            splits=splits_of(catalog, served, rollouts),
+            shadows=shadows_of(catalog, served),
+            rollouts=rollouts,
+        )
 
     def unapproved(
         self,

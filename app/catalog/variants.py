@@ -35,7 +35,7 @@ def check_variants(read: ReadPersona, metrics: Collection[str]) -> Iterator[Prob
         yield from _check_rollout(persona.rollout, read, read.tree.nearest("rollout"), metrics)
     most = max(persona.rollout.steps) if persona.rollout else 0
     total = most + sum(each.percent for each in persona.variants if not each.shadow)
-    if total > _ALL:
+    if round(total, 6) > _ALL:
         what = f"have {total:g} percent together, more than 100"
         yield node.problem(f"{what}; the rollout's last step counts" if most else what)
 

@@ -33,7 +33,9 @@ def read_moves(
     except (ValueError, KeyError, TypeError) as exc:
         what = "A move of a rollout was changed in the ledger: verify an export of it."
         raise LedgerError(what) from exc
-    return tuple(sorted(moves, key=lambda each: (each.at, each.rollout, each.number)))
+    if rollout is not None:  # clocks of several replicas may disagree; numbers cannot
+        return tuple(sorted(moves, key=lambda each: each.number))
+    return tuple(sorted(moves, key=lambda each: (each.at, each.number)))
 
 
 def _moved(entry: Json) -> Moved:

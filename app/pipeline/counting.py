@@ -4,12 +4,13 @@ from collections.abc import Iterable
 
 from app.domain.decision import UncheckedRun
 from app.domain.record import Closing
+from app.pipeline.loaded import Served
 from app.telemetry.metrics import Metrics
 
 
 def count(
     metrics: Metrics,
-    persona: str,
+    served: Served,
     closed: Closing,
     unchecked: Iterable[UncheckedRun],
     *,
@@ -19,16 +20,17 @@ def count(
 
     Args:
         metrics: Of the process.
-        persona: Its id.
+        served: The version of the persona that answered.
         closed: What was recorded of the end.
         unchecked: Detectors that could not look, at any stage.
         is_stream: Whether the client reads as the model writes.
     """
     times = closed.timings
-    metrics.request_ended(persona, closed.outcome, closed.status, times.total_ms / 1000)
+    persona, variant = served.persona.id, served.variant or ""
+    metrics.request_ended(persona, variant, closed.outcome, closed.status, times.total_ms / 1000)
     # An answer that came whole has no first token to time.
     if times.first_token_ms is not None and is_stream:
-        metrics.first_token_came(persona, times.first_token_ms / 1000)
+        metrics.first_token_came(persona, variant, times.first_token_ms / 1000)
     if closed.usage is not None:
         metrics.tokens_used(closed.usage)
     if closed.detector_usage is not None:
@@ -37,6 +39,18 @@ def count(
         if attempt.problem is not None:
             metrics.backend_failed(attempt.backend, attempt.problem)
     for measured in closed.behaviours:
-        metrics.behaviour_measured(persona, measured)
+        metrics.behaviour_measured(persona, variant, measured)
     for run in unchecked:
         metrics.detector_unchecked(run.detector)
+
+
+def count_shadow(metrics: Metrics, served: Served, closed: Closing) -> None:
+    """Count a shadow that has ended, apart from what users asked for and what it cost."""
+    tokens = sum(
+        used.input_tokens + used.output_tokens
+        for used in (closed.usage, closed.detector_usage)
+        if used is not None
+    )
+    metrics.shadow_ended(
+        served.persona.id, served.variant or "", closed.outcome, closed.status, tokens
+    )

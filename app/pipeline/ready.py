@@ -10,6 +10,14 @@ from app.guardrails.pseudonyms import Minter
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """What came of guarding an input, for another exchange of the same."""
+
+    inspection: Inspection
+    minter: Minter
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """A request that was looked at."""
 

@@ -38,7 +38,7 @@ class Metrics:
             Counter(
                 "banneton_requests",
                 "Exchanges that ended.",
-                ["persona", "outcome", "status"],
+                ["persona", "variant", "outcome", "status"],
                 registry=registry,
             ).labels
         )
@@ -46,7 +46,7 @@ class Metrics:
             Histogram(
                 "gen_ai_server_request_duration_seconds",
                 "From reading a request to the end of its answer.",
-                ["persona"],
+                ["persona", "variant"],
                 buckets=_DURATION_S,
                 registry=registry,
             ).labels
@@ -55,7 +55,7 @@ class Metrics:
             Histogram(
                 "gen_ai_server_time_to_first_token_seconds",
                 "From reading a request to the backend's first event.",
-                ["persona"],
+                ["persona", "variant"],
                 buckets=_FIRST_TOKEN_S,
                 registry=registry,
             ).labels
@@ -89,7 +89,7 @@ class Metrics:
             Counter(
                 "banneton_behaviours",
                 "Behaviours that were or were not measured on an attempt at an answer.",
-                ["persona", "behaviour", "conduct", "action"],
+                ["persona", "variant", "behaviour", "conduct", "action"],
                 registry=registry,
             ).labels
         )
@@ -106,6 +106,30 @@ class Metrics:
                 "banneton_backend_errors",
                 "Failures of the model's side.",
                 ["backend", "error_type"],
+                registry=registry,
+            ).labels
+        )
+        self._shadows = cache(
+            Counter(
+                "banneton_shadows",
+                "Variants that ran beside an exchange, for nobody to see.",
+                ["persona", "variant", "outcome", "status"],
+                registry=registry,
+            ).labels
+        )
+        self._shadow_tokens = cache(
+            Counter(
+                "banneton_shadow_tokens",
+                "Tokens that models counted for shadows and their detectors.",
+                ["persona", "variant"],
+                registry=registry,
+            ).labels
+        )
+        self._shadows_dropped = cache(
+            Counter(
+                "banneton_shadows_dropped",
+                "Shadows that were not run.",
+                ["persona", "variant", "reason"],
                 registry=registry,
             ).labels
         )
@@ -133,15 +157,18 @@ class Metrics:
         )
 
     def request_ended(
-        self, persona: str, outcome: Outcome, status: Status, duration_s: float
+        self, persona: str, variant: str, outcome: Outcome, status: Status, duration_s: float
     ) -> None:
-        """Count an exchange. ``persona`` is one of the catalog, never what a request said."""
-        self._requests(persona, outcome.value, status.value).inc()
-        self._durations(persona).observe(duration_s)
+        """Count an exchange. Persona and variant are of the catalog, never what a request said.
 
-    def first_token_came(self, persona: str, after_s: float) -> None:
+        The persona as it is has an empty variant, which Prometheus takes for no label.
+        """
+        self._requests(persona, variant, outcome.value, status.value).inc()
+        self._durations(persona, variant).observe(duration_s)
+
+    def first_token_came(self, persona: str, variant: str, after_s: float) -> None:
         """Note how long the backend's first event took."""
-        self._first_tokens(persona).observe(after_s)
+        self._first_tokens(persona, variant).observe(after_s)
 
     def tokens_used(self, usage: Usage) -> None:
         """Note what a provider counted."""
@@ -157,10 +184,10 @@ class Metrics:
         self._detector_tokens("input").inc(usage.input_tokens)
         self._detector_tokens("output").inc(usage.output_tokens)
 
-    def behaviour_measured(self, persona: str, measured: Measured) -> None:
+    def behaviour_measured(self, persona: str, variant: str, measured: Measured) -> None:
         """Count what became of a behaviour of a persona in one attempt at an answer."""
         self._behaviours(
-            persona, measured.behaviour, measured.conduct.value, measured.action.value
+            persona, variant, measured.behaviour, measured.conduct.value, measured.action.value
         ).inc()
 
     def detector_unchecked(self, detector: str) -> None:
@@ -170,6 +197,17 @@ class Metrics:
     def backend_failed(self, backend: str, problem: str) -> None:
         """Count a failure of a backend, by its id in ``banneton.yaml``."""
         self._backend_errors(backend, problem).inc()
+
+    def shadow_ended(
+        self, persona: str, variant: str, outcome: Outcome, status: Status, tokens: int
+    ) -> None:
+        """Count a shadow, and what models counted for it."""
+        self._shadows(persona, variant, outcome.value, status.value).inc()
+        self._shadow_tokens(persona, variant).inc(tokens)
+
+    def shadow_dropped(self, persona: str, variant: str, reason: str) -> None:
+        """Count a shadow that was not run."""
+        self._shadows_dropped(persona, variant, reason).inc()
 
     def ledger_committed(self, after_s: float) -> None:
         """Note how long an entry took to be durable."""

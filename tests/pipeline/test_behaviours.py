@@ -122,7 +122,7 @@ async def test_an_answer_is_made_again_once_and_recorded_once(root: Path) -> Non
     assert "Never write" not in second
     assert (
         'banneton_behaviours_total{action="retry",behaviour="numbered",conduct="failed",'
-        'persona="kept"} 1.0'
+        'persona="kept",variant=""} 1.0'
     ) in metrics
 
 

@@ -14,7 +14,7 @@ from app.telemetry.metrics import CONTENT_TYPE, Metrics
 def samples(metrics: Metrics) -> dict[str, float]:
     """What Prometheus would read, buckets and creation times left out."""
     return {
-        sample.name + "".join(f" {value}" for _, value in sorted(sample.labels.items())): (
+        sample.name + "".join(f" {value}" for _, value in sorted(sample.labels.items()) if value): (
             sample.value
         )
         for family in text_string_to_metric_families(metrics.render().decode())
@@ -27,9 +27,9 @@ def test_each_thing_is_counted_under_its_name() -> None:
     """A number is missing from the dashboards, or counts something else."""
     metrics = Metrics()
     for _ in range(2):
-        metrics.request_ended("tutor", Outcome.BLOCK, Status.COMPLETED, 0.5)
-    metrics.request_ended("tutor", Outcome.ALLOW, Status.FAILED, 1.5)
-    metrics.first_token_came("tutor", 0.25)
+        metrics.request_ended("tutor", "", Outcome.BLOCK, Status.COMPLETED, 0.5)
+    metrics.request_ended("tutor", "", Outcome.ALLOW, Status.FAILED, 1.5)
+    metrics.first_token_came("tutor", "", 0.25)
     metrics.tokens_used(Usage(10, 20))
     metrics.tokens_used(Usage(1, 2, cached_tokens=5, cache_write_tokens=3))
     metrics.detector_unchecked("judge")
