@@ -53,6 +53,7 @@ from app.ledger.pseudonyms import Vault
 from app.ledger.store import exists
 from app.outgoing import open_reach, refuse_stopped_backends, start_backends, unmet_needs
 from app.pipeline.check import check_segments
+from app.pipeline.gates import GATE_METRICS
 from app.pipeline.gateway import CheckResult, Readiness
 from app.pipeline.loaded import Loaded, Served, shadows_of, splits_of
 from app.pipeline.service import Pipeline
@@ -60,6 +61,7 @@ from app.pipeline.steps import Steps
 from app.review.explain import Explanation, explain
 from app.settings import Settings, environment, settings_from
 from app.telemetry.metrics import Metrics
+from app.variants import start_variants
 
 T = TypeVar("T")
 _log = logging.getLogger("banneton")
@@ -105,6 +107,7 @@ class Project:
             inspect_prompt=prompt_variables,
             validate=self.builds.detector,
             surrogates=SURROGATES,
+            gate_metrics=GATE_METRICS,
         )
 
     def compile(self, catalog: Catalog) -> Loaded:
@@ -264,6 +267,9 @@ async def running_app(
             )
         )
         reach = await open_reach(settings, backends, clock, new_id, stack)
+        variants = await start_variants(
+            settings, ledger, lambda: reloader.revision.compiled, metrics, clock
+        )
         steps = Steps(
             backends=backends,
             ledger=ledger,
@@ -276,6 +282,8 @@ async def running_app(
             history=History(secrets.token_bytes(32)),
             max_messages=settings.limits.max_messages,
             max_text_chars=settings.limits.max_text_chars,
+            shares=variants.rollouts.shares,
+            shadows=variants.shadows,
         )
         pipeline = Pipeline(
             steps,
@@ -290,6 +298,7 @@ async def running_app(
         async with asyncio.TaskGroup() as group:
             group.create_task(reloader.watch(stop))
             group.create_task(_purge(ledger, stop))
+            group.create_task(variants.run(stop))
             try:
                 yield create_api(
                     pipeline, clock=clock, new_id=new_id, limits=limits, version=__version__

@@ -4,10 +4,11 @@ The plan stands in the persona's file. Where between its steps a rollout stands 
 in the ledger, move by move, and nothing else.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import assert_never
 
 from app.domain.persona import Rollout
 
@@ -140,3 +141,55 @@ def standing_of(planned: PlannedRollout, moves: Iterable[Moved]) -> Standing:
         since = standing.since if keeps_share else moved.at
         standing = Standing(phase, moved.number, moved.step, moved.percent, since)
     return standing
+
+
+def move_after(  # noqa: PLR0913  # what is said of a move
+    planned: PlannedRollout,
+    standing: Standing,
+    move: Move,
+    *,
+    at: datetime,
+    why: str,
+    catalog: str,
+    by: str = "",
+    evidence: tuple[Evidence, ...] = (),
+) -> Moved:
+    """A move of a rollout that stands so."""
+    steps = planned.plan.steps
+    step, percent = standing.step, standing.percent
+    match move:
+        case Move.BEGIN:
+            step, percent = 0, steps[0]
+        case Move.STEP:
+            step = standing.step + 1
+            percent = steps[step]
+        case Move.RETURN:
+            step, percent = 0, 0.0
+        case Move.RESUME if standing.phase is Phase.RETURNED:
+            step, percent = 0, steps[0]
+        case Move.RESUME | Move.HOLD:
+            pass
+        case _:
+            assert_never(move)
+    return Moved(
+        at=at,
+        rollout=planned.id,
+        number=standing.number + 1,
+        persona=planned.persona,
+        variant=planned.plan.variant,
+        move=move,
+        step=step,
+        percent=percent,
+        by=by,
+        why=why,
+        catalog=catalog,
+        evidence=evidence,
+    )
+
+
+MAY: Mapping[Move, frozenset[Phase]] = {
+    Move.HOLD: frozenset({Phase.RUNNING}),
+    Move.RETURN: frozenset({Phase.RUNNING, Phase.HELD, Phase.COMPLETED}),
+    Move.RESUME: frozenset({Phase.HELD, Phase.RETURNED}),
+}
+"""From where an operator may make which move."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +42,7 @@ from app.ledger.records import (
     read_record,
     read_turns,
 )
-from app.ledger.rollouts import read_moves
+from app.ledger.rollouts import Opened, read_moves, read_opened
 from app.ledger.store import Store
 from app.ledger.verify import Broken, Intact, IsSigned, verify
 from app.ledger.writer import Transaction
@@ -157,6 +158,14 @@ class Ledger:
     ) -> tuple[Moved, ...]:
         """The moves of one rollout, of a persona's or of all, in their order."""
         return await self.store.read(lambda db: read_moves(db, rollout, persona=persona))
+
+    async def opened(
+        self, persona: str, *, after: tuple[datetime, str], until: datetime, limit: int
+    ) -> list[Opened]:
+        """Exchanges of a persona in the order of their time, after one and before a time."""
+        return await self.store.read(
+            lambda db: read_opened(db, persona, after=after, until=until, limit=limit)
+        )
 
     async def move(self, moved: Moved) -> bool:
         """Commit a move of a rollout; false where another process has made one of its number."""

@@ -1,5 +1,6 @@
-"""Moves of rollouts, as they were chained. See decision 0253."""
+"""Moves of rollouts, and what they are decided by. See decision 0253."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
@@ -8,7 +9,8 @@ import sqlalchemy as sa
 from app.domain.conversation import Json
 from app.domain.errors import LedgerError
 from app.domain.rollout import Arm, Evidence, Finding, Move, Moved
-from app.ledger.schema import ENTRIES, IS_ROLLOUT
+from app.ledger.entries import Kind
+from app.ledger.schema import ENTRIES, IS_ROLLOUT, from_micros, to_micros
 
 
 def read_moves(
@@ -36,6 +38,60 @@ def read_moves(
     if rollout is not None:  # clocks of several replicas may disagree; numbers cannot
         return tuple(sorted(moves, key=lambda each: each.number))
     return tuple(sorted(moves, key=lambda each: (each.at, each.number)))
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An exchange as it was chained; without a closing entry while it is open."""
+
+    at: datetime
+    request_id: str
+    opening: Json
+    closing: Json
+
+
+_O, _C = ENTRIES.alias("o"), ENTRIES.alias("c")
+_OPENED = (
+    sa.select(_O.c.at, _O.c.request_id, _O.c.body.label("opening"), _C.c.body.label("closing"))
+    .select_from(
+        _O.outerjoin(_C, (_C.c.request_id == _O.c.request_id) & (_C.c.kind == Kind.CLOSING.value))
+    )
+    .where(_O.c.kind == Kind.OPENING.value)
+    .order_by(_O.c.at, _O.c.request_id)
+)
+
+
+def read_opened(
+    connection: sa.Connection,
+    persona: str,
+    *,
+    after: tuple[datetime, str],
+    until: datetime,
+    limit: int,
+) -> list[Opened]:
+    """Exchanges of a persona in the order of their time, after one and before a time.
+
+    Raises:
+        LedgerError: One was changed.
+    """
+    at, request_id = after
+    query = _OPENED.limit(limit).where(
+        _O.c.persona == persona,
+        sa.tuple_(_O.c.at, _O.c.request_id) > sa.tuple_(to_micros(at), request_id),
+        _O.c.at < to_micros(until),
+    )
+    try:
+        return [
+            Opened(
+                from_micros(row.at),
+                row.request_id,
+                orjson.loads(row.opening),
+                None if row.closing is None else orjson.loads(row.closing),
+            )
+            for row in connection.execute(query)
+        ]
+    except orjson.JSONDecodeError as exc:
+        raise LedgerError("An entry of the ledger was changed: verify an export of it.") from exc
 
 
 def _moved(entry: Json) -> Moved:

@@ -6,6 +6,8 @@ with ``banneton_`` elsewhere. Labels hold ids from the catalog and words of ours
 that a user sent.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
@@ -17,6 +19,7 @@ from app.domain.decision import Outcome
 from app.domain.events import Usage
 from app.domain.feedback import Feedback
 from app.domain.record import Status
+from app.domain.rollout import Phase
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 """Of what ``render`` gives."""
@@ -26,6 +29,16 @@ _DURATION_S = tuple(0.01 * 2**step for step in range(14))
 _FIRST_TOKEN_S = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10)
 _TOKENS = tuple(4.0**step for step in range(14))
 _COMMIT_S = tuple(0.0005 * 2**step for step in range(12))
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutSeen:
+    """How it stands with a rollout."""
+
+    persona: str
+    variant: str
+    phase: Phase
+    percent: float
 
 
 class Metrics:
@@ -142,6 +155,18 @@ class Metrics:
                 registry=registry,
             ).labels
         )
+        self._rollout_shares = Gauge(
+            "banneton_rollout_share_percent",
+            "The share of sessions that a variant answers which is being rolled out.",
+            ["persona", "variant"],
+            registry=registry,
+        )
+        self._rollout_phases = Gauge(
+            "banneton_rollout_phase",
+            "1 for the phase that a rollout is in.",
+            ["persona", "variant", "phase"],
+            registry=registry,
+        )
         self._commits = Histogram(
             "banneton_ledger_commit_seconds",
             "How long an exchange waited for an entry of its record to be durable.",
@@ -232,6 +257,16 @@ class Metrics:
     def shadow_dropped(self, persona: str, variant: str, reason: str) -> None:
         """Count a shadow that was not run."""
         self._shadows_dropped(persona, variant, reason).inc()
+
+    def rollouts_seen(self, seen: Iterable[RolloutSeen]) -> None:
+        """Note how it stands with every rollout that there is."""
+        self._rollout_shares.clear()
+        self._rollout_phases.clear()
+        for each in seen:
+            self._rollout_shares.labels(each.persona, each.variant).set(each.percent)
+            for phase in Phase:
+                is_in = float(phase is each.phase)
+                self._rollout_phases.labels(each.persona, each.variant, phase.value).set(is_in)
 
     def ledger_committed(self, after_s: float) -> None:
         """Note how long an entry took to be durable."""
