@@ -27,20 +27,16 @@ from app.catalog.approvals import (
 from app.catalog.cases import read_cases
 from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
-from app.catalog.rollouts import rollouts_of
 from app.catalog.ssh_signature import public_key
 from app.compose.check import prompt_variables
-from app.compose.compose import compile_prompt
 from app.domain.catalog import Catalog, Route, Target
 from app.domain.clock import Clock
 from app.domain.conversation import Segment
 from app.domain.errors import ContentError, LedgerError, Problem, RequestError
-from app.domain.persona import Persona
 from app.domain.policy import Approval, Stage
 from app.domain.protocols import Backend, PseudonymScope
 from app.evals.budget import check_budgets
 from app.evals.run import run_cases
-from app.guardrails.behaviours import plan_behaviours
 from app.guardrails.evaluate import History
 from app.guardrails.installed import installed_kinds
 from app.guardrails.kinds import KINDS
@@ -55,7 +51,8 @@ from app.outgoing import open_reach, refuse_stopped_backends, start_backends, un
 from app.pipeline.check import check_segments
 from app.pipeline.gates import GATE_METRICS
 from app.pipeline.gateway import CheckResult, Readiness
-from app.pipeline.loaded import Loaded, Served, shadows_of, splits_of
+from app.pipeline.loaded import Loaded
+from app.pipeline.serve import serve
 from app.pipeline.service import Pipeline
 from app.pipeline.steps import Steps
 from app.review.explain import Explanation, explain
@@ -120,41 +117,13 @@ class Project:
             name: compile_policy(policy, self.builds.kinds, self.builds)
             for name, policy in catalog.policies.items()
         }
-        versions: dict[tuple[str, str | None], Persona] = {
-            (name, None): persona for name, persona in catalog.personas.items()
-        }
-        versions.update(
-            {(name, variant): each for (name, variant), each in catalog.variants.items()}
-        )
         if unmet := [*unmet_needs(catalog, self.settings, self.builds.kinds)]:
             raise ContentError(unmet)
         routes = {
             name: route if self.only_backend is None else _only(self.only_backend, route)
             for name, route in catalog.routes.items()
         }
-        served: dict[tuple[str, str | None], Served] = {}
-        for (name, variant), persona in versions.items():
-            ways = {place: routes[route] for place, route in persona.routes.items()}
-            served[name, variant] = Served(
-                persona=persona,
-                variant=variant,
-                prompt=compile_prompt(catalog.personas[name], catalog, variant=variant),
-                plan=plans[persona.policy],
-                behaviours=plan_behaviours(persona, self.builds),
-                route=ways["route"],
-                embeddings=ways.get("embeddings.route"),
-                images=ways.get("images.route"),
-            )
-        rollouts = rollouts_of(catalog)
-        return Loaded(
-            catalog,
-            served,
-            plans,
-            routes,
-            splits=splits_of(catalog, served, rollouts),
-            shadows=shadows_of(catalog, served),
-            rollouts=rollouts,
-        )
+        return serve(catalog, plans, routes, self.builds)
 
     def unapproved(
         self,

@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import NoReturn, assert_never
 
 from app.compose.compose import ComposedPrompt
@@ -145,39 +144,3 @@ class Loaded:
         if found is None:
             raise RequestError("policy: there is no such policy", param="policy", code="not_found")
         return found
-
-
-Versions = Mapping[tuple[str, str | None], Served]
-"""By persona and variant."""
-
-
-def splits_of(
-    catalog: Catalog, served: Versions, rollouts: Mapping[str, PlannedRollout]
-) -> dict[str, Split]:
-    """The split of each persona that has one."""
-    splits: dict[str, Split] = {}
-    for name, persona in catalog.personas.items():
-        sharing = [each for each in persona.variants if each.percent and not each.shadow]
-        planned = rollouts.get(name)
-        if sharing or planned is not None:
-            splits[name] = Split(
-                name,
-                tuple(served[name, each.id] for each in sharing),
-                tuple(round(end, 6) for end in accumulate(each.percent for each in sharing)),
-                None if planned is None else planned.id,
-                None if planned is None else served[name, planned.plan.variant],
-            )
-    return splits
-
-
-def shadows_of(catalog: Catalog, served: Versions) -> dict[str, tuple[Shadow, ...]]:
-    """The shadows of each persona that has any."""
-    found = {
-        name: tuple(
-            Shadow(served[name, each.id], each.percent)
-            for each in persona.variants
-            if each.shadow and each.percent
-        )
-        for name, persona in catalog.personas.items()
-    }
-    return {name: shadows for name, shadows in found.items() if shadows}
