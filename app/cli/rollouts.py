@@ -72,7 +72,7 @@ def show(
     planned = None if every else _planned_of(_catalog(root), persona)
 
     async def work(ledger: "Ledger") -> None:
-        moves = await ledger.moves(planned and planned.id, persona=persona)
+        moves = await ledger.moves(None if planned is None else planned.id, persona=persona)
         if output is Format.JSON:
             typer.echo(orjson.dumps(moves, option=orjson.OPT_INDENT_2).decode())
             return
