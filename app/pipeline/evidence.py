@@ -18,7 +18,7 @@ from app.pipeline.gates import SAID, Gates
 
 _AT_ONCE = 200
 """How many records are read in one go: who else needs the processor waits for no more."""
-_LAG = timedelta(seconds=2)
+_LAG = timedelta(seconds=1)
 """What is younger is not read yet: an entry with an earlier time may still be on its way."""
 _SHARED = frozenset({Assigned.DRAWN, Assigned.CONTINUED})
 """Exchanges whose version chance has chosen."""

@@ -18,8 +18,6 @@ from app.telemetry.metrics import Metrics
 _log = logging.getLogger("banneton.shadows")
 _AFTER_S = 0.05
 """How long a shadow waits before it begins: the answer's last bytes leave first."""
-_GRACE_S = 5.0
-"""How long those that run have to end when the process stops."""
 _HOUR_S = 3600.0
 
 
@@ -46,6 +44,8 @@ class Bounds:
     waiting: int = 64
     tokens_per_hour: int | None = None
     """Of models and detectors together; none is no limit."""
+    grace_s: float = 5.0
+    """How long those that run have to end when the process stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Shadows:
                     self.drop(beside.served, Dropped.STOPPED)
             for _ in workers:
                 self._waiting.put_nowait(None)
-            _, late = await asyncio.wait(workers, timeout=_GRACE_S)
+            _, late = await asyncio.wait(workers, timeout=self._bounds.grace_s)
             for worker in late:
                 worker.cancel()
 
