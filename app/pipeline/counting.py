@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from app.domain.decision import UncheckedRun
 from app.domain.record import Closing
-from app.pipeline.loaded import Served
+from app.pipeline.answer import Opened
 from app.telemetry.metrics import Metrics
 
 
 def count(
     metrics: Metrics,
-    served: Served,
+    opened: Opened,
     closed: Closing,
     unchecked: Iterable[UncheckedRun],
     *,
@@ -20,13 +20,12 @@ def count(
 
     Args:
         metrics: Of the process.
-        served: The version of the persona that answered.
+        opened: Of whom, and under which catalog.
         closed: What was recorded of the end.
         unchecked: Detectors that could not look, at any stage.
         is_stream: Whether the client reads as the model writes.
     """
-    times = closed.timings
-    persona, variant = served.persona.id, served.variant or ""
+    persona, variant, times = opened.persona, opened.variant, closed.timings
     metrics.request_ended(persona, variant, closed.outcome, closed.status, times.total_ms / 1000)
     # An answer that came whole has no first token to time.
     if times.first_token_ms is not None and is_stream:
@@ -39,18 +38,16 @@ def count(
         if attempt.problem is not None:
             metrics.backend_failed(attempt.backend, attempt.problem)
     for measured in closed.behaviours:
-        metrics.behaviour_measured(persona, variant, measured)
+        metrics.behaviour_measured(persona, variant, opened.catalog, measured)
     for run in unchecked:
         metrics.detector_unchecked(run.detector)
 
 
-def count_shadow(metrics: Metrics, served: Served, closed: Closing) -> None:
+def count_shadow(metrics: Metrics, opened: Opened, closed: Closing) -> None:
     """Count a shadow that has ended, apart from what users asked for and what it cost."""
     tokens = sum(
         used.input_tokens + used.output_tokens
         for used in (closed.usage, closed.detector_usage)
         if used is not None
     )
-    metrics.shadow_ended(
-        served.persona.id, served.variant or "", closed.outcome, closed.status, tokens
-    )
+    metrics.shadow_ended(opened.persona, opened.variant, closed.outcome, closed.status, tokens)

@@ -340,12 +340,12 @@ class Exchange:
             turns=() if self._turns is None else self._turns.to_keep(self._finish, self._reply),
         )
         await self._steps.ledger.close(closing)
-        metrics, served = self._steps.metrics, self._ask.served
+        metrics, opened = self._steps.metrics, self._opened()
         if self._ask.shadow_of is None:
             is_stream = self._ask.conversation.is_stream
-            count(metrics, served, closing, self._findings.unchecked, is_stream=is_stream)
+            count(metrics, opened, closing, self._findings.unchecked, is_stream=is_stream)
         else:
-            count_shadow(metrics, served, closing)
+            count_shadow(metrics, opened, closing)
         self._answering = None  # it knows this exchange: a ring waits long for a search for garbage
 
     @property

@@ -30,6 +30,8 @@ _FIRST_TOKEN_S = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.
 _TOKENS = tuple(4.0**step for step in range(14))
 _COMMIT_S = tuple(0.0005 * 2**step for step in range(12))
 
+_MOST_CATALOGS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class RolloutSeen:
@@ -99,14 +101,14 @@ class Metrics:
                 registry=registry,
             ).labels
         )
-        self._behaviours = cache(
-            Counter(
-                "banneton_behaviours",
-                "Behaviours that were or were not measured on an attempt at an answer.",
-                ["persona", "variant", "behaviour", "conduct", "action"],
-                registry=registry,
-            ).labels
+        self._all_behaviours = Counter(
+            "banneton_behaviours",
+            "Behaviours that were or were not measured on an attempt at an answer.",
+            ["persona", "variant", "catalog", "behaviour", "conduct", "action"],
+            registry=registry,
         )
+        self._behaviours = cache(self._all_behaviours.labels)
+        self._catalogs: list[str] = []
         self._feedback = cache(
             Counter(
                 "banneton_feedback",
@@ -167,6 +169,12 @@ class Metrics:
             ["persona", "variant", "phase"],
             registry=registry,
         )
+        self._look_failures = Counter(
+            "banneton_look_failures",
+            "Looks at live traffic, for product metrics, that failed.",
+            registry=registry,
+        )
+        self._looked = b""
         self._commits = Histogram(
             "banneton_ledger_commit_seconds",
             "How long an exchange waited for an entry of its record to be durable.",
@@ -191,18 +199,23 @@ class Metrics:
         )
 
     def request_ended(
-        self, persona: str, variant: str, outcome: Outcome, status: Status, duration_s: float
+        self,
+        persona: str,
+        variant: str | None,
+        outcome: Outcome,
+        status: Status,
+        duration_s: float,
     ) -> None:
         """Count an exchange. Persona and variant are of the catalog, never what a request said.
 
         The persona as it is has an empty variant, which Prometheus takes for no label.
         """
-        self._requests(persona, variant, outcome.value, status.value).inc()
-        self._durations(persona, variant).observe(duration_s)
+        self._requests(persona, variant or "", outcome.value, status.value).inc()
+        self._durations(persona, variant or "").observe(duration_s)
 
-    def first_token_came(self, persona: str, variant: str, after_s: float) -> None:
+    def first_token_came(self, persona: str, variant: str | None, after_s: float) -> None:
         """Note how long the backend's first event took."""
-        self._first_tokens(persona, variant).observe(after_s)
+        self._first_tokens(persona, variant or "").observe(after_s)
 
     def tokens_used(self, usage: Usage) -> None:
         """Note what a provider counted."""
@@ -218,11 +231,12 @@ class Metrics:
         self._detector_tokens("input").inc(usage.input_tokens)
         self._detector_tokens("output").inc(usage.output_tokens)
 
-    def behaviour_measured(self, persona: str, variant: str, measured: Measured) -> None:
+    def behaviour_measured(
+        self, persona: str, variant: str | None, catalog: str, measured: Measured
+    ) -> None:
         """Count what became of a behaviour of a persona in one attempt at an answer."""
-        self._behaviours(
-            persona, variant, measured.behaviour, measured.conduct.value, measured.action.value
-        ).inc()
+        conduct, action = measured.conduct.value, measured.action.value
+        self._behaviours(persona, variant or "", catalog, measured.behaviour, conduct, action).inc()
 
     def feedback_given(self, feedback: Feedback) -> None:
         """Count each thing that was said, also where it takes back something said before."""
@@ -239,6 +253,14 @@ class Metrics:
         for kind, value in kinds.items():
             self._feedback(feedback.persona, variant, kind, value).inc()
 
+    def looked(self, text: bytes) -> None:
+        """Take what a look at live traffic found, as ``written``, for what was there."""
+        self._looked = text
+
+    def look_failed(self) -> None:
+        """Count a look at live traffic that failed."""
+        self._look_failures.inc()
+
     def detector_unchecked(self, detector: str) -> None:
         """Count a text that a detector did not check to the end."""
         self._unchecked(detector).inc()
@@ -248,11 +270,16 @@ class Metrics:
         self._backend_errors(backend, problem).inc()
 
     def shadow_ended(
-        self, persona: str, variant: str, outcome: Outcome, status: Status, tokens: int
+        self,
+        persona: str,
+        variant: str | None,
+        outcome: Outcome,
+        status: Status,
+        tokens: int,
     ) -> None:
         """Count a shadow, and what models counted for it."""
-        self._shadows(persona, variant, outcome.value, status.value).inc()
-        self._shadow_tokens(persona, variant).inc(tokens)
+        self._shadows(persona, variant or "", outcome.value, status.value).inc()
+        self._shadow_tokens(persona, variant or "").inc(tokens)
 
     def shadow_dropped(self, persona: str, variant: str, reason: str) -> None:
         """Count a shadow that was not run."""
@@ -273,7 +300,15 @@ class Metrics:
         self._commits.observe(after_s)
 
     def catalog_loaded(self, digest: str, at: datetime) -> None:
-        """Note which catalog new requests get."""
+        """Note which catalog new requests get.
+
+        What is counted by catalog is forgotten of all but the newest few: Prometheus keeps every
+        label for as long as it is told of it.
+        """
+        self._catalogs = [*(each for each in self._catalogs if each != digest), digest]
+        while len(self._catalogs) > _MOST_CATALOGS:
+            self._all_behaviours.remove_by_labels({"catalog": self._catalogs.pop(0)})
+            self._behaviours.cache_clear()
         self._catalog.clear()
         self._catalog.labels(digest).set(1)
         self._catalog_loaded.set(at.timestamp())
@@ -285,4 +320,4 @@ class Metrics:
 
     def render(self) -> bytes:
         """All of it, as Prometheus reads it."""
-        return generate_latest(self._registry)
+        return generate_latest(self._registry) + self._looked
