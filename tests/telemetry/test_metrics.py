@@ -14,7 +14,7 @@ from app.telemetry.metrics import CONTENT_TYPE, Metrics
 def samples(metrics: Metrics) -> dict[str, float]:
     """What Prometheus would read, buckets and creation times left out."""
     return {
-        sample.name + "".join(f" {value}" for _, value in sorted(sample.labels.items()) if value): (
+        sample.name + "".join(f" {value}" for _, value in sorted(sample.labels.items())): (
             sample.value
         )
         for family in text_string_to_metric_families(metrics.render().decode())
@@ -38,12 +38,12 @@ def test_each_thing_is_counted_under_its_name() -> None:
     metrics.catalog_loaded("sha256:old", datetime(2026, 5, 3, tzinfo=UTC))
     metrics.catalog_loaded("sha256:new", datetime(2026, 5, 4, tzinfo=UTC))
     assert samples(metrics) == {
-        "banneton_requests_total block tutor completed": 2,
-        "banneton_requests_total allow tutor failed": 1,
-        "gen_ai_server_request_duration_seconds_count tutor": 3,
-        "gen_ai_server_request_duration_seconds_sum tutor": 2.5,
-        "gen_ai_server_time_to_first_token_seconds_count tutor": 1,
-        "gen_ai_server_time_to_first_token_seconds_sum tutor": 0.25,
+        "banneton_requests_total block tutor completed ": 2,
+        "banneton_requests_total allow tutor failed ": 1,
+        "gen_ai_server_request_duration_seconds_count tutor ": 3,
+        "gen_ai_server_request_duration_seconds_sum tutor ": 2.5,
+        "gen_ai_server_time_to_first_token_seconds_count tutor ": 1,
+        "gen_ai_server_time_to_first_token_seconds_sum tutor ": 0.25,
         "gen_ai_client_token_usage_count input": 2,
         "gen_ai_client_token_usage_sum input": 11,
         "gen_ai_client_token_usage_count output": 2,
