@@ -6,7 +6,6 @@ from dataclasses import replace
 from app.domain.record import Assigned
 from app.pipeline.media import seen_of
 from app.pipeline.ready import Ready
-from app.pipeline.segments import with_texts
 from app.pipeline.shadows import Dropped, Shadows
 from app.pipeline.split import drawn, unit_of
 from app.pipeline.steps import Ask, Steps
@@ -21,8 +20,6 @@ def asks_beside(steps: Steps, shadows: Shadows, ask: Ask, ready: Ready) -> Itera
         return
     unit = unit_of(ask.conversation, ask.request_id)
     holds_media = any(seen.bytes for seen in seen_of(ready.asked))
-    # What waits is what policy let through, not what the client sent.
-    conversation = with_texts(ask.conversation, ready.inspection.texts)
     for shadow in ask.shadows:
         served = shadow.served
         experiment = f"shadow\0{served.persona.id}\0{served.variant}"
@@ -33,7 +30,7 @@ def asks_beside(steps: Steps, shadows: Shadows, ask: Ask, ready: Ready) -> Itera
             continue
         yield replace(
             ask,
-            conversation=conversation,
+            conversation=ready.said,  # what waits is what policy let through
             served=served,
             request_id=steps.new_id(),
             assigned=Assigned.SHADOW,

@@ -169,7 +169,7 @@ class Exchange:
         if inspection.stop is None:
             refuse_moved(self._ask.conversation, conversation)
             self._choose(asked)
-        return Ready(inspection, minter, prompt, asked)
+        return Ready(inspection, minter, prompt, conversation, asked)
 
     def _choose(self, asked: Conversation) -> None:
         """Settle which models are asked; a request that none takes is refused here."""

@@ -24,6 +24,8 @@ class Ready:
     inspection: Inspection
     minter: Minter
     prompt: SystemPrompt
+    said: Conversation
+    """The request as policy lets it through."""
     asked: Conversation
     """As the model gets it."""
 

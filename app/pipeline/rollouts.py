@@ -67,6 +67,9 @@ class Rollouts:
                 await self.look()
             except LedgerError as exc:
                 _log.error("rollouts could not be looked at; they stay where they are: %s", exc)
+            except Exception as exc:  # noqa: BLE001  # whatever it is, requests are served
+                what = type(exc).__name__
+                _log.error("rollouts could not be looked at; they stay where they are: %s", what)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), every_s)
 
