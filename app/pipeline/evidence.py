@@ -10,14 +10,15 @@ from app.domain.persona import timedelta_of
 from app.domain.prices import Prices
 from app.domain.record import Assigned
 from app.domain.rollout import Evidence, PlannedRollout
+from app.guardrails.aside import done
 from app.ledger.feedback import FeedbackFilter
 from app.ledger.ledger import Ledger
 from app.ledger.rollouts import Opened
 from app.metrics.observed import ObservedExchange, from_record, in_tasks
 from app.pipeline.gates import SAID, Gates
 
-_AT_ONCE = 200
-"""How many records are read in one go: who else needs the processor waits for no more."""
+_AT_ONCE = 50
+"""How many records are read in one go: requests wait for no more."""
 _LAG = timedelta(seconds=1)
 """What is younger is not read yet: an entry with an earlier time may still be on its way."""
 _SHARED = frozenset({Assigned.DRAWN, Assigned.CONTINUED})
@@ -67,10 +68,9 @@ class Watch:
         """By what it is about."""
         self._said_after: tuple[datetime, str] | None = None
 
-    @property
-    def evidence(self) -> tuple[Evidence, ...]:
-        """What the gates say so far."""
-        return self._gates.evidence()
+    async def evidence(self) -> tuple[Evidence, ...]:
+        """What the gates say so far; to find the ends of their intervals takes milliseconds."""
+        return await done(self._gates.evidence, aside=True)
 
     async def read(self, now: datetime) -> None:
         """Take in what has come since the last time."""
@@ -134,7 +134,13 @@ class Watch:
     async def _listen(self) -> None:
         """Take in what users said."""
         while True:
-            wanted = FeedbackFilter(None, since=self.since, after=self._said_after, limit=_AT_ONCE)
+            wanted = FeedbackFilter(
+                None,
+                since=self.since,
+                after=self._said_after,
+                has_texts=False,
+                limit=_AT_ONCE,
+            )
             page = await self._ledger.feedback(wanted)
             for each in page:
                 self._said.setdefault(each.about.name, []).append(each)

@@ -109,7 +109,7 @@ class Rollouts:
             watch = Watch(self._ledger, planned, standing.since, self._prices)
             self._watches[planned.id] = watch
         await watch.read(self._clock.now())
-        evidence = watch.evidence
+        evidence = await watch.evidence()
         due = next_move(planned, standing, evidence, self._clock.now())
         if due is None:
             return standing

@@ -114,4 +114,7 @@ def test_a_rollout_goes_up_survives_a_crash_and_a_bad_one_comes_back(
     by = ("--reason", "fixed", "--by", "ann", "--root", project)
     assert run("rollouts", "resume", "canary", *by).status == 0
     assert rollout(project)["percent"] == 40
+    assert run("rollouts", "return", "canary", *by).status == 0
+    assert (rollout(project)["phase"], rollout(project)["percent"]) == ("returned", 0)
+    assert run("rollouts", "return", "lexi", *by).status == 2
     assert run("records", "verify", "--root", project).status == 0
