@@ -22,10 +22,12 @@ from app.cli import (
     records,
     reference,
     render,
+    rollouts,
     schemas,
     serve,
     waivers,
 )
+from app.cli.eval import eval_
 from app.domain.errors import BannetonError
 
 cli = typer.Typer(
@@ -70,11 +72,13 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in COMMANDS:
     cli.command()(command)
+cli.command("eval")(eval_)
 cli.command(hidden=True)(reference.reference)
 cli.add_typer(records.cli, name="records")
 cli.add_typer(appeals.cli, name="appeals")
 cli.add_typer(keys.cli, name="keys")
 cli.add_typer(import_.cli, name="import")
+cli.add_typer(rollouts.cli, name="rollouts")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
