@@ -1,122 +1,146 @@
-"""Say what a change of files changes in meaning."""
+"""Say what a change of files changes in meaning, and for recorded traffic and cases."""
 
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app.cli.options import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from app.catalog.approvals import Owners
+    from app.cli.planning import Wish
     from app.main import Project
-    from app.review.compare import Review, Side
-
-
-T = TypeVar("T")
+    from app.review.plan import Plan
 
 
 class PlanFormat(StrEnum):
-    """How a review is printed."""
+    """How a plan is printed."""
 
     TEXT = "text"
     MARKDOWN = "markdown"
+    HTML = "html"
     SARIF = "sarif"
+    JUNIT = "junit"
+    CODE_QUALITY = "codequality"
     JSON = "json"
 
 
 def plan(
     *,
     base: Annotated[str, typer.Option(help="The revision to compare with, such as origin/main.")],
+    approve_weakening: Annotated[
+        str | None, typer.Option(help="Record that what has this id may be weaker.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why it may be weaker.")] = "",
+    by: Annotated[str, typer.Option(help="Who approves it, as CODEOWNERS has them.")] = "",
+    expires: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The last day of the approval."),
+    ] = None,
+    write: Annotated[
+        list[Path] | None,
+        typer.Option(help="Also write it, by the ending: .md, .html, .sarif, .xml, .json."),
+    ] = None,
     root: Annotated[Path | None, ROOT] = None,
     output: Annotated[PlanFormat, typer.Option("--format", help="How to print.")] = PlanFormat.TEXT,
 ) -> None:
     """Say what the files as they are now weaken, change and strengthen since a revision.
 
     Compares what the files mean, not how they are written, and each composed prompt. What is not
-    committed yet counts. Ends with 1 where anything is weaker, 2 where either revision does not
-    load.
+    committed yet counts. Ends with 0 where nothing is weaker, or all that is has been approved; 1
+    where anything is weaker, a recorded decision ends less severely, or a metric is worse beyond
+    noise; 2 where nobody can say.
 
     Example: banneton plan --base origin/main
     """
-    from app import __version__
-    from app.main import load_project
-    from app.review import report
-    from app.review.revisions import prefix_of
+    from app.cli.planning import Wish, approve, plan_of, revisions
+    from app.main import SystemClock, load_project
 
+    targets = [(path, _format_of(path)) for path in write or ()]
     project = load_project(root, reads_secrets=False)
-    review = _review(project, base)
-    if output is PlanFormat.SARIF:
-        prefix = prefix_of(project.root)
-        typer.echo(report.sarif(review, __version__, prefix=prefix), nl=False)
+    now = SystemClock().now()
+    wish = _wish(Wish(approve_weakening or "", reason, by, expires))
+    with revisions(project, base, now) as made:
+        found = plan_of(project, made, now)
+        if wish is not None:
+            found, path = approve(found, project, made, wish)
+            typer.echo(f"wrote {path.relative_to(project.root)}; commit it", err=True)
+    for path, wanted in targets:
+        path.write_text(_printed(found, wanted, project), "utf-8")
+    if output is PlanFormat.TEXT:
+        _print_text(found)
     else:
-        typer.echo(report.FORMATS[output](review), nl=False)
-    if review.is_weaker:
+        typer.echo(_printed(found, output, project), nl=False)
+    if found.is_weaker:
         raise typer.Exit(1)
 
 
-def _review(project: "Project", base: str) -> "Review":
-    from app.catalog.files import CONTENT_FOLDERS, DEPLOYMENT_FILE, changed_files
-    from app.catalog.tier import comparator
-    from app.main import SystemClock, load_project
-    from app.review.compare import compare
-    from app.review.revisions import files_at
-
-    with files_at(project.root, base, (*CONTENT_FOLDERS, DEPLOYMENT_FILE)) as folder:
-        was = _loading(lambda: load_project(folder, reads_secrets=False), f"at {base}")
-        before, after = _side(was, f"at {base}"), _side(project, "now")
-        today = SystemClock().now().date()
-        return compare(
-            before,
-            after,
-            is_as_strict=comparator({**was.builds.kinds, **project.builds.kinds}),
-            today=today,
-            files=changed_files(folder, project.root),
-            unapproved=was.unapproved(
-                after.catalog,
-                today,
-                lambda: _owners_at(project.root, base),
-                since=before.catalog,
-            ),
-        )
+def _wish(wish: "Wish") -> "Wish | None":
+    if not wish.id:
+        if wish.reason or wish.by or wish.expires:
+            what = "--reason, --by and --expires belong to --approve-weakening"
+            raise typer.BadParameter(what)
+        return None
+    for name, said in (("--reason", wish.reason), ("--by", wish.by)):
+        if not said.strip():
+            raise typer.BadParameter("is needed with --approve-weakening", param_hint=name)
+    return wish
 
 
-def _side(project: "Project", when: str) -> "Side":
-    from app.catalog.read import read_deployment
-    from app.review.compare import Side
-
-    return _loading(lambda: Side(project.load(), read_deployment(project.root).sections()), when)
-
-
-def _loading(work: "Callable[[], T]", when: str) -> "T":
-    """What a revision gives that loads.
-
-    Raises:
-        BannetonError: It does not; every problem of it.
-    """
-    from app.domain.errors import BannetonError, ContentError
-
-    try:
-        return work()
-    except ContentError as exc:
-        raise BannetonError(f"the files do not load as they are {when}:\n{exc}") from None
+_ENDINGS = {
+    ".md": PlanFormat.MARKDOWN,
+    ".html": PlanFormat.HTML,
+    ".sarif": PlanFormat.SARIF,
+    ".xml": PlanFormat.JUNIT,
+    ".codequality.json": PlanFormat.CODE_QUALITY,
+    ".json": PlanFormat.JSON,
+}
 
 
-def _owners_at(root: Path, base: str) -> "Owners":
-    """Who owned the project's files at a revision; nobody where it does not say."""
-    from pathlib import PurePosixPath
+def _format_of(path: Path) -> PlanFormat:
+    for ending, wanted in _ENDINGS.items():
+        if path.name.endswith(ending):
+            return wanted
+    what = f"'{path.name}' must end in one of {', '.join(_ENDINGS)}"
+    raise typer.BadParameter(what, param_hint="--write")
 
-    from codeowners import CodeOwners
 
-    from app.catalog.approvals import Owners, read_owners
-    from app.domain.errors import ContentError
-    from app.review.revisions import file_at, prefix_of
+def _print_text(plan: "Plan") -> None:
+    from rich.console import Console
 
-    folder = PurePosixPath(prefix_of(root))
-    try:
-        return read_owners(lambda place: file_at(root, base, place), folder)
-    except ContentError:
-        return Owners(CodeOwners(""), folder)
+    from app.review.report.contents import page_of
+    from app.review.report.terminal import print_page
+
+    print_page(page_of(plan), Console())
+
+
+def _printed(plan: "Plan", output: PlanFormat, project: "Project") -> str:
+    from app import __version__
+    from app.review.report import annotations
+    from app.review.report.contents import page_of
+    from app.review.report.document import document
+    from app.review.report.html import page_html
+    from app.review.report.markdown import markdown
+    from app.review.report.terminal import lines
+    from app.review.revisions import prefix_of
+
+    match output:
+        case PlanFormat.TEXT:
+            return "".join(f"{line}\n" for line, _ in lines(page_of(plan)))
+        case PlanFormat.MARKDOWN:
+            return markdown(page_of(plan))
+        case PlanFormat.HTML:
+            return page_html(page_of(plan))
+        case PlanFormat.SARIF:
+            prefix = prefix_of(project.root)
+            return annotations.sarif(annotations.of_plan(plan), __version__, prefix=prefix)
+        case PlanFormat.CODE_QUALITY:
+            prefix = prefix_of(project.root)
+            return annotations.code_quality(annotations.of_plan(plan), prefix=prefix)
+        case PlanFormat.JUNIT:
+            found = annotations.of_plan(plan)
+            return annotations.junit("banneton plan", found, passed="nothing is weaker")
+        case PlanFormat.JSON:
+            return document(plan)
