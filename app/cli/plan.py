@@ -10,6 +10,8 @@ import typer
 from app.cli.options import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.cli.planning import Wish
     from app.main import Project
     from app.review.plan import Plan
@@ -27,7 +29,7 @@ class PlanFormat(StrEnum):
     JSON = "json"
 
 
-def plan(
+def plan(  # noqa: PLR0913  # the options of the command line
     *,
     base: Annotated[str, typer.Option(help="The revision to compare with, such as origin/main.")],
     approve_weakening: Annotated[
@@ -126,21 +128,16 @@ def _printed(plan: "Plan", output: PlanFormat, project: "Project") -> str:
     from app.review.report.terminal import lines
     from app.review.revisions import prefix_of
 
-    match output:
-        case PlanFormat.TEXT:
-            return "".join(f"{line}\n" for line, _ in lines(page_of(plan)))
-        case PlanFormat.MARKDOWN:
-            return markdown(page_of(plan))
-        case PlanFormat.HTML:
-            return page_html(page_of(plan))
-        case PlanFormat.SARIF:
-            prefix = prefix_of(project.root)
-            return annotations.sarif(annotations.of_plan(plan), __version__, prefix=prefix)
-        case PlanFormat.CODE_QUALITY:
-            prefix = prefix_of(project.root)
-            return annotations.code_quality(annotations.of_plan(plan), prefix=prefix)
-        case PlanFormat.JUNIT:
-            found = annotations.of_plan(plan)
-            return annotations.junit("banneton plan", found, passed="nothing is weaker")
-        case PlanFormat.JSON:
-            return document(plan)
+    page, found, prefix = page_of(plan), annotations.of_plan(plan), prefix_of(project.root)
+    writers: dict[PlanFormat, Callable[[], str]] = {
+        PlanFormat.TEXT: lambda: "".join(f"{line}\n" for line, _ in lines(page)),
+        PlanFormat.MARKDOWN: lambda: markdown(page),
+        PlanFormat.HTML: lambda: page_html(page),
+        PlanFormat.SARIF: lambda: annotations.sarif(found, __version__, prefix=prefix),
+        PlanFormat.JUNIT: lambda: annotations.junit(
+            "banneton plan", found, passed="nothing is weaker"
+        ),
+        PlanFormat.CODE_QUALITY: lambda: annotations.code_quality(found, prefix=prefix),
+        PlanFormat.JSON: lambda: document(plan),
+    }
+    return writers[output]()

@@ -93,7 +93,7 @@ def plan_of(
         made_at=now,
         replayed=replayed,
         evaluated=evaluated,
-        prices=project.settings.prices,
+        prices=project.settings.model_prices,
         weakenings=weakenings_of(made.review, replayed, evaluated),
     )
     return approved(plan, project, made)
@@ -115,9 +115,7 @@ def approvers_at(project: "Project", owners: "Callable[[], Owners]") -> "Approve
     return Approvers(wanted.approval, wanted.approvers, owners)
 
 
-def approve(
-    plan: "Plan", project: "Project", made: Revisions, wish: "Wish"
-) -> "tuple[Plan, Path]":
+def approve(plan: "Plan", project: "Project", made: Revisions, wish: "Wish") -> "tuple[Plan, Path]":
     """Write an approval into the project; gives the plan with it, and the file.
 
     Raises:

@@ -1,7 +1,7 @@
 """A plan: all that is known of what a change does to users, and what of it is weaker."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -183,7 +183,7 @@ def weakening_of(located: Located) -> Weakening:
 
 def _of_flip(flip: Flip, weaker: Iterable[Located]) -> Weakening:
     by_cause = [[each for each in weaker if _is_of(cause, each)] for cause in flip.causes]
-    follows = ()
+    follows: tuple[str, ...] = ()
     if by_cause and all(by_cause):
         follows = tuple(dict.fromkeys(weakening_of(e).id for found in by_cause for e in found))
     files = tuple(dict.fromkeys(cause.file for cause in flip.causes))

@@ -81,8 +81,11 @@ def _about(plan: Plan) -> Iterator[Said]:
     )
     if base.ahead:
         yield (
-            f"It has {base.ahead} commit{'' if base.ahead == 1 else 's'} that this change does not "
-            "have: what they changed is told as if this change took it back. Merge it first.",
+            (
+                f"It has {base.ahead} commit{'' if base.ahead == 1 else 's'} that this change does "
+                "not have: what they changed is told as if this change took it back. Merge it "
+                "first."
+            ),
         )
 
 

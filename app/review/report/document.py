@@ -66,7 +66,13 @@ def _weakening(each: Weakening) -> Mapping[str, Any]:
 def _approval(each: Judged) -> Mapping[str, Any]:
     said = each.approval.said.model_dump(mode="json", exclude={"signature"})
     file = each.approval.source.file
-    return {"id": each.approval.id, **said, "file": file, "standing": each.standing, "why": each.why}
+    return {
+        "id": each.approval.id,
+        **said,
+        "file": file,
+        "standing": each.standing,
+        "why": each.why,
+    }
 
 
 def _prompt(plan: Plan, prompt: PromptChange) -> Mapping[str, Any]:

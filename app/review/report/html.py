@@ -46,9 +46,7 @@ def page_html(page: Page) -> str:
         *[element("p", _said(each), class_="about") for each in page.about],
         element("ul", *tiles, class_="tiles"),
     )
-    body = element(
-        "main", header, *map(_section, page.sections), element("footer", page.last_line)
-    )
+    body = element("main", header, *map(_section, page.sections), element("footer", page.last_line))
     document = element("html", head, "\n", element("body", body), lang="en")
     return f"<!doctype html>\n{document.text}\n"
 
@@ -91,9 +89,7 @@ def _table(table: Table) -> Markup:
         element(
             "tr",
             *[
-                element("td", _said(cell), data_label=label)
-                if plain(cell)
-                else element("td")
+                element("td", _said(cell), data_label=label) if plain(cell) else element("td")
                 for label, cell in zip(table.columns, row, strict=True)
             ],
         )
@@ -176,7 +172,7 @@ def _rows(sides: Sides) -> Iterator[Markup]:
 
 
 def _row(was: str | None, now: str | None, same: str) -> Markup:
-    return element("tr", _side(was, "− ", same or "gone"), _side(now, "+ ", same or "new"))
+    return element("tr", _side(was, "\u2212 ", same or "gone"), _side(now, "+ ", same or "new"))
 
 
 def _side(line: str | None, sign: str, kind: str) -> Markup:

@@ -137,7 +137,9 @@ def text_of(said: str) -> str:
     line = _one_line(said)
     made = _SPECIAL.sub(lambda found: f"\\{found[0]}", line)
     made = made.replace("@", f"@{_ZERO}").replace("\\#", f"#{_ZERO}")
-    made = re.sub(r"(?<=[A-Za-z]):(?=//)|(?<=(?i:www))\.", lambda found: f"&#{ord(found[0])};", made)
+    made = re.sub(
+        r"(?<=[A-Za-z]):(?=//)|(?<=(?i:www))\.", lambda found: f"&#{ord(found[0])};", made
+    )
     return re.sub(r"^([-+=]|\d+(?=[.)]))", lambda found: f"{_entities(found[0])}", made)
 
 
@@ -147,7 +149,9 @@ def _entities(said: str) -> str:
 
 def _code(said: str) -> str:
     """A code span that shows the text as it is; one in a table, too."""
-    line = _one_line(said).replace("|", "\\|")
+    line = _one_line(said)
+    if "|" in line:  # which ends a cell, whatever stands before it
+        return f"<code>{_escaped(line)}</code>"
     longest = max((len(run) for run in re.findall(r"`+", line)), default=0)
     fence = "`" * (longest + 1)
     pad = " " if line.startswith("`") or line.endswith("`") or not line.strip() else ""
@@ -155,7 +159,7 @@ def _code(said: str) -> str:
 
 
 def _one_line(said: str) -> str:
-    return " ".join(said.split())
+    return re.sub(r"\s+", " ", said)
 
 
 def _escaped(said: str) -> str:

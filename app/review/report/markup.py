@@ -15,21 +15,20 @@ class Markup:
     text: str
 
 
-Child = "Markup | str | None"
-
-
-def element(name: str, *children: "Markup | str | None", **attributes: str | float) -> Markup:
+def element(name: str, /, *children: "Markup | str | None", **attributes: str | float) -> Markup:
     """An element.
 
     Args:
         name: Of the element.
         children: Elements, and texts, which are escaped.
-        attributes: With ``_`` for ``-`` and without one at the end (``class_``). Values are escaped.
+        attributes: With ``_`` for ``-``, and without one at the end (``class_``). Their values
+            are escaped.
     """
-    written = "".join(
-        f' {_attribute(key)}="{html.escape(f"{value:g}" if isinstance(value, float) else str(value))}"'
+    values = {
+        _attribute(key): f"{value:g}" if isinstance(value, float) else _legal(str(value))
         for key, value in attributes.items()
-    )
+    }
+    written = "".join(f' {key}="{html.escape(value)}"' for key, value in values.items())
     if name in _VOID:
         return Markup(f"<{name}{written}>" if name == "meta" else f"<{name}{written}/>")
     inside = "".join(text_of(child) for child in children if child is not None)
@@ -56,6 +55,8 @@ def _attribute(key: str) -> str:
 def _legal(text: str) -> str:
     """Without characters that HTML does not take, or that a file cannot hold."""
     return "".join(
-        char if char in "\t\n" or (char.isprintable() and not char.isspace()) or char == " " else "\ufffd"
+        char
+        if char in "\t\n" or (char.isprintable() and not char.isspace()) or char == " "
+        else "\ufffd"
         for char in text
     )

@@ -108,8 +108,11 @@ def _span(movement: Movement, evaluated: Evaluated) -> Span | None:
 def _about(plan: Plan, evaluated: Evaluated) -> Iterator[Said]:
     suites = printable(", ".join(evaluated.suites)) or "no suite"
     yield (
-        f"{evaluated.cases:,} cases of {suites}, the same before and after, paired by case; p is "
-        "corrected for the number of metrics.",
+        (
+            f"{evaluated.cases:,} cases of {suites}, the same before and after, paired by case; "
+            "p is "
+            "corrected for the number of metrics."
+        ),
     )
     if evaluated.recorded_at is not None:
         age = age_in_words(plan.made_at - evaluated.recorded_at)
@@ -139,21 +142,29 @@ def _of_records(replayed: Replayed) -> Iterator[Said]:
             for each in replayed.needs
         )
         yield (
-            f"{count:,} records need a detector that did not look then, and could end more "
-            f"severely than is said here: {printable(needs)}.",
+            (
+                f"{count:,} records need a detector that did not look then, and could end more "
+                f"severely than is said here: {printable(needs)}."
+            ),
         )
     if count := replayed.state(State.COUNTERFACTUAL):
         yield (
-            f"{count:,} records were stopped then and would go on: there is no answer, or no rest "
-            "of one, to look at.",
+            (
+                f"{count:,} records were stopped then and would go on: there is no answer, or "
+                "no rest "
+                "of one, to look at."
+            ),
         )
     if count := replayed.state(State.NOT_REPLAYABLE):
         why = counts_in_words(replayed.reasons)
         yield (f"{count:,} records cannot be replayed: {why.replace('_', ' ')}.",)
     if replayed.baseline.drifted:
         yield (
-            f"{replayed.baseline.drifted:,} records do not replay to what was decided under the "
-            "very same files: the gateway was another version, or had other extras.",
+            (
+                f"{replayed.baseline.drifted:,} records do not replay to what was decided under "
+                "the "
+                "very same files: the gateway was another version, or had other extras."
+            ),
         )
     if replayed.left_out:
         rules = ", ".join(f"{rule} of {policy}" for policy, rule in replayed.left_out)

@@ -39,9 +39,12 @@ def _cost(cost: PromptCost | None, prompt: PromptChange) -> Iterator[Said]:
         return
     model = printable(f"{prompt.target.model} on {prompt.target.backend}")
     yield (
-        f"A thousand requests to {model}: {_dollars(cost.before)} before, {_dollars(cost.after)} "
-        f"after for this prompt; {_dollars(cost.cached_before)} and "
-        f"{_dollars(cost.cached_after)} where the provider has its start in its cache.",
+        (
+            f"A thousand requests to {model}: {_dollars(cost.before)} before, "
+            f"{_dollars(cost.after)} "
+            f"after for this prompt; {_dollars(cost.cached_before)} and "
+            f"{_dollars(cost.cached_after)} where the provider has its start in its cache."
+        ),
     )
 
 
@@ -55,21 +58,25 @@ def _cache(prompt: PromptChange) -> Iterator[Said]:
         yield ("Caching: the start that providers keep stays as it is.",)
         return
     yield (
-        f"Caching: the first difference is in line {cache.first_line}. Of the "
-        f"{cache.stable_before} tokens at the start that every request shared, {cache.kept} stay in "
-        f"providers' caches and {cache.lost} are read anew, once.",
+        (
+            f"Caching: the first difference is in line {cache.first_line}. Of the "
+            f"{cache.stable_before} tokens at the start that every request shared, {cache.kept} stay "
+            "in "
+            f"providers' caches and {cache.lost} are read anew, once."
+        ),
     )
     if cache.shrinks_by > 0:
         yield (
-            f"Every request loses {cache.shrinks_by} cached tokens for good: only "
-            f"{cache.stable_after} at the start are the same for all, as what follows changes by "
-            "request",
+            (
+                f"Every request loses {cache.shrinks_by} cached tokens for good: only "
+                f"{cache.stable_after} at the start are the same for all, as what follows changes "
+                "by "
+                "request"
+            ),
             *_where(cache.dynamic),
         )
     elif cache.shrinks_by < 0:
-        yield (
-            f"From then on {cache.stable_after} tokens at the start are the same for every request.",
-        )
+        yield (f"From then on every request shares {cache.stable_after} tokens at the start.",)
 
 
 def _where(source: LineSource | None) -> Said:

@@ -82,14 +82,20 @@ def _about(plan: Plan) -> Iterator[Said]:
         yield ("There are no records to decide again.",)
         return
     yield (
-        f"{replayed.total:,} records from {replayed.oldest:%Y-%m-%d} to {replayed.newest:%Y-%m-%d} "
-        f"(the newest is {age_in_words(plan.made_at - replayed.newest)} old), decided again from "
-        f"their findings: {replayed.state(State.EXACT):,} exactly.",
+        (
+            f"{replayed.total:,} records from {replayed.oldest:%Y-%m-%d} to "
+            f"{replayed.newest:%Y-%m-%d} (the newest is "
+            f"{age_in_words(plan.made_at - replayed.newest)} old), decided again from "
+            f"their findings: {replayed.state(State.EXACT):,} exactly."
+        ),
     )
     if (share := replayed.of_other_revisions) > 0:
         yield (
-            f"{_percent(share)} of them were served under another revision of the files than the "
-            "one that this is compared with.",
+            (
+                f"{_percent(share)} of them were served under another revision of the files than "
+                "the "
+                "one that this is compared with."
+            ),
         )
 
 

@@ -84,7 +84,7 @@ def _of_diff(line: str) -> Styled:
 
 
 def _drawn(low: float, point: float, high: float) -> str:
-    """An interval between −1 and 1, with its middle and zero."""
+    """An interval between -1 and 1, with its middle and zero."""
     at = [round((_WIDTH - 1) * (bound + 1) / 2) for bound in (low, point, high)]
     made = ["─" if at[0] <= index <= at[2] else " " for index in range(_WIDTH)]
     made[(_WIDTH - 1) // 2] = "│"
