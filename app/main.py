@@ -24,7 +24,6 @@ from app.catalog.approvals import (
     unowned_waivers,
     unsigned_waivers,
 )
-from app.catalog.cases import read_cases
 from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
 from app.catalog.ssh_signature import public_key
@@ -38,6 +37,7 @@ from app.domain.persona import Persona
 from app.domain.policy import Approval, Stage
 from app.domain.protocols import Backend, PseudonymScope
 from app.evals.budget import check_budgets
+from app.evals.cases import cases_of
 from app.evals.run import run_cases
 from app.guardrails.behaviours import plan_behaviours
 from app.guardrails.evaluate import History
@@ -381,7 +381,7 @@ async def check_cases(project: Project, loaded: Loaded) -> tuple[int, tuple[Prob
 
     Budgets of false alarms are among them.
     """
-    cases = read_cases(project.root, loaded.catalog)
+    cases = cases_of(project.root, loaded.catalog, project.builds)
     count, problems = await run_cases(loaded, cases, SystemClock())
     budgets, broken = await check_budgets(project.root, loaded, SystemClock())
     return count + budgets, (*problems, *broken)

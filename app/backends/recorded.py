@@ -27,6 +27,7 @@ from app.domain.recording import (
     GivenBy,
     Purpose,
     Recording,
+    RecordingError,
     Recordings,
     digest_of_post,
     digest_of_question,
@@ -52,6 +53,8 @@ class Questions:
     answered: list[tuple[Purpose, Recording]] = field(default_factory=list)
     """From recordings, or recorded now."""
     unrecorded: list[Unrecorded] = field(default_factory=list)
+    is_over_ceiling: bool = False
+    """A question was not asked, since the run may not cost more."""
     _asked: Counter[str] = field(default_factory=Counter)
     _step: int = 0
 
@@ -194,7 +197,10 @@ class RecordedBackend(Backend):
         if new.given_by is GivenBy.MODEL:
             total_s = clock.monotonic() - began_s
             new = replace(new, first_ms=round(1000 * first_s), total_ms=round(1000 * total_s))
-        return await recorder.keep(new)
+        try:
+            return await recorder.keep(new)
+        except RecordingError as exc:
+            raise BackendError(BackendProblem.REJECTED, str(exc)) from None
 
     @override
     async def close(self) -> None:
@@ -282,5 +288,8 @@ class RecordedOutside(Outside):
         answer = await self._outside.post(endpoint, body, reading)
         new = recorder.new(key, purpose, endpoint, "")
         events = (TextDelta(said[-1]), Finish(FinishReason.STOP))
-        await recorder.keep(replace(new, given_by=GivenBy.ENDPOINT, events=events))
+        try:
+            await recorder.keep(replace(new, given_by=GivenBy.ENDPOINT, events=events))
+        except RecordingError as exc:
+            raise DetectorError(str(exc)) from None
         return answer

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.catalog.cases import read_cases
+from app.catalog.cases import read_policy_cases
 from app.catalog.files import CASES_SUFFIX
 from app.catalog.yaml_source import read_document
 from app.domain.catalog import Catalog
@@ -39,7 +39,7 @@ def add_case(
     case = f"{{id: {_quoted(name)}, text: {_quoted(text)}, expect: {{{wanted}}}}}"
     path.write_bytes(f"{before}{dash}{case}{line_end}".encode())
     try:
-        read_cases(root, catalog)
+        read_policy_cases(root, catalog)
     except ContentError:
         if old is None:
             path.unlink()

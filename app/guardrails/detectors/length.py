@@ -42,6 +42,11 @@ class LengthSettings(FileModel):
         return self
 
 
+def words_of(text: str) -> list[str]:
+    """Its words. Each Chinese or Japanese character is one."""
+    return _WORD.findall(text)
+
+
 def _spec(settings: LengthSettings) -> str:
     return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]
 
