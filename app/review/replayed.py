@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.domain.decision import Outcome
-from app.evals.intervals import Share
+from app.metrics.intervals import Share
 
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 

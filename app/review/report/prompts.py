@@ -60,9 +60,8 @@ def _cache(prompt: PromptChange) -> Iterator[Said]:
     yield (
         (
             f"Caching: the first difference is in line {cache.first_line}. Of the "
-            f"{cache.stable_before} tokens at the start that every request shared, {cache.kept} stay "
-            "in "
-            f"providers' caches and {cache.lost} are read anew, once."
+            f"{cache.stable_before} tokens at the start that every request shared, {cache.kept} "
+            f"stay in providers' caches and {cache.lost} are read anew, once."
         ),
     )
     if cache.shrinks_by > 0:
