@@ -1,6 +1,5 @@
 """What a plan says, in words that are the same in every format."""
 
-import unicodedata
 from datetime import timedelta
 
 from app.metrics.compare import Movement
@@ -9,16 +8,11 @@ from app.review.change import Located, listed
 from app.review.replayed import Cause, Count, Flip
 
 _MOST_PERSONAS = 6
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-"""Categories of characters that move a cursor, change a direction or show nothing."""
 
 
 def printable(said: str) -> str:
     """A line of text as it may be shown: what cannot be seen is written as its code point."""
-    return "".join(
-        f"\\u{{{ord(char):x}}}" if unicodedata.category(char) in _HIDDEN else char
-        for char in " ".join(said.split(" "))
-    )
+    return "".join(char if char.isprintable() else f"\\u{{{ord(char):x}}}" for char in said)
 
 
 def place(located: Located) -> str:

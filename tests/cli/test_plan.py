@@ -89,10 +89,10 @@ def test_markdown_is_one_comment(repository: Path) -> None:
     ended = run("plan", "--base", "HEAD", "--root", repository, "--format", "markdown")
     lines = ended.out.splitlines()
     assert lines[0] == "<!-- banneton plan -->"
-    assert "something is **weaker**" in lines[1]
+    assert "**something is weaker than before**" in lines[1]
     rows = [line for line in lines if line.startswith("| `policies/house.yaml:8`")]
     assert rows
-    assert all(line.count(" | ") == 2 for line in rows)
+    assert all(line.count(" | ") == 3 for line in rows)
     # The prompt holds a fence of three, so that the diff's is longer, and closes each time.
     opened = [line for line in lines if line.endswith("`diff")]
     assert opened
@@ -126,7 +126,8 @@ def test_sarif_names_lines_of_the_repository(repository: Path) -> None:
     rules = {rule["id"] for rule in driver["rules"]}
     assert made["results"]
     for result in made["results"]:
-        assert set(result) == {"ruleId", "level", "message", "locations"}
+        keys = {"ruleId", "level", "message", "locations", "partialFingerprints"}
+        assert set(result) == keys
         assert result["ruleId"] in rules
         assert result["level"] in {"none", "note", "warning", "error"}
         assert result["message"]["text"]
@@ -157,6 +158,7 @@ def test_json_says_everything(repository: Path) -> None:
         "personas": ["ann"],
         "file": "policies/house.yaml",
         "line": 8,
+        "id": made["weakenings"][0]["id"],
     }
     assert made["counts"]["weaker"] == 3
     assert made["before"] != made["after"]

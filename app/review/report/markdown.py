@@ -26,7 +26,7 @@ _SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#!|~$&^]")
 _ROOM = 600
 """Characters for saying what was left out."""
 _ZERO = "&#8203;"
-"""Keeps GitHub from taking a name for somebody who wants to be told, or a number for an issue."""
+"""Keeps GitHub from taking a name for somebody to tell, a number for an issue, text for a link."""
 
 
 def markdown(page: Page, *, most: int = MOST) -> str:
@@ -44,7 +44,7 @@ def markdown(page: Page, *, most: int = MOST) -> str:
     made = "\n".join([*head, ""])
     left_out: list[str] = []
     for section in page.sections:
-        room = most - _ROOM - len(made)
+        room = most - _ROOM - _size(made)
         shown, missing = _section(section, room)
         made += shown
         left_out += missing
@@ -64,7 +64,7 @@ def _section(section: Section, room: int) -> tuple[str, list[str]]:
         opening, closing = f"\n<details><summary>{title}</summary>\n\n", "\n</details>\n"
     made, missing = opening, []
     for block in section.blocks:
-        left = room - len(made) - len(closing)
+        left = room - _size(made) - _size(closing)
         shown, lost = _block(block, left)
         made += shown
         if lost:
@@ -81,26 +81,32 @@ def _block(block: Block, room: int) -> tuple[str, str]:
             return _table(block, room)
         case Lines():
             made = "".join(f"{said_of(each)}\n\n" for each in block.lines)
-            return (made, "") if len(made) <= room else ("", "notes")
+            return (made, "") if _size(made) <= room else ("", "notes")
         case Sides():
             made = "\n".join(_sides(block)) + "\n"
-            return (made, "") if len(made) <= room else ("", f"a diff ({text_of(block.title)})")
+            return (made, "") if _size(made) <= room else ("", f"a diff ({text_of(block.title)})")
         case Bars() | Spans():
             return "", ""  # the table beside it says the same
 
 
 def _table(table: Table, room: int) -> tuple[str, str]:
     head = f"| {' | '.join(map(text_of, table.columns))} |\n|{' --- |' * len(table.columns)}\n"
-    made, count = head, 0
+    made, count, size = head, 0, _size(head) + 1
     for row in table.rows:
         line = f"| {' | '.join(map(said_of, row))} |\n"
-        if len(made) + len(line) + 1 > room:
+        size += _size(line)
+        if size > room:
             break
         made += line
         count += 1
     missing = len(table.rows) - count
     lost = f"{missing} of {len(table.rows)} rows" if missing else ""
     return (made + "\n" if count else ""), lost
+
+
+def _size(text: str) -> int:
+    """Characters as GitHub counts them: some take two."""
+    return len(text) + sum(char > "\uffff" for char in text)
 
 
 def _sides(sides: Sides) -> Iterator[str]:
@@ -137,9 +143,7 @@ def text_of(said: str) -> str:
     line = _one_line(said)
     made = _SPECIAL.sub(lambda found: f"\\{found[0]}", line)
     made = made.replace("@", f"@{_ZERO}").replace("\\#", f"#{_ZERO}")
-    made = re.sub(
-        r"(?<=[A-Za-z]):(?=//)|(?<=(?i:www))\.", lambda found: f"&#{ord(found[0])};", made
-    )
+    made = re.sub(r"://|(?<=(?i:www))\.", lambda found: f"{_ZERO}{found[0]}", made)
     return re.sub(r"^([-+=]|\d+(?=[.)]))", lambda found: f"{_entities(found[0])}", made)
 
 
