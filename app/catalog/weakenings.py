@@ -163,4 +163,4 @@ def _scalar(key: str, value: str) -> str:
         return value
     # A string of JSON is one of YAML, but for characters that YAML wants escaped.
     said = json.dumps(value, ensure_ascii=False)
-    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in said)
+    return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in said)

@@ -9,6 +9,7 @@ import typer
 from app import __version__
 from app.cli import (
     appeals,
+    approvals,
     calibrate,
     chat,
     check,
@@ -63,6 +64,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     explain.explain,
     plan.plan,
     waivers.waivers,
+    approvals.approvals,
     schemas.schemas,
 )
 for command in COMMANDS:
