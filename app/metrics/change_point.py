@@ -38,7 +38,10 @@ def change_point(sums: Sequence[tuple[float, float]]) -> ChangePoint | None:
     without a change one task says nothing of the next.
 
     Args:
-        sums: One task each, by time: what counts, and out of how much.
+        sums: One task each, by time: what counts, and out of how much, which is more than 0.
+
+    Raises:
+        ValueError: A task has nothing that was scored.
 
     Sources: D. V. Hinkley, "Inference About the Change-Point in a Sequence of Random Variables",
     Biometrika 57 (1970); J. Antoch and M. Huskova, "Permutation Tests in Change Point Analysis",
@@ -46,10 +49,10 @@ def change_point(sums: Sequence[tuple[float, float]]) -> ChangePoint | None:
     """
     if len(sums) < 2 * _FEWEST:
         return None
+    if not all(bottom > 0 for _, bottom in sums):
+        raise ValueError("a task without anything scored does not belong in a series")
     edges = np.linspace(0, len(sums), min(len(sums), _MOST) + 1).astype(np.intp)
     tops, bottoms = np.add.reduceat(np.array(sums, dtype=np.float64), edges[:-1], axis=0).T
-    if not bottoms.all():
-        raise ValueError("a task without anything scored does not belong in a series")
     off = tops - tops.sum() / bottoms.sum() * bottoms
     seen = _statistics(off[None], bottoms[None])[0]
     at = int(seen.argmax()) + _FEWEST
