@@ -50,7 +50,13 @@ from app.ledger.keys import KeyStore
 from app.ledger.ledger import Ledger
 from app.ledger.pseudonyms import Vault
 from app.ledger.store import exists
-from app.outgoing import open_reach, refuse_stopped_backends, start_backends, unmet_needs
+from app.outgoing import (
+    open_reach,
+    refuse_stopped_backends,
+    start_backends,
+    unmet_needs,
+    used_backends,
+)
 from app.pipeline.check import check_segments
 from app.pipeline.gateway import CheckResult, Readiness
 from app.pipeline.loaded import Loaded, Served
@@ -248,11 +254,8 @@ async def running_app(
         admission = await admission_for(
             settings.access, KeyStore(ledger.store), clock, host=host, stack=stack
         )
-        backends.update(
-            await start_backends(
-                settings, project.root, reloader.revision.compiled, kinds, new_id, stack
-            )
-        )
+        names = used_backends(reloader.revision.compiled, kinds)
+        backends.update(await start_backends(settings, project.root, names, new_id, stack))
         reach = await open_reach(settings, backends, clock, new_id, stack)
         steps = Steps(
             backends=backends,

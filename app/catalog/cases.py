@@ -74,10 +74,13 @@ class Renders(FileModel):
     """A text that must not be there, or a list of them."""
 
 
+Own = Literal["name", "role", "readers", "values", "behaviours", "scenario"]
+
+
 class RendersForAll(Renders):
     """What the prompt of every persona must and must not say; at least one of these."""
 
-    shows: tuple[Literal["name", "role", "readers", "values", "behaviours", "scenario"], ...] = ()
+    shows: Own | tuple[Own, ...] = ()
     """Of each persona its own: what its file says under these keys must be there."""
 
 

@@ -33,11 +33,8 @@ class NamedJudge(JudgeFile):
     """A judge of the suite, which shows on labelled answers what its word is worth."""
 
     labelled: str | None = None
-    """A file of answers that people have judged, under ``evals/``. Without one, the judge's checks
-    count in no metric that gates."""
-    min_agreement: Annotated[float, Field(ge=0.5, le=1)] = 0.7
-    """How often it must agree with people: the lower end of the 95 % interval over all answers, and
-    the share among those of either label. Below that, it gates nothing."""
+    """A file of answers that people have judged, under ``evals/``. Without one, or where the judge
+    does not agree with them far beyond chance, its checks gate nothing."""
 
 
 class Defaults(FileModel):

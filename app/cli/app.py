@@ -25,6 +25,7 @@ from app.cli import (
     serve,
     waivers,
 )
+from app.cli.eval import eval_
 from app.domain.errors import BannetonError
 
 cli = typer.Typer(
@@ -69,6 +70,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 for command in COMMANDS:
     cli.command()(command)
+cli.command("eval")(eval_)
 cli.command(hidden=True)(reference.reference)
 cli.add_typer(records.cli, name="records")
 cli.add_typer(appeals.cli, name="appeals")

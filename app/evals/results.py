@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.domain.conduct import Conduct
 from app.domain.errors import BannetonError
-from app.domain.recording import AnswersFrom, Purpose
+from app.domain.recording import AnswersFrom, GivenBy, Purpose
 from app.evals.check_result import CheckResult
 from app.evals.transcript import Transcript
 from app.metrics.observed import ObservedTask
@@ -47,16 +47,15 @@ class Ended(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What was asked for a case: how often, of whom, and since when the answers are known."""
+    """Which recorded answers a case was given: how many, of whom, and from when."""
 
     purpose: Purpose
     backend: str
     model: str
-    given_by: str
-    """As recordings say it; ``live`` where the model was asked and nothing was recorded."""
+    given_by: GivenBy
     answers: int
-    oldest: date | None = None
-    newest: date | None = None
+    oldest: date
+    newest: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +136,7 @@ class EvalRun:
     def answered(self) -> tuple[date, date] | None:
         """When the oldest and the newest of the recorded answers were given; none without any."""
         days = [day for run in self.runs for used in run.used for day in (used.oldest, used.newest)]
-        known = [day for day in days if day is not None]
-        return (min(known), max(known)) if known else None
+        return (min(days), max(days)) if days else None
 
 
 def counts(runs: Sequence[CaseRun]) -> Mapping[CaseState, int]:

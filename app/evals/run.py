@@ -139,7 +139,7 @@ def _wrong_about_template(loaded: Loaded, persona: Persona, case: PromptCase) ->
         return [f"for {persona.id} it cannot be composed: {exc.message}"]
     missing = [
         f"the prompt does not show {key}"
-        for key in case.renders.shows
+        for key in listed(case.renders.shows)
         if not all(piece in text for piece in _SHOWN[key](persona, case.scenario))
     ]
     found = [*_wrong_about_text_of(text, case.renders), *missing]

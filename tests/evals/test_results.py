@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from app.domain.conduct import Conduct, Measured
 from app.domain.decision import Outcome
 from app.domain.record import Status, Timings
-from app.domain.recording import AnswersFrom, Purpose
+from app.domain.recording import AnswersFrom, GivenBy, Purpose
 from app.evals.check_result import CheckResult
 from app.evals.results import (
     CaseRun,
@@ -45,7 +45,7 @@ def case_run(state: CaseState = CaseState.HELD, *checks: CheckResult, why: str =
         request_id="r1",
     )
     task = ObservedTask("personas/tutor/a", "tutor", None, "sha256:0", (exchange,))
-    used = Used(Purpose.ANSWER, "b", "m", "model", 1, date(2026, 1, 1), date(2026, 1, 2))
+    used = Used(Purpose.ANSWER, "b", "m", GivenBy.MODEL, 1, date(2026, 1, 1), date(2026, 1, 2))
     return CaseRun(
         suite="personas/tutor",
         case="a",
