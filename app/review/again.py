@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.domain.decision import Decision, Outcome
-from app.domain.policy import Action, Stage
+from app.domain.policy import REWRITES, Action, Stage
 from app.guardrails.ruled import Asked
 from app.ledger.recorded import Recorded
 from app.review.causes import Whose, causes
 from app.review.reconduct import Then
-from app.review.redecide import Decided, baseline, decided, why_not
+from app.review.redecide import Decided, Needs, baseline, decided, why_not
 from app.review.replayed import Cause, Reason, State
 from app.review.rulebook import Rulebook, RuledBehaviour, ServedRules
+
+_Needs = tuple[tuple[Asked, tuple[str, ...]], ...]
 
 Line = tuple[Stage, str, Action, bool, bool]
 """A line of a decision, without the findings that it is about."""
@@ -25,6 +27,8 @@ class Against:
     rules: tuple[str, ...]
     """Those whose lines are other ones."""
     is_same_catalog: bool
+    is_rewritten_otherwise: bool
+    """Whether the text that was passed on is another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Again:
     """After the change."""
     causes: tuple[Cause, ...] = ()
     """Where the outcomes differ."""
-    needs: tuple[tuple[Asked, tuple[str, ...]], ...] = ()
+    needs: _Needs = ()
     """Who would have to look, and for which rules."""
     against: Against | None = None
     """None where the rules before the change give what was recorded."""
@@ -70,25 +74,67 @@ def again(
     if was.outcome is not now.outcome:
         whose = Whose(recorded.persona, recorded.variant, recorded.audience, recorded.at)
         made = causes(was, now, whose, after)
-    state = _state(was, now, is_rerun=is_rerun)
-    needs = _needs(was, now) if state is State.NEEDS_DETECTOR else ()
+    needs = _needs(was, now, against)
+    was_known = was.is_known or against is None  # then it is what was recorded
+    is_known = was_known and now.is_known and not _comes_first(was, now)
+    state = _state(needs, is_known=is_known, is_rerun=is_rerun)
+    if state is not State.NEEDS_DETECTOR:
+        needs = ()
     return Again(state, was.outcome, now.outcome, ours.policy.id, made, needs, against)
 
 
-def _state(was: Decided, now: Decided, *, is_rerun: bool) -> State:
-    if not (was.is_known and now.is_known):
+def _state(needs: _Needs, *, is_known: bool, is_rerun: bool) -> State:
+    if not is_known:
         return State.COUNTERFACTUAL
-    if was.needs or now.needs:
+    if needs:
         return State.NEEDS_DETECTOR
     return State.RERUN if is_rerun else State.EXACT
 
 
-def _needs(was: Decided, now: Decided) -> tuple[tuple[Asked, tuple[str, ...]], ...]:
+def _comes_first(was: Decided, now: Decided) -> bool:
+    """Whether the outcome depends on how far an answer comes.
+
+    What stops it first keeps from sight what would have stopped it later in another way, and how
+    much has come by then depends on how it comes.
+    """
+    return any(
+        len({outcome for *_, outcome in said}) > 1 and was.stops.get(place) != said
+        for place, said in now.stops.items()
+    )
+
+
+def _needs(was: Decided, now: Decided, against: Against | None) -> _Needs:
     made: dict[Asked, set[str]] = {}
-    for each in (was, now):
-        for asked, rules in each.needs.items():
+    is_other = against is not None and against.is_rewritten_otherwise
+    for needs in (was.needs, now.needs, _shown_otherwise(was, now, is_other=is_other)):
+        for asked, rules in needs.items():
             made.setdefault(asked, set()).update(rules)
     return tuple((asked, tuple(sorted(rules))) for asked, rules in sorted(made.items()))
+
+
+def _shown_otherwise(was: Decided, now: Decided, *, is_other: bool) -> Needs:
+    """Who was shown rewritten text, and would be shown another one now.
+
+    Those are the detectors outside and behaviours: where the two revisions do not rewrite alike,
+    what they said is not about what they would see.
+
+    Args:
+        was: Before the change.
+        now: After it.
+        is_other: Whether what was recorded is another text already.
+    """
+    made: dict[Asked, set[str]] = {}
+    for theirs, ours in zip(was.parts, now.parts, strict=False):
+        if theirs.rewrites == ours.rewrites and not is_other:
+            continue
+        for rule in ours.rules.rules:
+            asked = (rule.ref.detector, rule.ref.spec)
+            if asked in ours.rules.remote and rule.is_enforced and rule.can_say:
+                made.setdefault(asked, set()).add(rule.id)
+        if ours.trace.stage is Stage.OUTPUT:
+            for each in now.served.behaviours:
+                made.setdefault(each.asked, set()).add(f"behaviours.{each.behaviour.id}")
+    return {asked: frozenset(rules) for asked, rules in made.items()}
 
 
 def _then(
@@ -113,7 +159,13 @@ def _against(recorded: Recorded, rules: ServedRules, before: Rulebook) -> Agains
     is_same_catalog = recorded.catalog == before.catalog.digest
     if said == given and outcome is recorded.outcome:
         return None
-    return Against(outcome, tuple(sorted({each[1] for each in said ^ given})), is_same_catalog)
+    other = said ^ given
+    return Against(
+        outcome,
+        tuple(sorted({rule for _, rule, *_ in other})),
+        is_same_catalog,
+        any(action in REWRITES and not is_observed for _, _, action, is_observed, _ in other),
+    )
 
 
 def _lines(decisions: Sequence[Decision]) -> frozenset[Line]:

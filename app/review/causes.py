@@ -52,7 +52,7 @@ def causes(before: Decided, after: Decided, whose: Whose, book: Rulebook) -> tup
 
 def _by_rule(decided: Decided) -> dict[str, Outcome]:
     made: dict[str, Outcome] = {}
-    for part in decided.ruled:
+    for part in decided.parts:
         for ruling in part.rulings:
             so_far = made.get(ruling.rule.id, Outcome.ALLOW)
             made[ruling.rule.id] = severest(so_far, ruling.outcome)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.domain.decision import Decision, Outcome, StageTrace, Trace, severest
-from app.domain.policy import Stage
+from app.domain.policy import Action
 from app.domain.record import Status
 from app.guardrails.decide import Ruling, decision, outcome_of, rulings
 from app.guardrails.ruled import Asked, StageRules, asked
@@ -16,16 +16,44 @@ from app.review.rulebook import Rulebook, ServedRules
 STOPPING = frozenset({Outcome.BLOCK, Outcome.ESCALATE, Outcome.UNCHECKED})
 """Outcomes in which an exchange ends."""
 
+Stops = Mapping[Place, frozenset[tuple[int, int | None, Outcome]]]
+"""For each choice of an answer, all that stops it: part, finding and outcome."""
+
 Needs = Mapping[Asked, frozenset[str]]
 """Who would have to look, for which rules; behaviours as ``behaviours.<id>``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ruled:
-    """What rules make of a part of what was seen."""
+class Part:
+    """What was seen at one stage, and what is decided there."""
 
-    stage: Stage
+    trace: StageTrace
+    rules: StageRules
     rulings: tuple[Ruling, ...]
+
+    def only(self, rulings_: Sequence[Ruling]) -> "Part":
+        """With some of its rulings."""
+        return Part(self.trace, self.rules, tuple(rulings_))
+
+    @property
+    def decision(self) -> Decision:
+        """The rulings as they are recorded."""
+        return decision(self.trace, self.rulings)
+
+    def not_asked(self) -> dict[Asked, set[str]]:
+        """Who did not look and could change the outcome here, and for which rules."""
+        then = {asked(ref) for ref in self.trace.ran}
+        missing: dict[Asked, set[str]] = {}
+        for rule in self.rules.rules:
+            key = asked(rule.ref)
+            if key not in then and rule.is_enforced and rule.can_say:
+                missing.setdefault(key, set()).add(rule.id)
+        return missing
+
+    @property
+    def rewrites(self) -> frozenset[tuple[int | None, Action]]:
+        """Which findings change the text, and how."""
+        return frozenset((each.index, each.action) for each in self.rulings if each.rewrites)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,36 +66,11 @@ class Decided:
     is_known: bool
     """Whether there is all to look at that this revision would have let come."""
     needs: Needs
-    ruled: tuple[Ruled, ...]
+    parts: tuple[Part, ...]
     """What counts."""
     behaviours: Mapping[str, Outcome] = field(default_factory=dict)
     """What each behaviour makes of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What was seen at one stage, and what is decided there."""
-
-    trace: StageTrace
-    rules: StageRules
-    rulings: tuple[Ruling, ...]
-
-    def only(self, rulings_: Sequence[Ruling]) -> "_Part":
-        return _Part(self.trace, self.rules, tuple(rulings_))
-
-    @property
-    def decision(self) -> Decision:
-        return decision(self.trace, self.rulings)
-
-    def not_asked(self) -> dict[Asked, set[str]]:
-        """Who did not look and could change the outcome here, and for which rules."""
-        then = {asked(ref) for ref in self.trace.ran}
-        missing: dict[Asked, set[str]] = {}
-        for rule in self.rules.rules:
-            key = asked(rule.ref)
-            if key not in then and rule.is_enforced and rule.can_say:
-                missing.setdefault(key, set()).add(rule.id)
-        return missing
+    stops: Stops = field(default_factory=dict)
 
 
 def why_not(recorded: Recorded, before: Rulebook, after: Rulebook) -> Reason | None:
@@ -118,19 +121,22 @@ def decided(rules: ServedRules, recorded: Recorded, then: Then, other: ServedRul
     needs: dict[Asked, set[str]] = {}
     for part in request:
         _add(needs, part.not_asked(), without=part.rules.remote if is_stopped_here else ())
-    ruled = tuple(Ruled(part.trace.stage, part.rulings) for part in request)
+    parts = tuple(request)
     stops = outcome in STOPPING
+    if is_stopped_here and outcome is Outcome.BLOCK:
+        needs = {}  # whatever else looks here, it is blocked
     if stops or recorded.input_outcome in STOPPING:
-        return Decided(rules, outcome, stops, _needs(needs, outcome), ruled)
+        return Decided(rules, outcome, stops, _frozen(needs), parts)
     made = _answered(rules, recorded, then, other)
     _add(needs, made.needs)
     return Decided(
         rules,
         severest(outcome, made.outcome),
         made.is_known,
-        {key: frozenset(ids) for key, ids in needs.items()},
-        ruled + made.ruled,
+        _frozen(needs),
+        parts + made.parts,
         made.behaviours,
+        made.stops,
     )
 
 
@@ -164,21 +170,22 @@ def _answered(rules: ServedRules, recorded: Recorded, then: Then, other: ServedR
         rules,
         severest(outcome, made.outcome),
         made.is_known and not gone_on,
-        _needs(needs, outcome),
-        tuple(Ruled(part.trace.stage, part.rulings) for part in counted),
+        _frozen(needs),
+        tuple(counted),
         made.by_behaviour,
+        _stops(counted),
     )
 
 
-def _parts(rules: ServedRules, recorded: Recorded, traces: Trace | None) -> list[_Part]:
+def _parts(rules: ServedRules, recorded: Recorded, traces: Trace | None) -> list[Part]:
     made = []
     for trace in traces or ():
         at = rules.rules.at(trace.stage, recorded.audience, recorded.at, trace.draw)
-        made.append(_Part(trace, at, tuple(rulings(at, trace))))
+        made.append(Part(trace, at, tuple(rulings(at, trace))))
     return made
 
 
-def _trimmed(part: _Part) -> _Part:
+def _trimmed(part: Part) -> Part:
     """Without outages of detectors that these rules would not have asked."""
     return part.only(
         [
@@ -189,12 +196,12 @@ def _trimmed(part: _Part) -> _Part:
     )
 
 
-def _without_remote(part: _Part) -> _Part:
+def _without_remote(part: Part) -> Part:
     remote = part.rules.remote
     return part.only([each for each in part.rulings if asked(each.rule.ref) not in remote])
 
 
-def _up_to(part: _Part, attempt: int, count: int) -> _Part:
+def _up_to(part: Part, attempt: int, count: int) -> Part:
     """Without what was seen of later attempts."""
     return part.only(
         [each for each in part.rulings if _attempt(place_of(each.about.path), count) <= attempt]
@@ -216,8 +223,15 @@ def _add(
             needs.setdefault(key, set()).update(rules)
 
 
-def _needs(needs: Mapping[Asked, Collection[str]], outcome: Outcome) -> Needs:
-    """What is needed; nothing where policy blocks: more that is found cannot change that."""
-    if outcome is Outcome.BLOCK:
-        return {}
+def _frozen(needs: Mapping[Asked, Collection[str]]) -> Needs:
     return {key: frozenset(rules) for key, rules in needs.items()}
+
+
+def _stops(parts: Sequence[Part]) -> Stops:
+    made: dict[Place, set[tuple[int, int | None, Outcome]]] = {}
+    for number, part in enumerate(parts):
+        for each in part.rulings:
+            if each.stops:
+                said = (number, each.index, each.outcome)
+                made.setdefault(place_of(each.about.path), set()).add(said)
+    return {place: frozenset(said) for place, said in made.items()}
