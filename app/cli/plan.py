@@ -22,6 +22,8 @@ class PlanFormat(StrEnum):
 
     TEXT = "text"
     MARKDOWN = "markdown"
+    SUMMARY = "summary"
+    """Markdown with more room than a comment has."""
     HTML = "html"
     SARIF = "sarif"
     JUNIT = "junit"
@@ -32,6 +34,12 @@ class PlanFormat(StrEnum):
 def plan(  # noqa: PLR0913  # the options of the command line
     *,
     base: Annotated[str, typer.Option(help="The revision to compare with, such as origin/main.")],
+    evals: Annotated[
+        bool, typer.Option("--evals", help="Also measure metrics, on recorded answers.")
+    ] = False,
+    suite: Annotated[
+        list[str] | None, typer.Option(help="Only this suite of evals; may come more than once.")
+    ] = None,
     approve_weakening: Annotated[
         str | None, typer.Option(help="Record that what has this id may be weaker.")
     ] = None,
@@ -43,7 +51,9 @@ def plan(  # noqa: PLR0913  # the options of the command line
     ] = None,
     write: Annotated[
         list[Path] | None,
-        typer.Option(help="Also write it, by the ending: .md, .html, .sarif, .xml, .json."),
+        typer.Option(
+            help="Also write it, by the ending: .md, .summary.md, .html, .sarif, .xml, .json."
+        ),
     ] = None,
     root: Annotated[Path | None, ROOT] = None,
     output: Annotated[PlanFormat, typer.Option("--format", help="How to print.")] = PlanFormat.TEXT,
@@ -57,6 +67,7 @@ def plan(  # noqa: PLR0913  # the options of the command line
 
     Example: banneton plan --base origin/main
     """
+    from app.cli.plan_evals import evaluated
     from app.cli.planning import Wish, approve, plan_of, revisions
     from app.main import SystemClock, load_project
 
@@ -65,7 +76,8 @@ def plan(  # noqa: PLR0913  # the options of the command line
     now = SystemClock().now()
     wish = _wish(Wish(approve_weakening or "", reason, by, expires))
     with revisions(project, base, now) as made:
-        found = plan_of(project, made, now)
+        measured = evaluated(project, made, suite or ()) if evals or suite else None
+        found = plan_of(project, made, now, evaluated=measured)
         if wish is not None:
             found, path = approve(found, project, made, wish)
             typer.echo(f"wrote {path.relative_to(project.root)}; commit it", err=True)
@@ -91,7 +103,10 @@ def _wish(wish: "Wish") -> "Wish | None":
     return wish
 
 
+_SUMMARY = 300_000
+"""Characters: in any script less than the mebibyte that GitHub has for a job's summary."""
 _ENDINGS = {
+    ".summary.md": PlanFormat.SUMMARY,
     ".md": PlanFormat.MARKDOWN,
     ".html": PlanFormat.HTML,
     ".sarif": PlanFormat.SARIF,
@@ -132,6 +147,7 @@ def _printed(plan: "Plan", output: PlanFormat, project: "Project") -> str:
     writers: dict[PlanFormat, Callable[[], str]] = {
         PlanFormat.TEXT: lambda: "".join(f"{line}\n" for line, _ in lines(page)),
         PlanFormat.MARKDOWN: lambda: markdown(page),
+        PlanFormat.SUMMARY: lambda: markdown(page, most=_SUMMARY),
         PlanFormat.HTML: lambda: page_html(page),
         PlanFormat.SARIF: lambda: annotations.sarif(found, __version__, prefix=prefix),
         PlanFormat.JUNIT: lambda: annotations.junit(

@@ -46,7 +46,7 @@ def revisions(project: "Project", base: str, now: datetime) -> Iterator[Revision
     from app.review.compare import compare
     from app.review.revisions import files_at
 
-    names = (*CONTENT_FOLDERS, FOLDER, DEPLOYMENT_FILE)
+    names = (*CONTENT_FOLDERS, FOLDER, "evals", DEPLOYMENT_FILE)
     with files_at(project.root, base, names) as folder:
         then, today = f"at {base}", now.date()
         was = _loading(lambda: load_project(folder, reads_secrets=False), then)

@@ -89,7 +89,9 @@ def base_of(root: Path, revision: str) -> Base:
     """
     commit = _commit(root, revision)
     committed = _git(root, "show", "--no-patch", "--format=%ct", commit)
-    ahead = _git(root, "rev-list", "--count", f"HEAD..{commit}")
+    is_shallow = _git(root, "rev-parse", "--is-shallow-repository").strip() == b"true"
+    # Of a history that was cut short nobody knows what is ahead of what.
+    ahead = b"0" if is_shallow else _git(root, "rev-list", "--count", f"HEAD..{commit}")
     committed_at = datetime.fromtimestamp(int(committed), UTC)
     return Base(revision, commit, committed_at, int(ahead))
 

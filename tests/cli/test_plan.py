@@ -371,12 +371,12 @@ def test_nobody_makes_themselves_the_owner_who_lets_a_rule_go(
 def test_every_report_is_written_beside(repository: Path, tmp_path: Path) -> None:
     """CI would have to run the plan once for each report."""
     changed(repository, {**WEAKER, **PROMPT})
-    names = ("a.md", "a.html", "a.sarif", "a.xml", "a.codequality.json", "a.json")
+    names = ("a.md", "a.summary.md", "a.html", "a.sarif", "a.xml", "a.codequality.json", "a.json")
     writes = [part for name in names for part in ("--write", str(tmp_path / name))]
     ended = run("plan", "--base", "HEAD", "--root", repository, *writes)
     assert ended.status == 1
     for name in names:
-        wanted = {"md": "markdown", "xml": "junit"}.get(name.split(".")[-1], name.split(".")[1])
+        wanted = {"md": "markdown", "xml": "junit"}.get(name.split(".")[1], name.split(".")[1])
         again = run("plan", "--base", "HEAD", "--root", repository, "--format", wanted)
         if wanted != "json":  # which holds the time
             assert again.out == (tmp_path / name).read_text("utf-8")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from app.metrics.compare import Verdict
 from app.review.change import Effect, Located
 from app.review.plan import Evidence, Plan, Standing, Weakening, weakening_of
 from app.review.report.measured import metrics, not_said
@@ -55,7 +56,8 @@ def last_line(plan: Plan) -> str:
         )
     if (evaluated := plan.evaluated) is not None:
         worse = sum(map(evaluated.is_worse, evaluated.movements))
-        line += f"; of {len(evaluated.movements)} metrics {worse} worse beyond noise"
+        scored = sum(each.verdict is not Verdict.NOT_SCORED for each in evaluated.movements)
+        line += f"; of {scored} scored metrics {worse} worse beyond noise"
     return line
 
 

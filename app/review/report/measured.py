@@ -51,9 +51,12 @@ def metrics(plan: Plan) -> Iterator[Section]:
         blocks.append(Table(columns, rows))
     blocks.append(Lines(tuple(_about(plan, evaluated))))
     worse = [each for each in scored if evaluated.is_worse(each)]
-    title = f"{len(worse)} of {len(scored)} metrics worse beyond noise"
-    tone = Tone.BAD if worse else Tone.GOOD
-    yield Section(title if worse else "No metric is worse beyond noise", tuple(blocks), tone)
+    title, tone = "No metric is worse beyond noise", Tone.GOOD
+    if worse:
+        title, tone = f"{len(worse)} of {len(scored)} metrics worse beyond noise", Tone.BAD
+    elif not scored:
+        title, tone = "No metric could be scored", Tone.WARN
+    yield Section(title, tuple(blocks), tone)
 
 
 def _row(movement: Movement, evaluated: Evaluated) -> tuple[Said, ...]:
