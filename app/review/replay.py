@@ -2,24 +2,24 @@
 
 from collections.abc import Iterable
 
-from app.ledger.recorded import Recorded
+from app.ledger.columns import Columns
 from app.pipeline.loaded import Loaded
-from app.review.again import again
+from app.review.classes import Classes
 from app.review.replayed import Replayed
 from app.review.rulebook import rulebook
-from app.review.tally import Tally, alone
+from app.review.tally import Tally
 
 
-def replay(source: Iterable[Recorded], before: Loaded, after: Loaded) -> Replayed:
+def replay(source: Iterable[Columns], before: Loaded, after: Loaded) -> Replayed:
     """What becomes of recorded exchanges under a change.
 
     Args:
-        source: The records, in any order, each once.
+        source: The records, some at a time, in any order, each once.
         before: What the change is made to.
         after: With the change.
     """
-    theirs, ours = rulebook(before), rulebook(after)
-    tally = Tally()
-    for recorded in source:
-        tally.add(recorded, again(recorded, theirs, ours), alone(recorded))
-    return tally.result(theirs, ours)
+    books = rulebook(before), rulebook(after)
+    classes, tally = Classes(*books), Tally()
+    for columns in source:
+        classes.count(columns, tally)
+    return tally.result(*books)
