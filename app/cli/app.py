@@ -16,6 +16,7 @@ from app.cli import (
     explain,
     guard,
     keys,
+    metrics,
     plan,
     records,
     reference,
@@ -62,6 +63,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     calibrate.calibrate,
     explain.explain,
     plan.plan,
+    metrics.metrics,
     waivers.waivers,
     schemas.schemas,
 )

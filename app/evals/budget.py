@@ -8,8 +8,8 @@ from app.domain.catalog import Catalog, Source
 from app.domain.clock import Clock
 from app.domain.errors import Problem
 from app.domain.policy import STOPS, Mode, Policy, action_at
-from app.evals.intervals import Share
 from app.evals.scores import Scored, is_about, scored
+from app.metrics.intervals import Share
 from app.pipeline.loaded import Loaded
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from app.domain.finding import FLOOR
 from app.domain.policy import STOPS, Policy, Rule, Step, Steps
-from app.evals.intervals import Share
 from app.evals.scores import Scored, is_about
+from app.metrics.intervals import Share
 
 _STEP = 10_000
 """Thresholds are written with four decimals."""

@@ -18,11 +18,13 @@ from app.ledger.entries import (
     Findings,
     Kind,
     Link,
+    Remark,
     checkpoint_body,
     closing_body,
     deletion_body,
     detach,
     erasure_body,
+    feedback_body,
     opening_body,
     sha256,
 )
@@ -31,7 +33,7 @@ from app.ledger.schema import CHECKPOINTS, CONTENTS, ENTRIES, SUBJECT_KEYS, to_m
 from app.ledger.statements import Cursor, Insert, SelectBy
 from app.ledger.verify import GENESIS, Head
 
-Entry = Opening | Closing | Erasure | Deletion
+Entry = Opening | Closing | Erasure | Deletion | Remark
 _Owners = dict[bytes | None, Owner]
 """Owners by lookup. No owner has the lookup ``None``: it stands for needing none."""
 
@@ -108,6 +110,11 @@ class Chain:
             self._write_checkpoint(cursor, entries[-1], batch)
         return answers
 
+    @property
+    def last(self) -> int:
+        """The number of the entry that was appended last."""
+        return self._seq if self._batch is None else self._batch.seq
+
     def commit(self) -> Head | None:
         """Make the appended entries part of the chain: the transaction did commit.
 
@@ -148,6 +155,10 @@ class Chain:
                     body = deletion_body(entry, link)
                     about = (Kind.DELETION.value, entry.request_id, to_micros(entry.at))
                     self._add(batch, link, (*about, *(None,) * 6), body, None)
+                case Remark():
+                    body = feedback_body(entry, link)
+                    row = (Kind.FEEDBACK.value, None, to_micros(entry.at), *(None,) * 6)
+                    self._add(batch, link, row, body, None)
                 case _:
                     assert_never(entry)
         except LedgerError as refusal:

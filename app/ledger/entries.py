@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from app.domain.decision import Trace
+from app.domain.feedback import Feedback
 from app.domain.record import Closing, Opening
 from app.ledger.keyring import Owner
 from app.ledger.verify import VERSION
@@ -27,6 +28,7 @@ class Kind(StrEnum):
     CLOSING = "closing"
     ERASURE = "erasure"
     DELETION = "deletion"
+    FEEDBACK = "feedback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,23 @@ class Deletion:
     key_id: str
     """Whose wish it was."""
     request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Somebody said something of an exchange, a session or all that is about them."""
+
+    feedback: Feedback
+    """Its target, where that is a session or subject, is named by what stands for it in entries."""
+    subject: str | None
+    """What stands in entries for whom the exchange is about."""
+    digests: tuple[tuple[str, str], ...]
+    """Path and HMAC of each text."""
+
+    @property
+    def at(self) -> datetime:
+        """When it was said."""
+        return self.feedback.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +199,35 @@ def deletion_body(deletion: Deletion, link: Link) -> bytes:
             "tenant": deletion.tenant,
             "key_id": deletion.key_id,
             "request_id": deletion.request_id,
+        },
+    )
+
+
+def feedback_body(remark: Remark, link: Link) -> bytes:
+    """The canonical bytes of a feedback entry."""
+    feedback, said = remark.feedback, remark.feedback.said
+    correction = said.correction
+    return _body(
+        Kind.FEEDBACK,
+        link,
+        None,
+        {
+            "at": feedback.at,
+            "id": feedback.id,
+            "tenant": feedback.tenant,
+            "key_id": feedback.key_id,
+            "about": feedback.about,
+            "request_id": feedback.request_id,
+            "subject": remark.subject,
+            "persona": feedback.persona,
+            "variant": feedback.variant,
+            "catalog": feedback.catalog,
+            "version": feedback.version,
+            "satisfaction": said.satisfaction,
+            "task": said.task,
+            "correction": None if correction is None else {"turn": correction.turn},
+            "consent": said.consent,
+            "content": [{"path": path, "hmac": digest} for path, digest in remark.digests],
         },
     )
 

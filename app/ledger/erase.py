@@ -1,6 +1,6 @@
 """What goes: on a person's wish, and when its time is up. See decision 0071."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +8,15 @@ import sqlalchemy as sa
 
 from app.ledger.entries import Deletion, Erasure
 from app.ledger.keyring import Keyring
-from app.ledger.schema import APPEALS, CONTENTS, ENTRIES, PSEUDONYMS, SUBJECT_KEYS, to_micros
+from app.ledger.schema import (
+    APPEALS,
+    CONTENTS,
+    ENTRIES,
+    FEEDBACK,
+    PSEUDONYMS,
+    SUBJECT_KEYS,
+    to_micros,
+)
 from app.ledger.writer import Transaction
 
 _AT_ONCE = 500
@@ -38,6 +46,11 @@ class Purged:
     findings: int
     pseudonyms: int
     appeals: int
+    feedback: int
+    """How often something was said whose texts are gone."""
+
+
+_NO_TEXTS: Mapping[str, None] = {"sealed": None, "expires_at": None}
 
 
 def erase(
@@ -66,6 +79,7 @@ def erase(
             sa.delete(CONTENTS).where(CONTENTS.c.owner == lookup)
         ).rowcount
         connection.execute(sa.delete(APPEALS).where(APPEALS.c.owner == lookup))
+        _forget_feedback(connection, lookup, sorted(sessions))
         connection.execute(sa.update(ENTRIES).where(theirs).values(owner=None, session=None))
         connection.execute(sa.delete(SUBJECT_KEYS).where(SUBJECT_KEYS.c.lookup == lookup))
         erasure = Erasure(at, tenant, reference, len(found))
@@ -75,6 +89,15 @@ def erase(
     return run
 
 
+def _forget_feedback(connection: sa.Connection, owner: bytes, sessions: Sequence[bytes]) -> None:
+    """Destroy the texts of a person and of their sessions, and the ways from feedback to them."""
+    feedback = FEEDBACK.c
+    gone = sa.update(FEEDBACK).values(wish=None, session=None, owner=None, **_NO_TEXTS)
+    connection.execute(gone.where(feedback.owner == owner))
+    for some in _chunks(sessions):
+        connection.execute(gone.where(feedback.session.in_(some)))
+
+
 def delete_content(deletion: Deletion) -> Callable[[Transaction], bool]:
     """A task that destroys what is kept of one exchange; false where nothing is."""
     theirs = CONTENTS.c.request_id == deletion.request_id
@@ -82,6 +105,8 @@ def delete_content(deletion: Deletion) -> Callable[[Transaction], bool]:
     def run(transaction: Transaction) -> bool:
         if not transaction.connection.execute(sa.delete(CONTENTS).where(theirs)).rowcount:
             return False
+        said = sa.update(FEEDBACK).where(FEEDBACK.c.request_id == deletion.request_id)
+        transaction.connection.execute(said.values(**_NO_TEXTS))
         transaction.chain.append(transaction.cursor, [deletion])
         return True
 
@@ -107,6 +132,11 @@ def purge_pseudonyms(at: datetime) -> Callable[[Transaction], int]:
 def purge_appeals(at: datetime) -> Callable[[Transaction], int]:
     """The same for appeals, whatever became of them."""
     return _some(APPEALS.c.expires_at, at, sa.delete(APPEALS))
+
+
+def purge_feedback(at: datetime) -> Callable[[Transaction], int]:
+    """The same for texts of feedback; what else was said stays, as entries do."""
+    return _some(FEEDBACK.c.expires_at, at, sa.update(FEEDBACK).values(**_NO_TEXTS))
 
 
 def _some(

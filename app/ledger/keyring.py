@@ -84,6 +84,10 @@ class Owner:
             self.key, b"content\0" + text.encode("utf-8", "surrogatepass"), "sha256"
         ).hex()
 
+    def fingerprint(self, said: bytes) -> bytes:
+        """Tells whether the same is said again; only with the owner's key can it be made."""
+        return hmac.digest(self.key, b"said\0" + said, "sha256")
+
     def seal_content(
         self, content: tuple[tuple[str, str], ...], request_id: str, turns: Sequence[Message] = ()
     ) -> bytes:

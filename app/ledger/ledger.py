@@ -6,9 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from app.domain.clock import Clock, NewId
+from app.domain.feedback import Feedback
 from app.domain.record import Closing, Opening
-from app.ledger import appeals
+from app.ledger import appeals, feedback
 from app.ledger.appeals import Appeal, AppealState
+from app.ledger.closed import Closed, ClosedFilter, read_closed
 from app.ledger.entries import Deletion
 from app.ledger.erase import (
     Erased,
@@ -17,9 +19,11 @@ from app.ledger.erase import (
     erase,
     purge_appeals,
     purge_contents,
+    purge_feedback,
     purge_findings,
     purge_pseudonyms,
 )
+from app.ledger.feedback import FeedbackFilter, Giving
 from app.ledger.records import (
     START,
     KeptText,
@@ -146,6 +150,30 @@ class Ledger:
         """End an open appeal; false where there is none."""
         return await self.store.do(appeals.decide(request_id, state, self.store.clock.now()))
 
+    async def give_feedback(self, giving: Giving) -> Feedback | None:
+        """Keep something that was said; the same again gives what is kept.
+
+        Gives ``None`` where there is no such exchange of that tenant, or its subject was erased.
+
+        Raises:
+            RequestError: The client's id of it stands for something else already (``conflict``).
+        """
+        return await self.store.do(feedback.keep(self.store.keyring, giving))
+
+    async def feedback_about(self, request_id: str) -> tuple[Feedback, ...]:
+        """All that was said of an exchange, its session and its subject, oldest first."""
+        keyring = self.store.keyring
+        return await self.store.read(lambda db: feedback.read_about(db, keyring, request_id))
+
+    async def feedback(self, wanted: FeedbackFilter) -> tuple[Feedback, ...]:
+        """A page of feedback, oldest first; shorter than its limit at the end."""
+        keyring = self.store.keyring
+        return await self.store.read(lambda db: feedback.read_page(db, keyring, wanted))
+
+    async def closed(self, wanted: ClosedFilter) -> Sequence[Closed]:
+        """A page of exchanges that have ended, newest first; shorter than its limit at the end."""
+        return await self.store.read(lambda db: read_closed(db, wanted))
+
     async def export(self) -> AsyncIterator[bytes]:
         """The whole ledger as lines that ``verify`` takes, without line ends."""
         for line in await self.store.read(read_checkpoints):
@@ -207,13 +235,14 @@ class Ledger:
         return was_kept
 
     async def purge(self) -> Purged:
-        """Delete the text, findings, pseudonyms and appeals whose time is up."""
+        """Delete the text, findings, pseudonyms, appeals and texts of feedback whose time is up."""
         now = self.store.clock.now()
         return Purged(
             contents=await self._purge(purge_contents(now)),
             findings=await self._purge(purge_findings(now)),
             pseudonyms=await self._purge(purge_pseudonyms(now)),
             appeals=await self._purge(purge_appeals(now)),
+            feedback=await self._purge(purge_feedback(now)),
         )
 
     async def _erase(self, tenant: str, subject: str | None) -> Erased:

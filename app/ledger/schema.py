@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; kept here so that a start without one need not load Alembic."""
 
 METADATA = MetaData()
@@ -144,6 +144,26 @@ APPEALS = Table(
     Column("expires_at", BigInteger, nullable=False, index=True),
     Column("sealed", LargeBinary, nullable=False),
 )
+
+FEEDBACK = Table(
+    "feedback",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("tenant", String, nullable=False),
+    Column("wish", LargeBinary, unique=True),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("request_id", String, index=True),
+    Column("session", LargeBinary, index=True),
+    Column("owner", LargeBinary, index=True),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("writer", String, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("expires_at", BigInteger, index=True),
+)
+"""Where feedback is found; what was said stands in the chained entry of that writer and number.
+``wish`` stands for the client's own id of it, ``fingerprint`` for the whole request. Texts are in
+``sealed`` until their time is up; they and the ways to a person go when a subject is erased."""
 
 API_KEYS = Table(
     "api_keys",

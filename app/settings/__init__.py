@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Protocol, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
 from app.domain.persona import FileModel
+from app.domain.prices import Price, Prices
 from app.settings.admission import Access, Waivers
 from app.settings.backends import Backend
 from app.settings.values import (
@@ -108,11 +109,40 @@ class Limits(FileModel):
     """Code points of all texts together."""
 
 
+_Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+
+
+class ModelPrice(FileModel):
+    """What a model costs, in USD per million tokens."""
+
+    input: _Dollars
+    """Of input that is not cached."""
+    output: _Dollars
+    """Of output, reasoning included."""
+    cached: _Dollars | None = None
+    """Of input that the provider reads from its cache; as other input where left out."""
+    cache_write: _Dollars | None = None
+    """Of input that the provider writes to its cache; as other input where left out."""
+
+
+class Watch(FileModel):
+    """How product metrics of live traffic are looked at for ``GET /metrics``."""
+
+    every_minutes: Annotated[int, Field(ge=1, le=1_440)] = 15
+    """How long from one look to the next."""
+    days: Annotated[int, Field(ge=1, le=90)] = 14
+    """How far back a look goes."""
+    most_exchanges: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
+    """The newest of that time; a look costs about 0.1 ms of one core for each."""
+
+
 class Telemetry(FileModel):
     """What the gateway tells its operators."""
 
     metrics: bool = True
     """Whether ``GET /metrics`` answers."""
+    watch: Watch | None = Watch()
+    """How product metrics get there; ``null`` leaves them out."""
 
 
 class Settings(FileModel):
@@ -136,6 +166,18 @@ class Settings(FileModel):
     """What a single request may hold."""
     telemetry: Telemetry = Telemetry()
     """What the gateway tells its operators."""
+    prices: Mapping[str, Mapping[str, ModelPrice]] = {}
+    """What models cost, by backend and by the model's name there. None are known without this, and
+    what is not known is no cost of 0: metrics say that it is not scored."""
+
+    @property
+    def model_prices(self) -> Prices:
+        """What models cost, by backend and model."""
+        return {
+            (backend, model): Price(**price.model_dump())
+            for backend, models in self.prices.items()
+            for model, price in models.items()
+        }
 
 
 def environment() -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.domain.finding import FLOOR
 from app.domain.policy import Action, DetectSpec, Rule, Stage, Step
 from app.evals.calibrate import Calibration, Point, moved, stopping_step, threshold
-from app.evals.intervals import Share
+from app.metrics.intervals import Share
 from tests.cli.running import run
 
 SCORES = st.lists(

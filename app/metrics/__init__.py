@@ -1,0 +1,1 @@
+"""Product metrics: one definition each, on cases and on live records, and what their moves mean."""
