@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from app.domain.decision import Outcome
-from app.evals.intervals import Share
+from app.metrics.intervals import Share
 
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 
@@ -97,8 +97,8 @@ class Flip:
 
     @property
     def is_weaker(self) -> bool:
-        """Whether it ends less severely than before."""
-        return _RANK[self.after] < _RANK[self.before]
+        """Whether it ends less severely than before. An outage is no milder than a block."""
+        return _RANK[self.after] < min(_RANK[self.before], _RANK[Outcome.BLOCK])
 
 
 def flip_order(flip: Flip) -> tuple[object, ...]:
