@@ -47,7 +47,7 @@ def causes(before: Decided, after: Decided, whose: Whose, book: Rulebook) -> tup
         for name in _deciding(*said, before.outcome, after.outcome)
         if (cause := differ.of_behaviour(name, *_of(said, name))) is not None
     ]
-    return tuple(found) if found else (differ.at_all(),)
+    return tuple(sorted(found)) if found else (differ.at_all(),)
 
 
 def _by_rule(decided: Decided) -> dict[str, Outcome]:

@@ -49,7 +49,7 @@ class Reason(StrEnum):
     """The project before the change has no such persona, variant or audience to compare with."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Cause:
     """What of the change made an outcome another one."""
 
@@ -97,15 +97,14 @@ class Flip:
 
     @property
     def is_weaker(self) -> bool:
-        """Whether it ends less severely than before."""
-        return _RANK[self.after] < _RANK[self.before]
+        """Whether it ends less severely than before. An outage is no milder than a block."""
+        return _RANK[self.after] < min(_RANK[self.before], _RANK[Outcome.BLOCK])
 
 
 def flip_order(flip: Flip) -> tuple[object, ...]:
     """Sorts flips: ``block`` to ``allow`` first, then by how far they fall, then the rest."""
     fall = _RANK[flip.before] - _RANK[flip.after]
     is_out = Outcome.UNCHECKED in {flip.before, flip.after}  # an outage is no decision
-    causes = tuple((each.file, each.line, each.rule, each.what) for each in flip.causes)
     states = list(State)
     return (
         fall < 0,
@@ -114,7 +113,7 @@ def flip_order(flip: Flip) -> tuple[object, ...]:
         -_RANK[flip.before],
         states.index(flip.state),
         -flip.count,
-        causes,
+        flip.causes,
     )
 
 

@@ -1,5 +1,9 @@
 """Change points: where they are, and what is no series."""
 
+import math
+from collections.abc import Container
+from itertools import accumulate, combinations
+
 import pytest
 
 from app.metrics.change_point import change_point
@@ -34,3 +38,27 @@ def test_a_short_series_and_an_empty_task_are_no_series() -> None:
     assert change_point([(1.0, 1.0)] * 5) is None
     with pytest.raises(ValueError, match="does not belong"):
         change_point([(1.0, 1.0)] * 600 + [(0.0, 0.0)])
+
+
+def test_more_draws_tell_smaller_chances_apart() -> None:
+    """A break of one metric among hundreds would be corrected into noise."""
+    series = [(0.9, 1.0)] * 30 + [(0.4, 1.0)] * 20
+    few, many = change_point(series, draws=99), change_point(series, draws=9_999)
+    assert few is not None
+    assert many is not None
+    assert (few.p, many.p) == (1 / 100, 1 / 10_000)
+
+
+@pytest.mark.parametrize("at", [(0, 1, 2, 3, 5), (0, 1, 3, 4, 8), (0, 2, 4, 6, 8)])
+def test_the_chance_is_what_all_orders_say(at: tuple[int, ...]) -> None:
+    """Stopping early, where chance does as much, would make noise look rarer than it is."""
+
+    def largest(ones: Container[int]) -> float:
+        sums = accumulate(float(place in ones) - 0.5 for place in range(10))
+        places = [(k, total) for k, total in enumerate(sums, start=1) if 3 <= k <= 7]
+        return max(abs(total) / math.sqrt(k / 10 * (1 - k / 10)) for k, total in places)
+
+    found = change_point([(float(place in at), 1.0) for place in range(10)])
+    assert found is not None
+    orders = [largest(ones) >= largest(at) - 1e-9 for ones in combinations(range(10), 5)]
+    assert found.p == pytest.approx(sum(orders) / len(orders), rel=0.6)
