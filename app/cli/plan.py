@@ -31,9 +31,25 @@ class PlanFormat(StrEnum):
     JSON = "json"
 
 
+class Engine(StrEnum):
+    """Where records are decided again."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 def plan(  # noqa: PLR0913  # the options of the command line
     *,
     base: Annotated[str, typer.Option(help="The revision to compare with, such as origin/main.")],
+    records: Annotated[
+        str | None,
+        typer.Option(
+            help="Recorded decisions to make again: a .jsonl or .parquet file, or ledger."
+        ),
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Where records are decided again: here, or on Ray.")
+    ] = Engine.LOCAL,
     evals: Annotated[
         bool, typer.Option("--evals", help="Also measure metrics, on recorded answers.")
     ] = False,
@@ -68,7 +84,7 @@ def plan(  # noqa: PLR0913  # the options of the command line
     Example: banneton plan --base origin/main
     """
     from app.cli.plan_evals import evaluated
-    from app.cli.planning import Wish, approve, plan_of, revisions
+    from app.cli.planning import Wish, approve, plan_of, replayed_of, revisions
     from app.main import SystemClock, load_project
 
     targets = [(path, _format_of(path)) for path in write or ()]
@@ -77,7 +93,8 @@ def plan(  # noqa: PLR0913  # the options of the command line
     wish = _wish(Wish(approve_weakening or "", reason, by, expires))
     with revisions(project, base, now) as made:
         measured = evaluated(project, made, suite or ()) if evals or suite else None
-        found = plan_of(project, made, now, evaluated=measured)
+        replayed = None if records is None else replayed_of(project, made, records, engine)
+        found = plan_of(project, made, now, replayed=replayed, evaluated=measured)
         if wish is not None:
             found, path = approve(found, project, made, wish)
             typer.echo(f"wrote {path.relative_to(project.root)}; commit it", err=True)

@@ -1,6 +1,6 @@
 """Makes a plan: both revisions of a project, and what records and cases say of the change."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from app.catalog.approvals import Owners
     from app.catalog.weakenings import Approved, Approvers
+    from app.ledger.columns import Columns
     from app.main import Project
     from app.review.compare import Review, Side
     from app.review.plan import Evaluated, Plan
     from app.review.replayed import Replayed
 
 T = TypeVar("T")
+_LEDGER = "ledger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,35 @@ def plan_of(
         weakenings=weakenings_of(made.review, replayed, evaluated),
     )
     return approved(plan, project, made)
+
+
+def replayed_of(project: "Project", made: Revisions, source: str, engine: str) -> "Replayed":
+    """What becomes of recorded decisions.
+
+    Args:
+        project: Whose ledger ``ledger`` means.
+        made: Both revisions.
+        source: A file, or ``ledger``.
+        engine: ``local`` or ``ray``.
+
+    Raises:
+        BannetonError: The records cannot be read.
+    """
+    import asyncio
+
+    from app.main import open_ledger
+    from app.review.replay import Engine, records_in, records_of, replay
+
+    async def of_ledger() -> "Sequence[Columns]":
+        ledger = await open_ledger(project, may_create=False)
+        try:
+            return await records_of(ledger)
+        finally:
+            await ledger.stop()
+
+    found = asyncio.run(of_ledger()) if source == _LEDGER else records_in(Path(source))
+    where = Engine.RAY if engine == Engine.RAY else Engine.HERE
+    return replay(found, made.before.loaded, made.after.loaded, engine=where)
 
 
 def approved(plan: "Plan", project: "Project", made: Revisions) -> "Plan":
