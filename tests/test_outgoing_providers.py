@@ -58,7 +58,9 @@ async def started(root: Path, backend: Mapping[str, Any]) -> AsyncIterator[Backe
     loaded = load_project(root, reads_secrets=False).load()
     settings = settings_from(read_deployment(root), ENVIRON, root)
     async with AsyncExitStack() as stack:
-        yield (await start_backends(settings, root, used_backends(loaded, KINDS), str, stack))["model"]
+        yield (await start_backends(settings, root, used_backends(loaded, KINDS), str, stack))[
+            "model"
+        ]
 
 
 ROUTES = ("balanced", "hurried", "nowhere", "vectors", "pictures")

@@ -52,6 +52,8 @@ def revisions(project: "Project", base: str, now: datetime) -> Iterator[Revision
     with files_at(project.root, base, names) as folder:
         then, today = f"at {base}", now.date()
         was = _loading(lambda: load_project(folder, reads_secrets=False), then)
+        if was.builds.kinds == project.builds.kinds:  # what both need is built once
+            was = replace(was, builds=project.builds)
         before, after = _side(was, then), _side(project, "now")
         review = compare(
             before,

@@ -135,7 +135,8 @@ def _weaker(plan: Plan) -> Iterator[Section]:
     if opened:
         rows = tuple((*_row(located[each.id]), (Code(each.id),)) for each in opened)
         blocks.append(Table(("where", "what", "for whom", "id"), rows, Tone.BAD))
-    elsewhere = [each for each in plan.open if each.evidence is not Evidence.FILES]
+    others = [each for each in plan.open if each.evidence is not Evidence.FILES]
+    elsewhere = [each for each in others if not each.follows]  # the rest goes with its cause
     if elsewhere:
         rows = tuple(((each.what,), (Code(each.id),)) for each in elsewhere)
         blocks.append(Table(("what", "id"), rows, Tone.BAD))

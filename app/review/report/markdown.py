@@ -22,7 +22,8 @@ MARK = "<!-- banneton plan -->"
 MOST = 65_536
 """Characters of a comment on GitHub."""
 _SIGNS = {Tone.BAD: "🔴", Tone.WARN: "🟡", Tone.GOOD: "🟢", Tone.PLAIN: ""}
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#!|~$&^]")
+_SPECIAL = re.compile(r"[\\`*\[\]<>#|~$&]|_(?![A-Za-z0-9])|(?<![A-Za-z0-9])_")
+"""What means something to Markdown; within a word, ``_`` does not."""
 _ROOM = 600
 """Characters for saying what was left out."""
 _ZERO = "&#8203;"
@@ -53,7 +54,7 @@ def markdown(page: Page, *, most: int = MOST) -> str:
         more = f"\n> [!WARNING]\n> Left out, as a comment has room for {most:,} characters: "
         made += more + (what if len(what) <= _ROOM // 2 else f"{len(left_out)} parts")
         made += ". The whole of it is in the job's summary and its files.\n"
-    return made
+    return re.sub(r"\n{3,}", "\n\n", made)
 
 
 def _section(section: Section, room: int) -> tuple[str, list[str]]:

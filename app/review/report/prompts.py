@@ -35,7 +35,7 @@ def _sides(plan: Plan, prompt: PromptChange) -> Sides:
 
 
 def _cost(cost: PromptCost | None, prompt: PromptChange) -> Iterator[Said]:
-    if cost is None:
+    if cost is None or not (cost.before or cost.after):  # a model of one's own
         return
     model = printable(f"{prompt.target.model} on {prompt.target.backend}")
     yield (

@@ -1,8 +1,9 @@
 """The section about recorded decisions that would end otherwise."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
-from app.review.plan import Plan, weakening_of_flip
+from app.review.plan import Plan, Weakening, weakening_of_flip
 from app.review.replayed import Cause, Flip, State
 from app.review.report.page import Bar, Bars, Block, Code, Lines, Said, Section, Table, Tone
 from app.review.wording import age_in_words, cause_in_words, counts_in_words, printable
@@ -52,18 +53,22 @@ def _row(plan: Plan, flip: Flip) -> tuple[Said, ...]:
         _causes(flip.causes),
         (f"{counts_in_words(flip.personas)}; {counts_in_words(flip.audiences)}",),
         tuple(examples),
-        (_standing(weakening.approved is not None), Code(weakening.id)) if weakening else ("",),
+        _standing(weakening) if weakening else ("",),
     )
 
 
-def _standing(is_approved: bool) -> str:  # noqa: FBT001  # a word for each
-    return "approved: " if is_approved else ""
+def _standing(weakening: Weakening) -> Said:
+    """By which id it is approved, or has been."""
+    said: list[str | Code] = ["approved: " if weakening.approved else ""]
+    for each in weakening.follows or (weakening.id,):
+        said += [*(["with "] if weakening.follows and len(said) == 1 else []), Code(each), " "]
+    return tuple(said[:-1])
 
 
 _STATES = {
     State.RERUN: "by what detectors say now of the text that was kept",
     State.NEEDS_DETECTOR: "at least: a detector has not looked yet",
-    State.COUNTERFACTUAL: "as far as there is something to look at",
+    State.COUNTERFACTUAL: "nobody knows what the answer would have been",
     State.NOT_REPLAYABLE: "not replayable",
 }
 
@@ -83,8 +88,7 @@ def _about(plan: Plan) -> Iterator[Said]:
         return
     yield (
         (
-            f"{replayed.total:,} records from {replayed.oldest:%Y-%m-%d} to "
-            f"{replayed.newest:%Y-%m-%d} (the newest is "
+            f"{replayed.total:,} records {_days(replayed.oldest, replayed.newest)} (the newest is "
             f"{age_in_words(plan.made_at - replayed.newest)} old), decided again from "
             f"their findings: {replayed.state(State.EXACT):,} exactly."
         ),
@@ -97,6 +101,12 @@ def _about(plan: Plan) -> Iterator[Said]:
                 "one that this is compared with."
             ),
         )
+
+
+def _days(oldest: datetime, newest: datetime) -> str:
+    if oldest.date() == newest.date():
+        return f"of {newest:%Y-%m-%d}"
+    return f"from {oldest:%Y-%m-%d} to {newest:%Y-%m-%d}"
 
 
 def _percent(share: float) -> str:
