@@ -1,7 +1,7 @@
 """Exchanges as the gateway runs them, under policies and behaviours that a test makes."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -13,14 +13,15 @@ from app.compose.compose import compile_prompt
 from app.domain.catalog import Catalog, Feature, Prompt, Route, Source, Target
 from app.domain.conversation import Conversation, Message, Origin, Role, TextPart
 from app.domain.events import Finish, FinishReason, StreamEvent, TextDelta, ToolCallDelta, Usage
-from app.domain.finding import CLEAN, Detection, Found, Finding, Unchecked
+from app.domain.finding import CLEAN, Detection, Finding, Found, Unchecked
 from app.domain.persona import Behaviour, ChoicesBound, Identity, Persona, SamplingBounds
 from app.domain.policy import Policy
 from app.domain.record import Closing, Opening
 from app.guardrails.behaviours import plan_behaviours
+from app.guardrails.detector import Detector
+from app.guardrails.evaluate import History
 from app.guardrails.kinds import KINDS
 from app.guardrails.plan import Builds, compile_policy
-from app.guardrails.evaluate import History
 from app.ledger.recorded import Recorded, recorded_from
 from app.pipeline.exchange import Exchange
 from app.pipeline.loaded import Loaded, Served
@@ -55,7 +56,7 @@ async def _outside(text: str) -> Detection:
 @cache
 def kinds() -> Mapping[str, Any]:
     """Kinds of detectors, some of which fail."""
-    made = [
+    made: list[Detector] = [
         Local(_halves, score=0.5, name="half"),
         Local(lambda text: [(0, 1)] if "B" in text else [], score=0.8),
         Remote(_outside),
@@ -77,9 +78,11 @@ class Kept:
     closing: Closing | None = None
 
     async def open(self, opening: Opening) -> None:
+        """Keep it."""
         self.opening = opening
 
     async def close(self, closing: Closing) -> None:
+        """Keep it."""
         self.closing = closing
 
 
@@ -120,9 +123,11 @@ class Clock:
     at: datetime
 
     def now(self) -> datetime:
+        """The time it stands at."""
         return self.at
 
     def monotonic(self) -> float:
+        """No time goes by."""
         return 0.0
 
 
@@ -184,7 +189,7 @@ async def live(loaded: Loaded, said: Said) -> Recorded:
     backend = Answers(texts=said.answers, calls_tool=said.calls_tool)
     steps = Steps(
         backends={each.backend: backend for each in served.route.all_targets},
-        ledger=kept,  # type: ignore[arg-type]  # as much of one as an exchange needs
+        ledger=kept,
         vault=_NoVault(),  # type: ignore[arg-type]  # no session, no pseudonyms to load
         metrics=_metrics(),
         clock=Clock(said.at),

@@ -6,6 +6,7 @@ import orjson
 
 from app.domain.decision import Applied, Outcome
 from app.domain.policy import Action
+from app.ledger.columns import columns_of
 from app.review.replay import replay
 from app.review.replayed import State
 from tests.review.recording import BLOCKED, base, edited, recorded, ref_of, seen
@@ -23,7 +24,7 @@ def test_a_lowered_threshold_lets_through_what_was_blocked(tmp_path: Path) -> No
         recorded(before, request=[worse], outcome=Outcome.BLOCK, applied=BLOCKED),
         recorded(before),
     ]
-    made = replay(source, before, after)
+    made = replay([columns_of(source)], before, after)
     (flip,) = made.flips
     assert (flip.before, flip.after, flip.count) == (Outcome.BLOCK, Outcome.FLAG, 1)
     assert flip.state is State.COUNTERFACTUAL
@@ -49,6 +50,6 @@ def test_the_same_files_change_nothing() -> None:
         outcome=Outcome.FLAG,
         applied=[Applied("slurs", Action.FLAG, (0,))],
     )
-    made = replay([flagged, recorded(before)], before, before)
+    made = replay([columns_of([flagged, recorded(before)])], before, before)
     assert made.state(State.EXACT) == 2
     assert made.flips == ()
