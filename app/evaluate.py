@@ -81,6 +81,8 @@ async def evaluate(
             trusted, notes = await trusted_judges(project.root, _suites(runs), opened.means)
             watch = Watch(kept, done, lambda result: on_result(result, len(runs)))
             results = await run_suites(runs, options, opened.open, trusted, watch)
+            if kept is not None:
+                kept.end(results)
         finally:
             await files.settle()
         used = {answer.key for asked in opened.questions for _, answer in asked.answered}

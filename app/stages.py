@@ -37,6 +37,7 @@ from app.metrics.observed import from_record
 from app.outgoing import detectors_routes, open_reach, start_backends
 from app.pipeline.gateway import Readiness
 from app.pipeline.loaded import Loaded
+from app.pipeline.numbers import Numbers
 from app.pipeline.service import Pipeline
 from app.pipeline.steps import Steps
 from app.telemetry.metrics import Metrics
@@ -249,7 +250,9 @@ class _Company:
             readiness=lambda: Readiness("ready", loaded.catalog.digest),
             ledger=shared.ledger,
             admission=shared.admission,
-            shows_metrics=False,
+            numbers=Numbers(
+                steps.metrics, shared.ledger, shared.prices, steps.clock, is_shown=False
+            ),
         )
         user = self._reach(Purpose.USER).asking(_TENANT, loaded.routes)
         served = loaded.served[each.case.persona, each.case.written.variant]

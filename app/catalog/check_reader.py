@@ -89,7 +89,7 @@ def read_check(node: Node, named: Named) -> Check:
     if not ways:
         what = "must be a mapping with the kind of check as its key, such as {contains: Hello}"
         raise ContentError([node.problem(what)])
-    kinds = [*WRITTEN, *_VERIFIES, *named.siblings.detectors]
+    kinds = list(dict.fromkeys([*WRITTEN, *_VERIFIES, *named.siblings.detectors]))
     for key in ways:
         if key not in kinds:
             raise ContentError([node.entries[key].key_problem(unknown("check", key, kinds))])

@@ -16,6 +16,7 @@ from app.cli import (
     demo,
     explain,
     guard,
+    import_,
     keys,
     metrics,
     plan,
@@ -77,6 +78,7 @@ cli.command(hidden=True)(reference.reference)
 cli.add_typer(records.cli, name="records")
 cli.add_typer(appeals.cli, name="appeals")
 cli.add_typer(keys.cli, name="keys")
+cli.add_typer(import_.cli, name="import")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

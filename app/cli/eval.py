@@ -1,6 +1,6 @@
 """Run the cases that are conversations, and say what came of them."""
 
-from contextlib import nullcontext
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,14 +10,13 @@ import typer
 from app.cli.options import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator
 
     from app.evals.results import CaseRun, EvalRun
     from app.evaluate import Evaluated, Wish
     from app.main import Project
 
-JOURNAL = "var/eval.jsonl"
+_JOURNALS = "var/eval"
 
 
 class Answers(StrEnum):
@@ -140,7 +139,7 @@ def _run(project: "Project", wish: "Wish", *, resumes: bool) -> "Evaluated":
     from app.evaluate import evaluate
 
     is_short = wish.options.answers is AnswersFrom.RECORDED
-    journal = None if is_short else partial(Journal, project.root / JOURNAL)
+    journal = None if is_short else partial(Journal, project.root / _JOURNALS)
     with _progress() as on_result:
         running = evaluate(
             project, project.load(), wish, journal, resumes=resumes, on_result=on_result
@@ -148,25 +147,35 @@ def _run(project: "Project", wish: "Wish", *, resumes: bool) -> "Evaluated":
         return asyncio.run(running)
 
 
-def _progress() -> "AbstractContextManager[Callable[[CaseRun, int], None]]":
+@contextmanager
+def _progress() -> "Iterator[Callable[[CaseRun, int], None]]":
     """Shows how far the run is, where somebody looks at a terminal."""
-    from contextlib import contextmanager
-
     from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    from app.evals.report import counted_states
+
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+    )
     console = Console(stderr=True)
-    if not console.is_terminal:
-        return nullcontext(lambda _run, _of: None)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task("", total=None)
+        seen: list[CaseRun] = []
 
-    @contextmanager
-    def shown():  # type: ignore[no-untyped-def]  # noqa: ANN202
-        yield lambda _run, _of: None
+        def show(run: "CaseRun", of: int) -> None:
+            seen.append(run)
+            progress.update(bar, total=of, completed=len(seen), description=counted_states(seen))
 
-    return shown()
+        yield show
 
 
 def _printed(run: "EvalRun", output: As) -> str:
     from app.evals import report
+    from app.evals.html_report import html_report
     from app.evals.junit import junit_xml
     from app.evals.results import results_json
 
@@ -180,7 +189,7 @@ def _printed(run: "EvalRun", output: As) -> str:
         case As.CSV:
             return report.csv_report(run)
         case As.HTML:
-            return ""
+            return html_report(run)
 
 
 def _write(text: str, to: Path | None) -> None:

@@ -152,12 +152,11 @@ def _digest(content: Json) -> str:
 def _told(value: object) -> Json:
     """As JSON, each dataclass with its name: parts of different kinds have equal fields."""
     if is_dataclass(value) and not isinstance(value, type):
-        told = {
-            field.name: _told(getattr(value, field.name))
-            for field in fields(value)
-            if field.name not in _NOT_ASKED and getattr(value, field.name) != _default(field)
-        }
-        return {type(value).__name__: told}
+        asked = [each for each in fields(value) if each.name not in _NOT_ASKED]
+        told = {each.name: _told(getattr(value, each.name)) for each in asked}
+        usual = {each.name: _usual(each) for each in asked}
+        changed = {name: item for name, item in told.items() if item != usual[name]}
+        return {type(value).__name__: changed}
     match value:
         case Mapping():
             return {str(key): _told(item) for key, item in value.items()}
@@ -169,7 +168,8 @@ def _told(value: object) -> Json:
             raise TypeError(f"no question holds this: {type(value).__name__}")
 
 
-def _default(field: Field[object]) -> object:
+def _usual(field: Field[object]) -> Json:
+    """The default of a field, as it would be told; nothing that is told where it has none."""
     if field.default_factory is not MISSING:
-        return field.default_factory()
-    return field.default
+        return _told(field.default_factory())
+    return MISSING if field.default is MISSING else _told(field.default)

@@ -11,6 +11,16 @@ from app.guardrails.surrogates import SURROGATES
 from app.metrics.definitions import METRICS
 
 
+def siblings_of(builds: Builds) -> Siblings:
+    """What files of a project may name besides one another.
+
+    Args:
+        builds: Kinds of detectors, and those that were built.
+    """
+    metrics = frozenset({*METRICS, "adherence:"})
+    return Siblings(builds.kinds, prompt_variables, builds.detector, frozenset(SURROGATES), metrics)
+
+
 def cases_of(root: Path, catalog: Catalog, builds: Builds) -> Cases:
     """Read them as they are now.
 
@@ -22,8 +32,4 @@ def cases_of(root: Path, catalog: Catalog, builds: Builds) -> Cases:
     Raises:
         ContentError: Every problem of every file.
     """
-    metrics = frozenset({*METRICS, "adherence:"})
-    siblings = Siblings(
-        builds.kinds, prompt_variables, builds.detector, frozenset(SURROGATES), metrics
-    )
-    return read_cases(root, catalog, siblings)
+    return read_cases(root, catalog, siblings_of(builds))

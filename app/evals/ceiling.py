@@ -1,5 +1,7 @@
 """What a run may cost, and the meter that stops it before it costs more."""
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -56,37 +58,52 @@ class Meter:
         self._prices = prices
         self._usd = 0.0
         self._tokens = 0
+        self._open: Counter[str] = Counter()
+        """How many questions are being asked, by who asks."""
+        self._settled = asyncio.Event()
         self.is_closed = False
         """Whether a question has been refused: from then on all are."""
 
-    @property
-    def usd(self) -> float:
-        """What has been spent, and may be by what is being asked."""
-        return self._usd
+    async def admit(self, asker: str, backend: str, model: str, most: Usage) -> bool:
+        """Whether a question may be asked; if so, its most is counted as spent.
 
-    @property
-    def tokens(self) -> int:
-        """The same in tokens, of questions and answers together."""
-        return self._tokens
-
-    def admits(self, backend: str, model: str, most: Usage) -> bool:
-        """Whether a question may be asked; if so, its most is counted as spent."""
-        usd = self._usd + self._cost(backend, model, most)
-        tokens = self._tokens + most.input_tokens + most.output_tokens
-        beyond_usd = self._ceiling.usd is not None and usd > self._ceiling.usd
-        beyond_tokens = self._ceiling.tokens is not None and tokens > self._ceiling.tokens
-        if self.is_closed or beyond_usd or beyond_tokens:
-            self.is_closed = True
+        Where there would be room if others used less than their most, this waits for them; not
+        while the same asker has another question open, which may be waiting for this one.
+        """
+        while not self.is_closed and not self._has_room(backend, model, most):
+            if self._open[asker] or not self._open.total():
+                self.is_closed = True
+            else:
+                await self._settled.wait()
+        if self.is_closed:
+            self._tell()
             return False
-        self._usd, self._tokens = usd, tokens
+        self._open[asker] += 1
+        self._add(backend, model, most, 1)
         return True
 
-    def settle(self, backend: str, model: str, most: Usage, used: Usage) -> None:
-        """Count what was used in place of the most that was expected."""
-        more = self._cost(backend, model, used) - self._cost(backend, model, most)
-        self._usd += more
-        self._tokens += used.input_tokens + used.output_tokens
-        self._tokens -= most.input_tokens + most.output_tokens
+    def settle(self, asker: str, backend: str, model: str, spent: tuple[Usage, Usage]) -> None:
+        """Count what was used, the second, in place of the most that was expected, the first."""
+        most, used = spent
+        self._add(backend, model, most, -1)
+        self._add(backend, model, used, 1)
+        self._open[asker] -= 1
+        self._tell()
+
+    def _has_room(self, backend: str, model: str, most: Usage) -> bool:
+        usd = self._usd + self._cost(backend, model, most)
+        tokens = self._tokens + most.input_tokens + most.output_tokens
+        return (self._ceiling.usd is None or usd <= self._ceiling.usd) and (
+            self._ceiling.tokens is None or tokens <= self._ceiling.tokens
+        )
+
+    def _add(self, backend: str, model: str, usage: Usage, sign: int) -> None:
+        self._usd += sign * self._cost(backend, model, usage)
+        self._tokens += sign * (usage.input_tokens + usage.output_tokens)
+
+    def _tell(self) -> None:
+        self._settled.set()
+        self._settled = asyncio.Event()
 
     def _cost(self, backend: str, model: str, usage: Usage) -> float:
         price = self._prices.get((backend, model))
@@ -109,7 +126,8 @@ class MeteredBackend(Backend):
     ) -> AsyncGenerator[StreamEvent, None]:
         """The answer of the backend behind."""
         most = most_of(conversation)
-        if not self._meter.admits(self._backend, model, most):
+        asker = f"{self._questions.suite}/{self._questions.case}#{self._questions.repeat}"
+        if not await self._meter.admit(asker, self._backend, model, most):
             self._questions.is_over_ceiling = True
             raise BackendError(BackendProblem.REJECTED, "the run may not cost more")
         used, has_begun, is_whole = Usage(0, 0), False, False
@@ -123,7 +141,7 @@ class MeteredBackend(Backend):
         finally:
             # What nobody counted counts as the most; what never began is not billed.
             counted = used if is_whole or not has_begun else most
-            self._meter.settle(self._backend, model, most, counted)
+            self._meter.settle(asker, self._backend, model, (most, counted))
 
     @override
     async def close(self) -> None:

@@ -32,12 +32,18 @@ def by_suite(run: EvalRun) -> Iterator[tuple[str, str, list[CaseRun]]]:
 
 
 def measurements(run: EvalRun) -> Iterator[Measurement]:
-    """Each metric of which something is known, or that something was missed of."""
+    """Each metric of which something is known."""
+    return (each for each in _measured(run) if each.estimate is not None)
+
+
+def not_measured(run: EvalRun) -> list[str]:
+    """The metrics of which nothing is known, by title."""
+    return [each.metric.title for each in _measured(run) if each.estimate is None]
+
+
+def _measured(run: EvalRun) -> Iterator[Measurement]:
     tasks = run.tasks
-    for metric in metrics_of(tasks):
-        measured = measure(metric, tasks)
-        if measured.estimate is not None or measured.missed:
-            yield measured
+    return (measure(metric, tasks) for metric in metrics_of(tasks))
 
 
 def objections(run: CaseRun) -> tuple[CheckResult, ...]:
@@ -81,7 +87,9 @@ def text_report(run: EvalRun) -> Iterator[str]:
     yield "metrics, with 95 % intervals"
     for measured in measurements(run):
         missed = f"; not scored: {measured.missed}" if measured.missed else ""
-        yield f"  {measured.metric.title:<40} {estimate(measured)}{missed}"
+        yield f"  {measured.metric.title:<44} {estimate(measured)}{missed}"
+    if missing := not_measured(run):
+        yield f"  not scored: {', '.join(missing)}"
     yield ""
     yield from run.notes
     yield from sources(run)

@@ -21,7 +21,9 @@ from app.domain.protocols import PseudonymScope
 from app.guardrails.behaviours import look, resolve
 from app.guardrails.context import Context
 from app.guardrails.plan import PolicyPlan
+from app.metrics.observed import REFUSED
 from app.pipeline.check import check_segments
+from app.pipeline.gateway import CheckResult
 from app.pipeline.loaded import Loaded
 
 _STAGES = {"tool": Stage.TOOL_RESULT, "assistant": Stage.OUTPUT}
@@ -31,20 +33,21 @@ _KEY = bytes(32)
 
 async def run_cases(loaded: Loaded, cases: Cases, clock: Clock) -> tuple[int, tuple[Problem, ...]]:
     """How many expectations were checked, and those that do not hold."""
-    count = 0
-    problems: list[Problem] = []
-    for file, index, case, wrong in [
+    checked = [
         *[each async for each in _policies(loaded, cases, clock)],
         *[each async for each in _personas(loaded, cases)],
         *_prompts(loaded, cases),
-    ]:
-        count += 1
-        problems += _problems(file, index, case, wrong)
-    return count, tuple(problems)
+        *[each async for each in _harmless(loaded, cases, clock)],
+    ]
+    return len(checked), tuple(problem for problems in checked for problem in problems)
 
 
-Checked = tuple[str, int, str, list[str]]
-"""The file and the index and id of a case, and what is wrong with one thing that it expects."""
+Checked = Sequence[Problem]
+"""What is wrong with one thing that a case expects."""
+
+
+def _problems(file: str, index: int, case: str, wrong: Sequence[str]) -> Checked:
+    return [Problem(f"{file}.cases.yaml", 0, 0, f"cases[{index}] ({case})", what) for what in wrong]
 
 
 async def _policies(loaded: Loaded, cases: Cases, clock: Clock) -> AsyncIterator[Checked]:
@@ -55,16 +58,16 @@ async def _policies(loaded: Loaded, cases: Cases, clock: Clock) -> AsyncIterator
                 expected = case.expected(audience)
                 if expected is not None:
                     wrong = await _wrong_about_text(loaded, plan, case, audience, expected, clock)
-                    yield f"policies/{policy}", index, case.id, wrong
+                    yield _problems(f"policies/{policy}", index, case.id, wrong)
 
 
 async def _personas(loaded: Loaded, cases: Cases) -> AsyncIterator[Checked]:
     for persona, of_persona in cases.personas.items():
         for index, case in enumerate(of_persona):
-            if isinstance(case, PersonaCase):  # for conversations a model has to answer
+            if isinstance(case, PersonaCase):
                 wrong = _wrong_about_prompt(loaded, persona, case)
                 wrong += await _wrong_about_answer(loaded, persona, case)
-                yield f"personas/{persona}", index, case.id, wrong
+                yield _problems(f"personas/{persona}", index, case.id, wrong)
 
 
 def _prompts(loaded: Loaded, cases: Cases) -> Iterator[Checked]:
@@ -72,12 +75,47 @@ def _prompts(loaded: Loaded, cases: Cases) -> Iterator[Checked]:
         for index, case in enumerate(of_prompt):
             for user in meant_by(case, prompt, loaded.catalog):
                 wrong = _wrong_about_template(loaded, user, case)
-                yield f"prompts/{prompt}", index, case.id, wrong
+                yield _problems(f"prompts/{prompt}", index, case.id, wrong)
 
 
-def _problems(file: str, index: int, case: str, found: Sequence[str]) -> Iterator[Problem]:
-    for what in found:
-        yield Problem(f"{file}.cases.yaml", 0, 0, f"cases[{index}] ({case})", what)
+async def _harmless(loaded: Loaded, cases: Cases, clock: Clock) -> AsyncIterator[Checked]:
+    """What a script says that is harmless: policy must not refuse it before a model is asked.
+
+    Whether it is refused where a model has to look first, is for ``banneton eval`` to see.
+    """
+    every = {each.source: each for suite in cases.suites.values() for each in suite.cases}
+    for case in every.values():
+        plan = loaded.served[case.persona, case.written.variant].plan
+        audience = case.written.audience or plan.policy.default_audience
+        for index, turn in enumerate(case.written.turns if case.written.harmless else ()):
+            segments = [Segment("text", turn.user, Stage.INPUT)]
+            result = await _looked(loaded, plan, audience, segments, clock)
+            place = f"({case.id}) turns[{index}].user"
+            by = ", ".join(sorted({each.rule for each in result.applied}))
+            what = f"is harmless, and for {audience} it is refused: {result.outcome} by {by}"
+            at = case.source
+            is_refused = result.outcome in REFUSED
+            yield [Problem(at.file, at.line, at.column, place, what)] if is_refused else []
+
+
+async def _looked(
+    loaded: Loaded,
+    plan: PolicyPlan,
+    audience: str,
+    segments: Sequence[Segment],
+    clock: Clock,
+    system: str = "",
+) -> CheckResult:
+    return await check_segments(
+        plan,
+        audience,
+        segments,
+        clock=clock,
+        pseudonym_key=_KEY,
+        catalog=loaded.catalog.digest,
+        scope=_SCOPE,
+        context=Context(system=system),
+    )
 
 
 async def _wrong_about_text(  # one case for one audience, and what it runs on
@@ -88,16 +126,7 @@ async def _wrong_about_text(  # one case for one audience, and what it runs on
     expected: Outcome,
     clock: Clock,
 ) -> list[str]:
-    result = await check_segments(
-        plan,
-        audience,
-        _segments(case),
-        clock=clock,
-        pseudonym_key=_KEY,
-        catalog=loaded.catalog.digest,
-        scope=_SCOPE,
-        context=Context(system=case.system),
-    )
+    result = await _looked(loaded, plan, audience, _segments(case), clock, case.system)
     wrong = []
     applied = {each.rule for each in result.applied}
     if result.outcome is not expected:

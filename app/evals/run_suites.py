@@ -149,8 +149,11 @@ async def run_suites(
             return result
 
     left = [each for each in runs if (each.task_id, each.repeat) not in known]
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(each)) for each in left]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(each)) for each in left]
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None  # the first one ended the others
     known.update({(run.id, run.repeat): run for run in (task.result() for task in tasks)})
     return tuple(known[each.task_id, each.repeat] for each in runs)
 

@@ -18,6 +18,7 @@ from app.domain.catalog import Catalog, Prompt
 from app.domain.errors import ContentError, DetectorError, Problem
 from app.domain.persona import FileModel
 from app.domain.policy import Stage
+from app.metrics.definitions import METRICS
 
 CASES = Path(__file__).parent.parent / "cases" / "bad_catalogs"
 GOOD = CASES / "_good"
@@ -132,7 +133,7 @@ def read(root: Path) -> Catalog:
 def cases(root: Path) -> Cases:
     """Read a catalog and all cases with the detectors above."""
     kinds = {kind.name: kind for kind in KINDS}
-    metrics = frozenset({"task_completion", "over_refusal", "adherence:"})
+    metrics = frozenset({*METRICS, "adherence:"})
     siblings = Siblings(kinds, inspect_prompt, build, metrics=metrics)
     return read_cases(root, read(root), siblings)
 

@@ -69,6 +69,9 @@ cases:
   - id: a user who is never content
     simulated_user: {description: a critic, goal: the moon, patience: 2, opening: moon please}
     goal: [{contains: moon}]
+  - id: what is rarely measured is measured here
+    persona: rare
+    turns: [{user: "1. hi", expect: [{behaviour: numbered}]}]
   - id: judged by one who may
     turns: [{user: kind words, expect: [{judge: kind}]}]
   - id: judged by one who may not
@@ -85,6 +88,7 @@ def write_talks(root: Path, url: str, *, suite: str = SUITE, more: str = "") -> 
     """A project with a suite; ``more`` is added to ``banneton.yaml``."""
     write_project(root, url)
     (root / "banneton.yaml").write_text(DEPLOYMENT.format(url=url, more=more))
+    (root / "personas" / "rare.yaml").write_text("extends: conduct\nmeasure_percent: 0.001\n")
     (root / "evals").mkdir()
     (root / "evals" / "talks.yaml").write_text(suite)
     labelled = b"".join(orjson.dumps(each) + b"\n" for each in LABELLED)
@@ -137,4 +141,4 @@ async def run(
 
 def by_case(run_: EvalRun) -> dict[str, CaseRun]:
     """The first repeat of each case, by id."""
-    return {each.case.removeprefix("lexi/"): each for each in run_.runs if not each.repeat}
+    return {each.case.partition("/")[2]: each for each in run_.runs if not each.repeat}

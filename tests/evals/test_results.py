@@ -3,6 +3,7 @@
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 
 from app.domain.conduct import Conduct, Measured
 from app.domain.decision import Outcome
+from app.domain.errors import RequestError
 from app.domain.record import Status, Timings
 from app.domain.recording import AnswersFrom, GivenBy, Purpose
 from app.evals.check_result import CheckResult
+from app.evals.journal import Journal
 from app.evals.results import (
     CaseRun,
     CaseState,
@@ -145,3 +148,26 @@ def test_every_state_has_its_count() -> None:
         CaseState.ERROR: 0,
     }
     assert run.answered == (date(2026, 1, 1), date(2026, 1, 2))
+
+
+async def test_what_broke_off_is_run_again_and_what_is_known_is_not(tmp_path: Path) -> None:
+    """A run that goes on would keep an outage for a result, or pay for a result again."""
+    journal = Journal(tmp_path, {"cases": "these"})
+    journal.begin()
+    runs = [
+        replace(case_run(state, FAILED if state is CaseState.FAILED else HELD), case=state.value)
+        for state in CaseState
+    ]
+    for run in runs:
+        await journal.keep(run)
+    again = Journal(tmp_path, {"cases": "these"})
+    done = again.resume()
+    assert [run.state for run in done] == [CaseState.HELD, CaseState.FAILED]
+    await again.keep(replace(runs[3], state=CaseState.HELD))
+    assert len(again.resume()) == 3
+    with pytest.raises(RequestError, match="no run of these files"):
+        Journal(tmp_path, {"cases": "others"}).resume()
+    again.end(runs)
+    assert journal.path.exists()
+    again.end(done)
+    assert not journal.path.exists()

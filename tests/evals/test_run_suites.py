@@ -40,6 +40,7 @@ async def test_every_kind_of_case_ends_as_it_should(tmp_path: Path) -> None:
         "nobody prices this": CaseState.NOT_SCORED,
         "a user who wants bread": HELD,
         "a user who is never content": HELD,
+        "what is rarely measured is measured here": HELD,
         "judged by one who may": HELD,
         "judged by one who may not": FAILED,
     }
@@ -240,7 +241,7 @@ async def test_all_personas_can_take_one_route(tmp_path: Path) -> None:
 async def test_a_filter_that_fits_nothing_is_a_mistake(tmp_path: Path) -> None:
     """A misspelt filter would look like success."""
     root = write_talks(tmp_path, "http://127.0.0.1:9/v1")
-    with pytest.raises(RequestError, match="no case fits the filters; there are 11 cases in talks"):
+    with pytest.raises(RequestError, match="no case fits the filters; there are 12 cases in talks"):
         await run(root, RECORDED, cases=["it ecoes"])
 
 
