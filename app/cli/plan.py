@@ -50,11 +50,18 @@ def plan(  # noqa: PLR0913  # the options of the command line
     engine: Annotated[
         Engine, typer.Option(help="Where records are decided again: here, or on Ray.")
     ] = Engine.LOCAL,
+    rerun: Annotated[
+        bool,
+        typer.Option("--rerun", help="With --records ledger: look again at text that was kept."),
+    ] = False,
     evals: Annotated[
         bool, typer.Option("--evals", help="Also measure metrics, on recorded answers.")
     ] = False,
     suite: Annotated[
         list[str] | None, typer.Option(help="Only this suite of evals; may come more than once.")
+    ] = None,
+    route: Annotated[
+        str | None, typer.Option(help="The way to a model that all personas take in evals.")
     ] = None,
     approve_weakening: Annotated[
         str | None, typer.Option(help="Record that what has this id may be weaker.")
@@ -84,22 +91,25 @@ def plan(  # noqa: PLR0913  # the options of the command line
     Example: banneton plan --base origin/main
     """
     from app.cli.plan_evals import evaluated
-    from app.cli.planning import Wish, approve, plan_of, replayed_of, revisions
+    from app.cli.planning import Records, Wish, approve, plan_of, replayed_of, revisions
     from app.main import SystemClock, load_project
 
     targets = [(path, _format_of(path)) for path in write or ()]
+    wanted = Records(records or "", engine is Engine.RAY, rerun)
+    if rerun and records != "ledger":
+        raise typer.BadParameter("text that was kept is in the ledger", param_hint="--rerun")
     project = load_project(root, reads_secrets=False)
     now = SystemClock().now()
     wish = _wish(Wish(approve_weakening or "", reason, by, expires))
     with revisions(project, base, now) as made:
-        measured = evaluated(project, made, suite or ()) if evals or suite else None
-        replayed = None if records is None else replayed_of(project, made, records, engine)
+        measured = evaluated(project, made, suite or (), route) if evals or suite else None
+        replayed = replayed_of(project, made, wanted) if wanted.source else None
         found = plan_of(project, made, now, replayed=replayed, evaluated=measured)
         if wish is not None:
             found, path = approve(found, project, made, wish)
             typer.echo(f"wrote {path.relative_to(project.root)}; commit it", err=True)
-    for path, wanted in targets:
-        path.write_text(_printed(found, wanted, project), "utf-8")
+    for path, each in targets:
+        path.write_text(_printed(found, each, project), "utf-8")
     if output is PlanFormat.TEXT:
         _print_text(found)
     else:

@@ -22,13 +22,16 @@ _OF_TURNS = ("error_recovery", "recovery_turns")
 _OF_GOALS = ("task_completion", "task_completion_judged")
 
 
-def evaluated(project: "Project", made: "Revisions", suites: Sequence[str]) -> "Evaluated":
+def evaluated(
+    project: "Project", made: "Revisions", suites: Sequence[str], route: str | None = None
+) -> "Evaluated":
     """Metrics of the cases as they are now, on both revisions, from recorded answers.
 
     Args:
         project: As it is now.
         made: Both revisions; the folder of the one before gets today's cases.
         suites: Which; all where empty.
+        route: The way to a model that all personas take; none leaves each case its own.
 
     Raises:
         BannetonError: The cases could not be run.
@@ -37,8 +40,8 @@ def evaluated(project: "Project", made: "Revisions", suites: Sequence[str]) -> "
     from app.review.plan import Evaluated
 
     _share_cases(project.root, made.was.root)
-    after = _run(project, made.after.loaded, suites)
-    before = _run(made.was, made.before.loaded, suites)
+    after = _run(project, made.after.loaded, suites, route)
+    before = _run(made.was, made.before.loaded, suites, route)
     found = movements(before.tasks, after.tasks)
     answered = [each.answered for each in (before, after) if each.answered]
     oldest = min((days[0] for days in answered), default=None)
@@ -57,11 +60,13 @@ def evaluated(project: "Project", made: "Revisions", suites: Sequence[str]) -> "
     )
 
 
-def _run(project: "Project", loaded: "Loaded", suites: Sequence[str]) -> "EvalRun":
-    from app.evals.run_suites import Selection
+def _run(
+    project: "Project", loaded: "Loaded", suites: Sequence[str], route: str | None
+) -> "EvalRun":
+    from app.evals.run_suites import Options, Selection
     from app.evaluate import Wish, evaluate
 
-    wish = Wish(selection=Selection(suites=frozenset(suites)))
+    wish = Wish(Selection(suites=frozenset(suites)), Options(route=route))
     return asyncio.run(evaluate(project, loaded, wish)).run
 
 

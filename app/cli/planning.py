@@ -1,6 +1,6 @@
 """Makes a plan: both revisions of a project, and what records and cases say of the change."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from app.catalog.approvals import Owners
     from app.catalog.weakenings import Approved, Approvers
-    from app.ledger.columns import Columns
     from app.main import Project
     from app.review.compare import Review, Side
     from app.review.plan import Evaluated, Plan
@@ -103,14 +102,20 @@ def plan_of(
     return approved(plan, project, made)
 
 
-def replayed_of(project: "Project", made: Revisions, source: str, engine: str) -> "Replayed":
-    """What becomes of recorded decisions.
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Which recorded decisions are made again, and how."""
 
-    Args:
-        project: Whose ledger ``ledger`` means.
-        made: Both revisions.
-        source: A file, or ``ledger``.
-        engine: ``local`` or ``ray``.
+    source: str
+    """A file, or ``ledger`` for the project's own."""
+    is_spread: bool = False
+    """On a cluster of Ray."""
+    looks_again: bool = False
+    """Detectors that did not look then look now at text that the ledger kept."""
+
+
+def replayed_of(project: "Project", made: Revisions, wanted: Records) -> "Replayed":
+    """What becomes of recorded decisions.
 
     Raises:
         BannetonError: The records cannot be read.
@@ -118,18 +123,22 @@ def replayed_of(project: "Project", made: Revisions, source: str, engine: str) -
     import asyncio
 
     from app.main import open_ledger
-    from app.review.replay import Engine, records_in, records_of, replay
+    from app.review.replay import Engine, replay_records
+    from app.review.rerun import Rerun
 
-    async def of_ledger() -> "Sequence[Columns]":
+    async def work() -> "Replayed":
+        sides = made.before.loaded, made.after.loaded
+        engine = Engine.RAY if wanted.is_spread else Engine.HERE
+        if wanted.source != _LEDGER:
+            return await replay_records(Path(wanted.source), *sides, engine=engine)
         ledger = await open_ledger(project, may_create=False)
         try:
-            return await records_of(ledger)
+            rerun = Rerun(ledger, project.builds) if wanted.looks_again else None
+            return await replay_records(ledger, *sides, engine=engine, rerun=rerun)
         finally:
             await ledger.stop()
 
-    found = asyncio.run(of_ledger()) if source == _LEDGER else records_in(Path(source))
-    where = Engine.RAY if engine == Engine.RAY else Engine.HERE
-    return replay(found, made.before.loaded, made.after.loaded, engine=where)
+    return asyncio.run(work())
 
 
 def approved(plan: "Plan", project: "Project", made: Revisions) -> "Plan":

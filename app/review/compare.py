@@ -265,6 +265,8 @@ def _of_files(
             change = _of_text(prompts, is_same=_texts(old, file) == _texts(new, file))
         elif holds_the_same:
             change = _COSMETIC
+        elif file.startswith("evals/"):
+            change = Change(Effect.CHANGED, "cases", "what is run as a case, or recorded, changes")
         elif file.endswith(CASES_SUFFIX):
             change = Change(Effect.CHANGED, "cases", "the cases change")
         elif file in places or _is_told(file, told):

@@ -8,6 +8,8 @@ from app.review.change import Located, listed
 from app.review.replayed import Cause, Count, Flip
 
 _MOST_PERSONAS = 6
+_NOTHING = 1e-9
+"""Less than this is what sums of fractions leave over."""
 
 
 def printable(said: str) -> str:
@@ -85,6 +87,7 @@ def estimate_in_words(measured: Measurement) -> str:
 def amount_in_words(unit: str, amount: float, *, sign: bool = False) -> str:
     """An amount in a metric's unit: shares in percent, money in dollars."""
     plus = "+" if sign else ""
+    amount = 0.0 if abs(amount) < _NOTHING else amount
     if unit.startswith("share"):
         return f"{100 * amount:{plus}.1f}" + (" points" if sign else " %")
     if unit.startswith("USD"):

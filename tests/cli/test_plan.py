@@ -341,6 +341,7 @@ def test_an_approval_has_to_say_who_and_why(repository: Path) -> None:
     ):
         ended = run(*plan, *given)
         assert (ended.status, ended.out) == (2, ""), given
+    ended = run(*plan, "--approve-weakening", "../w", "--reason", "a trial", "--by", "@ann")
     assert "nothing of the id '../w' is weaker; there are: w-" in ended.err
     assert not (repository / "approvals").exists()
 

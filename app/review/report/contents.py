@@ -44,7 +44,7 @@ def last_line(plan: Plan) -> str:
     """The whole plan in one line of counts."""
     review = plan.review
     said = [f"{review.count(effect)} {effect}" for effect in Effect]
-    if approved := len(plan.weakenings) - len(plan.open):
+    if approved := sum(each.approved is not None and not each.follows for each in plan.weakenings):
         said[0] += f" ({approved} approved)"
     line = f"{', '.join(said)}; composed prompts that read differently: {len(review.prompts)}"
     if (replayed := plan.replayed) is not None:
@@ -93,8 +93,9 @@ def _about(plan: Plan) -> Iterator[Said]:
 
 def _tiles(plan: Plan) -> Iterator[Tile]:
     review = plan.review
-    yield Tile(len(plan.open), "weaker", Tone.BAD if plan.open else Tone.PLAIN)
-    if approved := len(plan.weakenings) - len(plan.open):
+    opened = sum(not each.follows for each in plan.open)
+    yield Tile(opened, "weaker", Tone.BAD if opened else Tone.PLAIN)
+    if approved := sum(each.approved is not None and not each.follows for each in plan.weakenings):
         yield Tile(approved, "weaker, approved", Tone.WARN)
     yield Tile(review.count(Effect.CHANGED), "changed", Tone.WARN)
     yield Tile(review.count(Effect.STRICTER), "stricter", Tone.GOOD)

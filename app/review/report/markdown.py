@@ -145,7 +145,7 @@ def text_of(said: str) -> str:
     made = _SPECIAL.sub(lambda found: f"\\{found[0]}", line)
     made = made.replace("@", f"@{_ZERO}").replace("\\#", f"#{_ZERO}")
     made = re.sub(r"://|(?<=(?i:www))\.", lambda found: f"{_ZERO}{found[0]}", made)
-    return re.sub(r"^([-+=]|\d+(?=[.)]))", lambda found: f"{_entities(found[0])}", made)
+    return re.sub(r"^([-+=]+(?=\s|$)|\d+(?=[.)](?:\s|$)))", lambda found: _entities(found[0]), made)
 
 
 def _entities(said: str) -> str:

@@ -1,6 +1,7 @@
 """The sections about metrics, and about what nobody can say."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 from app.metrics.compare import Movement, Verdict
 from app.metrics.definitions import Better
@@ -32,23 +33,26 @@ _VERDICTS = {
     Verdict.TOO_FEW: "too few cases to tell",
     Verdict.NOT_SCORED: "not scored",
 }
+_MOVED = (Verdict.WORSE, Verdict.BETTER)
+_SPANS = 8
+"""Differences in the picture, where fewer have moved."""
 _ORDER = (Verdict.WORSE, Verdict.BETTER, Verdict.NOISE, Verdict.TOO_FEW, Verdict.NOT_SCORED)
 
 
 def metrics(plan: Plan) -> Iterator[Section]:
-    """Every metric before and after, those that are worse first."""
+    """Metrics before and after, those that are worse first."""
     evaluated = plan.evaluated
     if evaluated is None:
         return
     ordered = sorted(evaluated.movements, key=lambda each: _ORDER.index(each.verdict))
     scored = [each for each in ordered if each.verdict is not Verdict.NOT_SCORED]
+    moved = [each for each in scored if each.verdict in _MOVED]
     blocks: list[Block] = []
-    if spans := tuple(span for each in scored if (span := _span(each, evaluated))):
-        blocks.append(Spans("Metrics, with 95 % intervals", "worse", "better", spans))
-    if scored:
-        rows = tuple(_row(each, evaluated) for each in scored)
-        columns = ("metric", "before", "after", "difference (95 %)", "p", "cases", "verdict")
-        blocks.append(Table(columns, rows))
+    if spans := [span for each in scored if (span := _span(each, evaluated))]:
+        shown = tuple(spans[: max(_SPANS, len(moved))])
+        blocks.append(Spans("Metrics, with 95 % intervals", "worse", "better", shown))
+    if moved:
+        blocks.append(_table(moved, evaluated))
     blocks.append(Lines(tuple(_about(plan, evaluated))))
     worse = [each for each in scored if evaluated.is_worse(each)]
     title, tone = "No metric is worse beyond noise", Tone.GOOD
@@ -57,6 +61,14 @@ def metrics(plan: Plan) -> Iterator[Section]:
     elif not scored:
         title, tone = "No metric could be scored", Tone.WARN
     yield Section(title, tuple(blocks), tone)
+    if rest := [each for each in scored if each not in moved]:
+        title = f"{len(rest)} metrics that did not move, or nobody can tell"
+        yield Section(title, (_table(rest, evaluated),), is_folded=True)
+
+
+def _table(found: Sequence[Movement], evaluated: Evaluated) -> Table:
+    columns = ("metric", "before", "after", "difference (95 %)", "p", "cases", "verdict")
+    return Table(columns, tuple(_row(each, evaluated) for each in found))
 
 
 def _row(movement: Movement, evaluated: Evaluated) -> tuple[Said, ...]:
@@ -85,10 +97,10 @@ def _difference(movement: Movement) -> str:
         return ""
     unit = movement.metric.unit
     said = amount_in_words(unit, movement.difference, sign=True)
-    if movement.interval is None:
+    if movement.interval is None or not all(map(math.isfinite, movement.interval)):
         return said
     low, high = (amount_in_words(unit, bound, sign=True) for bound in movement.interval)
-    return f"{said} ({low} to {high})"
+    return f"{said} ({low.partition(' ')[0]} to {high.partition(' ')[0]})"
 
 
 def _span(movement: Movement, evaluated: Evaluated) -> Span | None:

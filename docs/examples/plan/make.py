@@ -8,6 +8,7 @@ answers; its ids and times are those of the day on which it was recorded.
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,11 +21,14 @@ from tempfile import TemporaryDirectory
 
 from app.cli.client import Client, Turn
 from app.cli.plan_evals import evaluated
-from app.cli.planning import plan_of, replayed_of, revisions
+from app.cli.planning import Records, plan_of, replayed_of, revisions
 from app.cli.running import running_gateway
+from app.domain.recording import AnswersFrom
+from app.evals.run_suites import Options
+from app.evaluate import Wish, evaluate
 from app.guardrails.kinds import KINDS
 from app.guardrails.plan import Builds
-from app.main import load_project, open_ledger
+from app.main import Project, load_project, open_ledger
 from app.review.plan import Plan
 from app.review.report.contents import page_of
 from app.review.report.html import page_html
@@ -36,6 +40,12 @@ CONTENT = ("personas", "policies", "prompts", "knowledge", "evals")
 RECORDS = HERE / "records.jsonl"
 BASE = "main"
 AGE = timedelta(days=2)
+ROUTE = "written"
+"""Answers that people wrote for the shipped cases."""
+_ANSWER = re.compile(
+    r"^(( *)text: (?:\|-?\n\2  )?(?:\S+ ){3}\S+)(?: .*)?\n(?:\2  .*\n)*", re.MULTILINE
+)
+"""In a script: an answer, and its first four words."""
 
 Edits = Mapping[str, tuple[tuple[str, str], ...]]
 
@@ -47,7 +57,9 @@ class Example:
     name: str
     title: str
     edits: Edits
-    has_evals: bool = False
+    answers_briefly: bool = False
+    """Metrics are measured, too, and the model keeps to its new prompt: of each answer that was
+    written for the cases it gives the first four words."""
 
 
 EXAMPLES = (
@@ -68,10 +80,11 @@ EXAMPLES = (
             "prompts/assistant.md.j2": (
                 (
                     "You are {{ persona.name }}.",
-                    "Answer as briefly as the question allows.\nYou are {{ persona.name }}.",
+                    "Keep every answer under five words.\nYou are {{ persona.name }}.",
                 ),
             )
         },
+        answers_briefly=True,
     ),
     Example(
         "reformatted",
@@ -86,6 +99,10 @@ EXAMPLES = (
         },
     ),
 )
+
+
+PAGES = ("threshold-raised", "prompt-edited")
+"""Those that are there as HTML, too."""
 
 
 def record() -> None:
@@ -179,10 +196,21 @@ def plans() -> Iterator[tuple[Example, Plan]]:
             changed(root, example.edits)
             made = replace(load_project(root, reads_secrets=False), builds=shared)
             with revisions(made, BASE, now) as both:
-                replayed = replayed_of(made, both, str(RECORDS), "local")
-                measured = evaluated(made, both, ()) if example.has_evals else None
+                replayed = replayed_of(made, both, Records(str(RECORDS)))
+                measured = None
+                if example.answers_briefly:
+                    answer_briefly(root, made)
+                    measured = evaluated(made, both, (), ROUTE)
                 yield example, plan_of(made, both, now, replayed=replayed, evaluated=measured)
             git(root, "checkout", "--quiet", ".", at=now)
+
+
+def answer_briefly(root: Path, made: Project) -> None:
+    """Record what a model that answers in four words would say to the cases."""
+    script = root / "evals" / "answers.script.yaml"
+    script.write_text(_ANSWER.sub(r"\1\n", script.read_text("utf-8")), "utf-8")
+    options = Options(answers=AnswersFrom.RECORD, route=ROUTE)
+    asyncio.run(evaluate(made, made.load(), Wish(options=options)))
 
 
 def main() -> None:
@@ -192,7 +220,7 @@ def main() -> None:
     for example, plan in plans():
         page = page_of(plan)
         (HERE / f"{example.name}.md").write_text(markdown(page), "utf-8")
-        if example.name == EXAMPLES[0].name:
+        if example.name in PAGES:
             (HERE / f"{example.name}.html").write_text(page_html(page), "utf-8")
 
 
