@@ -46,7 +46,7 @@ def test_the_examples_are_what_plan_says() -> None:
         ("threshold-lowered", ["nothing is weaker", "| flag → block | 4 "]),
         (
             "prompt-edited",
-            ["nothing is weaker", "0 stay in providers' caches and 724 are read anew"],
+            ["0 stay in providers' caches and 724", "| Behaviour adherence | 100.0 %"],
         ),
         ("reformatted", ["nothing changes in meaning", "No recorded decision flips"]),
     ],
