@@ -130,12 +130,16 @@ def read(root: Path) -> Catalog:
     )
 
 
-def cases(root: Path) -> Cases:
-    """Read a catalog and all cases with the detectors above."""
+def siblings() -> Siblings:
+    """What cases may name: the detectors above, and the product metrics."""
     kinds = {kind.name: kind for kind in KINDS}
     metrics = frozenset({*METRICS, "adherence:"})
-    siblings = Siblings(kinds, inspect_prompt, build, metrics=metrics)
-    return read_cases(root, read(root), siblings)
+    return Siblings(kinds, inspect_prompt, build, metrics=metrics)
+
+
+def cases(root: Path) -> Cases:
+    """Read a catalog and all cases with the detectors above."""
+    return read_cases(root, read(root), siblings())
 
 
 @pytest.fixture
