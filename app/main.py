@@ -23,7 +23,6 @@ from app.catalog.approvals import (
     unowned_waivers,
     unsigned_waivers,
 )
-from app.catalog.cases import read_cases
 from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
 from app.catalog.ssh_signature import public_key
@@ -37,6 +36,7 @@ from app.domain.persona import Persona
 from app.domain.policy import Approval, Stage
 from app.domain.protocols import Backend, PseudonymScope
 from app.evals.budget import check_budgets
+from app.evals.cases import cases_of
 from app.evals.run import run_cases
 from app.guardrails.behaviours import plan_behaviours
 from app.guardrails.evaluate import History
@@ -49,7 +49,13 @@ from app.ledger.keys import KeyStore
 from app.ledger.ledger import Ledger
 from app.ledger.pseudonyms import Vault
 from app.ledger.store import exists
-from app.outgoing import open_reach, refuse_stopped_backends, start_backends, unmet_needs
+from app.outgoing import (
+    open_reach,
+    refuse_stopped_backends,
+    start_backends,
+    unmet_needs,
+    used_backends,
+)
 from app.pipeline.check import check_segments
 from app.pipeline.gateway import CheckResult, Readiness
 from app.pipeline.loaded import Loaded, Served
@@ -248,11 +254,8 @@ async def running_app(
         admission = await admission_for(
             settings.access, KeyStore(ledger.store), clock, host=host, stack=stack
         )
-        backends.update(
-            await start_backends(
-                settings, project.root, reloader.revision.compiled, kinds, new_id, stack
-            )
-        )
+        names = used_backends(reloader.revision.compiled, kinds)
+        backends.update(await start_backends(settings, project.root, names, new_id, stack))
         reach = await open_reach(settings, backends, clock, new_id, stack)
         steps = Steps(
             backends=backends,
@@ -374,7 +377,7 @@ async def check_cases(project: Project, loaded: Loaded) -> tuple[int, tuple[Prob
 
     Budgets of false alarms are among them.
     """
-    cases = read_cases(project.root, loaded.catalog)
+    cases = cases_of(project.root, loaded.catalog, project.builds)
     count, problems = await run_cases(loaded, cases, SystemClock())
     budgets, broken = await check_budgets(project.root, loaded, SystemClock())
     return count + budgets, (*problems, *broken)

@@ -1,7 +1,7 @@
 """What leaves the process, made of settings: backends, endpoints, and who may use them."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ import aiohttp
 from app.backends.http import HttpBackend
 from app.backends.outside import Answers, Endpoint, Reach
 from app.catalog.wording import unknown
-from app.domain.catalog import Catalog, Source
+from app.domain.catalog import Catalog, Route, Source
 from app.domain.clock import Clock, NewId
 from app.domain.errors import ContentError, Problem
 from app.domain.policy import DetectSpec
@@ -28,18 +28,13 @@ _AT_ONCE = 32
 
 
 async def start_backends(
-    settings: Settings,
-    root: Path,
-    loaded: Loaded,
-    kinds: Kinds,
-    new_id: NewId,
-    stack: AsyncExitStack,
+    settings: Settings, root: Path, names: Collection[str], new_id: NewId, stack: AsyncExitStack
 ) -> dict[str, Backend]:
-    """The backends that personas and detectors use; those that none uses are not loaded."""
+    """The backends of these names; others are not loaded."""
     session = await _session(stack, limit_per_host=0)
     signing = signers(settings)
     backends: dict[str, Backend] = {}
-    for name in sorted(used_backends(loaded, kinds)):
+    for name in sorted(names):
         backend = backends[name] = backend_of(settings.backends[name], root, session, new_id)
         if isinstance(backend, HttpBackend):
             backend.signer = signing[name]
@@ -68,10 +63,18 @@ async def open_reach(
 def used_backends(loaded: Loaded, kinds: Kinds) -> set[str]:
     """The backends of every route that a persona or a detector uses."""
     routes = [route for served in loaded.served.values() for route in served.routes]
-    for use in _uses(loaded.catalog):
-        needs = [need for need in _needs(use.detect, kinds) if need.place is Place.ROUTE]
-        routes += [loaded.routes[need.name] for need in needs]
+    routes += detectors_routes(loaded, kinds)
     return {target.backend for route in routes for target in route.all_targets}
+
+
+def detectors_routes(loaded: Loaded, kinds: Kinds) -> list[Route]:
+    """The routes that detectors of policies and behaviours ask."""
+    return [
+        loaded.routes[need.name]
+        for use in _uses(loaded.catalog)
+        for need in _needs(use.detect, kinds)
+        if need.place is Place.ROUTE
+    ]
 
 
 def unmet_needs(catalog: Catalog, settings: Settings, kinds: Kinds) -> Iterator[Problem]:

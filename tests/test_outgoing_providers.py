@@ -18,7 +18,7 @@ from app.domain.errors import ContentError
 from app.domain.protocols import Backend
 from app.guardrails.kinds import KINDS
 from app.main import load_project
-from app.outgoing import start_backends
+from app.outgoing import start_backends, used_backends
 from app.settings import settings_from
 from tests.backends.contract import collect, conversation, text_of
 from tests.e2e.project import write_project
@@ -58,7 +58,9 @@ async def started(root: Path, backend: Mapping[str, Any]) -> AsyncIterator[Backe
     loaded = load_project(root, reads_secrets=False).load()
     settings = settings_from(read_deployment(root), ENVIRON, root)
     async with AsyncExitStack() as stack:
-        yield (await start_backends(settings, root, loaded, KINDS, str, stack))["model"]
+        yield (await start_backends(settings, root, used_backends(loaded, KINDS), str, stack))[
+            "model"
+        ]
 
 
 ROUTES = ("balanced", "hurried", "nowhere", "vectors", "pictures")

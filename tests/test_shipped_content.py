@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.catalog.cases import read_cases
 from app.domain.decision import Outcome
+from app.evals.cases import cases_of
 from app.main import Project, check_cases, load_project
 from app.pipeline.loaded import Loaded
 
@@ -82,7 +82,7 @@ def test_a_persona_lets_ordinary_requests_through(
 ) -> None:
     """A policy that turns away what its users ask would pass all of its cases."""
     policy = loaded.catalog.personas[persona].policy
-    cases = read_cases(project.root, loaded.catalog).policies.get(policy, ())
+    cases = cases_of(project.root, loaded.catalog, project.builds).policies.get(policy, ())
     benign = [case.id for case in cases if set(case.expect.values()) == {Outcome.ALLOW}]
     assert len(benign) >= FEWEST_BENIGN
 

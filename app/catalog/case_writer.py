@@ -1,12 +1,12 @@
 """Adds a case to a policy's file of cases, for review like any other change."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from app.catalog.cases import read_cases
+from app.catalog.cases import read_policy_cases
 from app.catalog.files import CASES_SUFFIX
 from app.catalog.yaml_source import read_document
+from app.catalog.yaml_writer import quoted
 from app.domain.catalog import Catalog
 from app.domain.decision import Outcome
 from app.domain.errors import ContentError
@@ -36,10 +36,10 @@ def add_case(
         line_end = "\r\n" if b"\r\n" in old else "\n"
         before = old.decode().rstrip("\r\n") + line_end
     wanted = ", ".join(f"{audience}: {outcome}" for audience, outcome in expect.items())
-    case = f"{{id: {_quoted(name)}, text: {_quoted(text)}, expect: {{{wanted}}}}}"
+    case = f"{{id: {quoted(name)}, text: {quoted(text)}, expect: {{{wanted}}}}}"
     path.write_bytes(f"{before}{dash}{case}{line_end}".encode())
     try:
-        read_cases(root, catalog)
+        read_policy_cases(root, catalog)
     except ContentError:
         if old is None:
             path.unlink()
@@ -64,9 +64,3 @@ def _dash(path: Path, root: Path) -> str:
             return dash
     what = "has no list of cases to which one can be added; write each after a '- ' of its own line"
     raise ContentError([tree.nearest("cases").problem(what)])
-
-
-def _quoted(text: str) -> str:
-    """In double quotes as YAML 1.2 reads them: as JSON, and what does not print by its number."""
-    quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)

@@ -1,16 +1,26 @@
-"""``*.cases.yaml``: what people expect of a policy or a persona, kept beside it."""
+"""``*.cases.yaml``: what people expect of a policy, a persona or a prompt, kept beside it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from app.catalog.budget_file import EVERYONE
+from app.catalog.check_file import NonEmpty, OneOrMore, Several
+from app.catalog.contracts import Siblings
+from app.catalog.conversation_case import (
+    Around,
+    ConversationCase,
+    ConversationFile,
+    read_conversation,
+    wrong_situation,
+)
 from app.catalog.document import Node, file_problem
 from app.catalog.files import CASES_SUFFIX, find_cases
 from app.catalog.inherit import duplicates
+from app.catalog.suite import Reading, Suite, read_suites
 from app.catalog.wording import read_as, unknown
 from app.catalog.yaml_source import read_document
 from app.domain.catalog import Catalog
@@ -19,8 +29,6 @@ from app.domain.decision import Outcome
 from app.domain.errors import ContentError, Problem
 from app.domain.persona import FileModel, Persona, Scalar
 from app.domain.policy import Policy, Stage
-
-NonEmpty = Annotated[str, Field(min_length=1)]
 
 
 class CaseMessage(FileModel):
@@ -58,12 +66,39 @@ class PolicyCase(FileModel):
 
 
 class Renders(FileModel):
-    """What the composed system prompt must and must not say."""
+    """What the composed system prompt must and must not say; at least one of these."""
 
-    contains: tuple[NonEmpty, ...] = ()
-    """Texts that must be there."""
-    lacks: tuple[NonEmpty, ...] = ()
-    """Texts that must not be there."""
+    contains: OneOrMore | None = None
+    """A text that must be there, or a list of them."""
+    lacks: OneOrMore | None = None
+    """A text that must not be there, or a list of them."""
+
+
+Own = Literal["name", "role", "readers", "values", "behaviours", "scenario"]
+
+
+class RendersForAll(Renders):
+    """What the prompt of every persona must and must not say; at least one of these."""
+
+    shows: Own | tuple[Own, ...] = ()
+    """Of each persona its own: what its file says under these keys must be there."""
+
+
+class PromptCase(FileModel):
+    """A situation, and what the template must say in it for every persona that uses it."""
+
+    id: NonEmpty
+    """The case in plain words."""
+    personas: Several | None = None
+    """Only these of the personas that use the template."""
+    scenario: str | None = None
+    """Which scenario the request names; then only personas that have it are looked at."""
+    variables: Mapping[str, Scalar] = {}
+    """What the request gives; then only personas that have all of these are looked at."""
+    renders: RendersForAll
+    """What the prompt must and must not say."""
+    why: str = ""
+    """Why this is right."""
 
 
 class PersonaCase(FileModel):
@@ -97,62 +132,117 @@ class PolicyCasesFile(FileModel):
 class PersonaCasesFile(FileModel):
     """Cases of one persona."""
 
-    cases: Annotated[tuple[PersonaCase, ...], Field(min_length=1)]
-    """Each a situation and what the prompt must say in it."""
+    cases: Annotated[tuple[PersonaCase | ConversationFile, ...], Field(min_length=1)]
+    """Each a situation and what the prompt must say in it, an answer and how it measures up, or a
+    conversation."""
+
+
+class PromptCasesFile(FileModel):
+    """Cases of one template."""
+
+    cases: Annotated[tuple[PromptCase, ...], Field(min_length=1)]
+    """Each a situation and what every persona's prompt must say in it."""
+
+
+class _AnyCases(FileModel):
+    cases: Annotated[tuple[dict[str, JsonValue], ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
 class Cases:
-    """All cases, by the id of the policy or persona that they are about."""
+    """All cases, by the id of what they are about."""
 
     policies: Mapping[str, tuple[PolicyCase, ...]]
-    personas: Mapping[str, tuple[PersonaCase, ...]]
+    personas: Mapping[str, tuple[PersonaCase | ConversationCase, ...]]
+    """In the order of their files. Conversations are those of the suites, too."""
+    prompts: Mapping[str, tuple[PromptCase, ...]]
+    suites: Mapping[str, Suite]
+    """Every conversation that can be run, in suites."""
 
 
-def read_cases(root: Path, catalog: Catalog) -> Cases:
-    """Read every file of cases, and check that what they name is in the catalog.
+def read_cases(root: Path, catalog: Catalog, siblings: Siblings) -> Cases:
+    """Read every file of cases and every suite, and check that what they name is there.
 
     Raises:
         ContentError: Every problem of every file.
     """
-    problems: list[Problem] = [
-        file_problem(path.relative_to(root).as_posix(), "is not read; a persona's cases can say it")
-        for path in find_cases(root, "prompts")
-    ]
-    policies = _Folder("policies", catalog.policies, _policy_cases)
-    personas = _Folder("personas", catalog.personas, _persona_cases)
-    cases = Cases(policies.read(root, problems), personas.read(root, problems))
+    problems: list[Problem] = []
+    policies = _read_policies(root, catalog, problems)
+    around = Around(catalog, siblings, {})
+    personas = {
+        name: _persona_cases(tree, catalog.personas[name], around, problems)
+        for name, tree in _trees(root, "personas", catalog.personas, problems).items()
+    }
+    prompts = {
+        name: _prompt_cases(tree, name, catalog, problems)
+        for name, tree in _trees(root, "prompts", catalog.prompts, problems).items()
+    }
+    conversations = {
+        name: found
+        for name, cases in personas.items()
+        if (found := tuple(case for case in cases if isinstance(case, ConversationCase)))
+    }
+    suites = read_suites(Reading(root, catalog, siblings, conversations, problems))
+    if problems:
+        raise ContentError(problems)
+    return Cases(policies, personas, prompts, suites)
+
+
+def read_policy_cases(root: Path, catalog: Catalog) -> Mapping[str, tuple[PolicyCase, ...]]:
+    """The cases of policies alone.
+
+    Raises:
+        ContentError: Every problem of their files.
+    """
+    problems: list[Problem] = []
+    cases = _read_policies(root, catalog, problems)
     if problems:
         raise ContentError(problems)
     return cases
 
 
-SubjectT = TypeVar("SubjectT", Policy, Persona)
-CaseT = TypeVar("CaseT", PolicyCase, PersonaCase)
+def _trees(
+    root: Path, folder: str, subjects: Collection[str], problems: list[Problem]
+) -> dict[str, Node]:
+    """The files of cases of a folder, by the id of what they are about."""
+    found: dict[str, Node] = {}
+    for path in find_cases(root, folder):
+        subject = path.relative_to(root / folder).as_posix().removesuffix(CASES_SUFFIX)
+        if subject not in subjects or subject.endswith(".j2"):
+            ending = ".md.j2" if folder == "prompts" else ".yaml"
+            what = f"is named after nothing; {folder}/{subject}{ending} is not there"
+            problems.append(file_problem(path.relative_to(root).as_posix(), what))
+            continue
+        try:
+            found[subject] = read_document(path, root)
+        except ContentError as exc:
+            problems += exc.problems
+        else:
+            problems += duplicates(found[subject])
+    return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Folder(Generic[SubjectT, CaseT]):
-    name: str
-    subjects: Mapping[str, SubjectT]
-    read_file: Callable[[Node, SubjectT], tuple[tuple[CaseT, ...], list[Problem]]]
+def _items(tree: Node, problems: list[Problem]) -> tuple[Node, ...]:
+    """The cases of a file, each still to be read."""
+    try:
+        read_as(_AnyCases, tree)
+    except ContentError as exc:
+        problems += exc.problems
+        return ()
+    return tree.nearest("cases").items
 
-    def read(self, root: Path, problems: list[Problem]) -> dict[str, tuple[CaseT, ...]]:
-        found: dict[str, tuple[CaseT, ...]] = {}
-        for path in find_cases(root, self.name):
-            subject = path.name.removesuffix(CASES_SUFFIX)
-            if path.parent != root / self.name or subject not in self.subjects:
-                what = f"is named after nothing; {self.name}/{subject}.yaml is not there"
-                problems.append(file_problem(path.relative_to(root).as_posix(), what))
-                continue
-            try:
-                tree = read_document(path, root)
-                problems += duplicates(tree)
-                found[subject], wrong = self.read_file(tree, self.subjects[subject])
-                problems += wrong
-            except ContentError as exc:
-                problems += exc.problems
-        return found
+
+def _read_policies(
+    root: Path, catalog: Catalog, problems: list[Problem]
+) -> dict[str, tuple[PolicyCase, ...]]:
+    cases: dict[str, tuple[PolicyCase, ...]] = {}
+    for name, tree in _trees(root, "policies", catalog.policies, problems).items():
+        try:
+            cases[name], wrong = _policy_cases(tree, catalog.policies[name])
+            problems += wrong
+        except ContentError as exc:
+            problems += exc.problems
+    return cases
 
 
 def _policy_cases(tree: Node, policy: Policy) -> tuple[tuple[PolicyCase, ...], list[Problem]]:
@@ -195,18 +285,30 @@ def _check_policy_case(case: PolicyCase, policy: Policy, node: Node) -> Iterator
             yield node.nearest("rules", index).problem(unknown("rule", rule, known))
 
 
-def _persona_cases(tree: Node, persona: Persona) -> tuple[tuple[PersonaCase, ...], list[Problem]]:
-    cases = read_as(PersonaCasesFile, tree).cases
-    problems: list[Problem] = []
-    for index, case in enumerate(cases):
-        problems += _check_persona_case(case, persona, tree.nearest("cases", index))
-    return cases, problems
+def _persona_cases(
+    tree: Node, persona: Persona, around: Around, problems: list[Problem]
+) -> tuple[PersonaCase | ConversationCase, ...]:
+    cases: list[PersonaCase | ConversationCase] = []
+    for node in _items(tree, problems):
+        if node.entries.keys() & {"turns", "simulated_user"}:
+            conversation = read_conversation(node, persona.id, around, problems)
+            if conversation is not None:
+                cases.append(conversation)
+            continue
+        try:
+            case = read_as(PersonaCase, node)
+        except ContentError as exc:
+            problems += exc.problems
+            continue
+        problems += _wrong_persona_case(case, persona, node)
+        cases.append(case)
+    return tuple(cases)
 
 
-def _check_persona_case(case: PersonaCase, persona: Persona, node: Node) -> Iterator[Problem]:
+def _wrong_persona_case(case: PersonaCase, persona: Persona, node: Node) -> Iterator[Problem]:
     if case.renders is None and case.answer is None:
-        yield node.problem("must have 'renders' or 'answer'")
-    if case.renders is not None and not (case.renders.contains or case.renders.lacks):
+        yield node.problem("must have 'renders', 'answer', 'turns' or 'simulated_user'")
+    if case.renders == Renders():
         yield node.nearest("renders").problem("must have 'contains' or 'lacks'")
     if (case.answer is None) != (not case.conduct):
         yield node.problem("must have both of 'answer' and 'conduct', or neither")
@@ -215,14 +317,47 @@ def _check_persona_case(case: PersonaCase, persona: Persona, node: Node) -> Iter
         if behaviour not in measured:
             what = unknown("behaviour with 'verify'", behaviour, measured)
             yield node.nearest("conduct", behaviour).key_problem(what)
-    for name in case.variables:
-        if name not in persona.variables:
-            what = unknown("variable", name, persona.variables)
-            yield node.nearest("variables", name).key_problem(what)
-    variants = [variant.id for variant in persona.variants]
-    for kind, value, known in (
-        ("scenario", case.scenario, persona.scenarios),
-        ("variant", case.variant, variants),
-    ):
-        if value is not None and value not in known:
-            yield node.nearest(kind).problem(unknown(kind, value, known))
+    yield from wrong_situation(case, node, persona)
+
+
+def _prompt_cases(
+    tree: Node, prompt: str, catalog: Catalog, problems: list[Problem]
+) -> tuple[PromptCase, ...]:
+    cases: list[PromptCase] = []
+    for node in _items(tree, problems):
+        try:
+            case = read_as(PromptCase, node)
+        except ContentError as exc:
+            problems += exc.problems
+            continue
+        problems += _wrong_prompt_case(case, prompt, catalog, node)
+        cases.append(case)
+    return tuple(cases)
+
+
+def _wrong_prompt_case(
+    case: PromptCase, prompt: str, catalog: Catalog, node: Node
+) -> Iterator[Problem]:
+    if case.renders == RendersForAll():
+        yield node.nearest("renders").problem("must have 'contains', 'lacks' or 'shows'")
+    users = {name for name, each in catalog.personas.items() if each.prompt == prompt}
+    wrong = [name for name in case.personas or () if name not in users]
+    for index, name in enumerate(case.personas or ()):
+        if name in wrong:
+            what = unknown("persona with this prompt", name, sorted(users))
+            yield node.nearest("personas", index).problem(what)
+    if not wrong and not meant_by(case, prompt, catalog):
+        what = "is about nobody: no persona with this prompt has the scenario and the variables"
+        yield node.problem(what)
+
+
+def meant_by(case: PromptCase, prompt: str, catalog: Catalog) -> tuple[Persona, ...]:
+    """The personas that a case of a template is about."""
+    return tuple(
+        persona
+        for name, persona in sorted(catalog.personas.items())
+        if persona.prompt == prompt
+        and (case.personas is None or name in case.personas)
+        and (case.scenario is None or case.scenario in persona.scenarios)
+        and case.variables.keys() <= persona.variables.keys()
+    )

@@ -71,3 +71,5 @@ class Siblings:
     built from them, such as for a pattern that its engine cannot run."""
     surrogates: frozenset[str] = frozenset()
     """Kinds of values for which there are surrogates."""
+    metrics: frozenset[str] = frozenset()
+    """Product metrics that suites may name; one that ends in ``:`` takes a behaviour after it."""

@@ -11,8 +11,15 @@ from app.domain.errors import ContentError, Problem
 DEPLOYMENT_FILE = "banneton.yaml"
 CONTENT_FOLDERS = ("personas", "policies", "prompts", "knowledge")
 CASES_SUFFIX = ".cases.yaml"
+SCRIPT_SUFFIX = ".script.yaml"
+"""Of what the scripted backend says; lies in ``evals/``, too."""
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _KNOWLEDGE_SUFFIXES = (".md", ".txt")
+
+
+def is_id(text: str) -> bool:
+    """Whether something can be named so."""
+    return _ID.fullmatch(text) is not None
 
 
 def find_yaml(root: Path, folder: str) -> tuple[dict[str, Path], list[Problem]]:
@@ -27,10 +34,35 @@ def find_yaml(root: Path, folder: str) -> tuple[dict[str, Path], list[Problem]]:
             continue
         elif path.parent != root / folder:
             problems.append(file_problem(file, f"is not read; move it to {folder}/ itself"))
-        elif not _ID.fullmatch(path.stem):
+        elif not is_id(path.stem):
             what = "is no id; name it with letters, digits, '.', '_' and '-'"
             problems.append(file_problem(file, what))
         else:
+            found[path.stem] = path
+    return found, problems
+
+
+def find_suites(root: Path) -> tuple[dict[str, Path], list[Problem]]:
+    """The suites of ``evals/`` by id, and files that only look like one.
+
+    Scripts of the scripted backend end in ``.script.yaml``; what stands in folders of its own,
+    such as recordings, is not looked at.
+    """
+    found: dict[str, Path] = {}
+    problems: list[Problem] = []
+    for path in sorted((root / "evals").glob("*")):
+        file = path.relative_to(root).as_posix()
+        if path.name.startswith(".") or path.name.endswith(SCRIPT_SUFFIX):
+            continue
+        if path.suffix == ".yml":
+            problems.append(file_problem(file, "is not read; its name must end in .yaml"))
+        elif path.suffix == ".yaml" and "." in path.stem:
+            what = "is no suite, whose name has no '.'; a script's name ends in .script.yaml"
+            problems.append(file_problem(file, what))
+        elif path.suffix == ".yaml" and not is_id(path.stem):
+            what = "is no id; name it with letters, digits, '_' and '-'"
+            problems.append(file_problem(file, what))
+        elif path.suffix == ".yaml":
             found[path.stem] = path
     return found, problems
 
@@ -52,7 +84,7 @@ def content_files(root: Path) -> list[Path]:
 
 
 def changed_files(root: Path, other: Path) -> dict[str, bool]:
-    """Content files of two projects whose bytes differ, or that only one of them has.
+    """Content files, and those of evals, whose bytes differ or that only one project has.
 
     Returns:
         By path, whether the file holds the same values in another form, such as with a comment.
@@ -67,7 +99,8 @@ def changed_files(root: Path, other: Path) -> dict[str, bool]:
 
 
 def _contents(root: Path) -> dict[str, bytes]:
-    paths = (path for path in content_files(root) if path.is_file())
+    found = [*content_files(root), *_visible(root, "evals")]
+    paths = (path for path in found if path.is_file())
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
 
 

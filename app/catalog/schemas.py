@@ -11,10 +11,12 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from app.catalog.cases import PersonaCasesFile, PolicyCasesFile
+from app.catalog.check_file import WRITTEN
+from app.catalog.check_schema import CASES, EXPECT, SUITES, models_of, verify_keys, with_checks
 from app.catalog.contracts import DetectorKind
 from app.catalog.policy_file import PolicyFile
 from app.catalog.route_file import RouteFile, SharedRouteFile
+from app.catalog.weakenings import WeakeningApproval
 from app.domain.conversation import Json
 from app.domain.persona import Persona
 
@@ -38,10 +40,12 @@ def generate_schemas(
     """
     kinds = list(detectors)
     schemas = {
+        "approval": _root([WeakeningApproval])[0],
         "banneton": _banneton(settings),
-        "cases": _cases(),
+        "cases": _cases(kinds),
         "persona": _persona(kinds),
         "policy": _policy(kinds),
+        "suite": _suite(kinds),
     }
     return {f"{name}.schema.json": _text(name, schema) for name, schema in schemas.items()}
 
@@ -67,30 +71,6 @@ def _root(models: list[type[BaseModel]]) -> tuple[Schema, list[Schema]]:
 def _persona(detectors: list[DetectorKind]) -> Schema:
     schema, settings = _root([Persona, *(kind.settings for kind in detectors)])
     del schema["properties"]["id"]
-    ways: Schema = {
-        kind.name: {"description": kind.summary, **reference}
-        for kind, reference in zip(detectors, settings, strict=True)
-    }
-    shorthands: dict[str, tuple[str, Schema]] = {
-        "words": (
-            "Words of which the answer must hold one; or the detector's settings.",
-            {"type": "array", "items": {"type": "string"}, "minItems": 1},
-        ),
-        "judge": (
-            "A question about the answer, for a model; or the detector's settings.",
-            {"type": "string"},
-        ),
-    }
-    for name, (what, short) in shorthands.items():
-        if name in ways:
-            ways[name] = {"description": what, "anyOf": [short, ways[name]]}
-    pattern = {"type": "string", "description": "What the answer must match, in RE2 syntax."}
-    expect = {
-        "enum": ["present", "absent", "yes", "no"],
-        "description": "Whether the detector should find something: a pattern and a list of words "
-        "should be present, all else absent, unless this says otherwise. For a judge's question, "
-        "its right answer.",
-    }
     behaviour = schema["$defs"]["Behaviour"]["properties"]
     verify = schema["$defs"].pop("Verify")["properties"]
     behaviour["verify"] = {
@@ -98,9 +78,8 @@ def _persona(detectors: list[DetectorKind]) -> Schema:
         "type": "object",
         "additionalProperties": False,
         "properties": {
-            "pattern": pattern,
-            **ways,
-            "expect": expect,
+            **verify_keys(detectors, settings),
+            "expect": EXPECT,
             "min_score": verify["min_score"],
         },
     }
@@ -152,8 +131,8 @@ def _banneton(settings: type[BaseModel]) -> Schema:
     return schema
 
 
-def _cases() -> Schema:
-    references, definitions = _combined(PolicyCasesFile, PersonaCasesFile)
+def _cases(detectors: list[DetectorKind]) -> Schema:
+    references, definitions = _checked(detectors, CASES)
     expect = definitions["PolicyCase"]["properties"]["expect"]
     outcome = expect.pop("additionalProperties")
     by_audience = {"type": "object", "minProperties": 1, "additionalProperties": outcome}
@@ -162,6 +141,26 @@ def _cases() -> Schema:
         "anyOf": [outcome, by_audience],
     }
     return {"anyOf": references, "$defs": definitions}
+
+
+def _suite(detectors: list[DetectorKind]) -> Schema:
+    (suite, case), definitions = _checked(detectors, SUITES)
+    root = definitions.pop(suite["$ref"].removeprefix("#/$defs/"))
+    root["properties"]["cases"]["items"] = case
+    of_case = definitions["OfPersona"]
+    of_case["required"] = [key for key in of_case["required"] if key != "persona"]
+    return {**root, "$defs": definitions}
+
+
+def _checked(
+    detectors: list[DetectorKind], roots: tuple[type[BaseModel], ...]
+) -> tuple[list[Schema], Schema]:
+    """References to the files' models, and all definitions, those of checks among them."""
+    models = models_of(*roots)
+    references, definitions = _combined(*models, *(kind.settings for kind in detectors))
+    keys = verify_keys(detectors, references[len(models) :])
+    checks = references[len(roots) : len(roots) + len(WRITTEN)]
+    return references[: len(roots)], with_checks(definitions, keys, checks)
 
 
 def _without_required(schema: Schema) -> Schema:

@@ -46,14 +46,14 @@ def read_verify(node: Node, siblings: Siblings) -> Verify:
         settings: Json = {"question": said.text, "expect": answer}
         if node.child("min_score") is not None:
             settings["min_score"] = min_score
-        return _verify(way, _made(said, settings), siblings, "absent", min_score)
+        return _verify(way, made(said, settings), siblings, "absent", min_score)
     expect = _expect(node, ("present", "absent"))
     if way == "pattern":
         settings = {"patterns": [{"id": "pattern", "regex": said.plain()}]}
-        made = _made(said, settings)
-        return _verify("patterns", made, siblings, _or(expect, "present"), min_score)
+        patterns = made(said, settings)
+        return _verify("patterns", patterns, siblings, _or(expect, "present"), min_score)
     if way == "words" and not isinstance(said.content, dict):
-        settings = _made(said, {"words": said.plain()})
+        settings = made(said, {"words": said.plain()})
         return _verify(way, settings, siblings, _or(expect, "present"), min_score)
     return _verify(way, said, siblings, _or(expect, "absent"), min_score)
 
@@ -92,12 +92,12 @@ def _min_score(node: Node) -> float:
     return float(score)
 
 
-def _made(at: Node, value: Json) -> Node:
+def made(at: Node, value: Json) -> Node:
     """A value that stands for a shorter one that was written there."""
     match value:
         case dict():
-            return Node({key: _made(at, item) for key, item in value.items()}, at.source, at.path)
+            return Node({key: made(at, item) for key, item in value.items()}, at.source, at.path)
         case list():
-            return Node(tuple(_made(at, item) for item in value), at.source, at.path)
+            return Node(tuple(made(at, item) for item in value), at.source, at.path)
         case _:
             return Node(value, at.source, at.path)

@@ -110,16 +110,23 @@ def _problems(
     errors: Sequence[Error], node: Node, keys: "_Keys", *, echoes_values: bool
 ) -> list[Problem]:
     problems: list[Problem] = []
+    # A union reports each of its kinds: one value, one problem. What is wrong further inside says
+    # which of the kinds was meant, so that the others need not be named.
     kinds: dict[int, tuple[Node, list[str]]] = {}
+    choosing: dict[int, tuple[Node, Problem]] = {}
+    inside: set[int] = set()
     for error in errors:
         loc = error["loc"]
         at = _place(node, loc)
+        inside |= _above(node, loc)
         if error["type"] in _TAGS:
             at = at.nearest(error["ctx"]["discriminator"].strip("'"))
         if error["type"] in _KINDS:
-            # A union reports each of its kinds: one value, one problem.
             kind = _KINDS[error["type"]] + _comma_hint(at, loc)
             kinds.setdefault(id(at), (at, []))[1].append(kind)
+        elif error["type"] in {"enum", "literal_error"}:
+            problem = at.problem(_say(error, at, echoes_values=echoes_values))
+            choosing.setdefault(id(at), (at, problem))
         elif error["type"] == "extra_forbidden":
             key = str(loc[-1])
             hint = _comma_hint(at, loc) or choices(key, keys.at(loc[:-1]))
@@ -131,11 +138,24 @@ def _problems(
         ):
             # Pydantic does not count wrong items, so that a list may only seem too short.
             problems.append(at.problem(_say(error, at, echoes_values=echoes_values)))
+    problems += [problem for key, (_, problem) in choosing.items() if key not in inside]
     for at, names in kinds.values():
-        *others, last = dict.fromkeys(names)
-        what = f"{', '.join(others)} or {last}" if others else last
-        problems.append(at.problem(f"must be {what}"))
+        if id(at) not in inside and id(at) not in choosing:
+            *others, last = dict.fromkeys(names)
+            what = f"{', '.join(others)} or {last}" if others else last
+            problems.append(at.problem(f"must be {what}"))
     return problems
+
+
+def _above(node: Node, loc: Sequence[Step]) -> set[int]:
+    """The values inside which an error is."""
+    passed: set[int] = set()
+    for step in loc:
+        below = node.child(step)
+        if below is not None:
+            passed.add(id(node))
+            node = below
+    return passed
 
 
 def _comma_hint(at: Node, loc: Sequence[Step]) -> str:

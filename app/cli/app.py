@@ -9,12 +9,14 @@ import typer
 from app import __version__
 from app.cli import (
     appeals,
+    approvals,
     calibrate,
     chat,
     check,
     demo,
     explain,
     guard,
+    import_,
     keys,
     metrics,
     plan,
@@ -25,6 +27,7 @@ from app.cli import (
     serve,
     waivers,
 )
+from app.cli.eval import eval_
 from app.domain.errors import BannetonError
 
 cli = typer.Typer(
@@ -65,14 +68,17 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     plan.plan,
     metrics.metrics,
     waivers.waivers,
+    approvals.approvals,
     schemas.schemas,
 )
 for command in COMMANDS:
     cli.command()(command)
+cli.command("eval")(eval_)
 cli.command(hidden=True)(reference.reference)
 cli.add_typer(records.cli, name="records")
 cli.add_typer(appeals.cli, name="appeals")
 cli.add_typer(keys.cli, name="keys")
+cli.add_typer(import_.cli, name="import")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

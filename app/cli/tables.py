@@ -103,6 +103,9 @@ def _words(kind: str | None) -> str:
 
 def _bounds(node: Json) -> str:
     low, high = node.get("minimum"), node.get("maximum")
+    above = node.get("exclusiveMinimum")
+    if above is not None:
+        return f", above {above}" + (f" to {high}" if high is not None else "")
     if low is None and high is None:
         return ""
     return f", {low} to {high}" if high is not None else f", at least {low}"

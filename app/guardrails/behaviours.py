@@ -94,15 +94,20 @@ class Resolved:
 def plan_behaviours(persona: Persona, builds: Builds) -> tuple[PlannedBehaviour, ...]:
     """Make the behaviours that say how they are measured ready; all loading happens here."""
     return tuple(
-        _planned(behaviour, behaviour.verify, persona, builds)
+        plan_behaviour(behaviour, behaviour.verify, persona.measure_percent, builds)
         for behaviour in persona.behaviours
         if behaviour.verify is not None
     )
 
 
-def _planned(
-    behaviour: Behaviour, verify: Verify, persona: Persona, builds: Builds
+def plan_behaviour(
+    behaviour: Behaviour, verify: Verify, percent: float, builds: Builds
 ) -> PlannedBehaviour:
+    """Make one ready; it is measured on ``percent`` of answers unless it says another share.
+
+    Raises:
+        DetectorError: Its detector is not installed here.
+    """
     kind = builds.kinds[verify.detector]
     settings: Any = kind.settings.model_validate(verify.settings)
     detector = builds.detector(kind.name, settings)
@@ -113,7 +118,7 @@ def _planned(
     run = builds.run(kind, detector, behaviour.timeout_ms)
     return PlannedBehaviour(
         behaviour=behaviour,
-        percent=persona.measure_percent if behaviour.percent is None else behaviour.percent,
+        percent=percent if behaviour.percent is None else behaviour.percent,
         run=run,
         is_expected=verify.expect == "present",
         counts=lambda finding: (

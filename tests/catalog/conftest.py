@@ -11,11 +11,14 @@ import pytest
 import re2
 from pydantic import Field
 
+from app.catalog.cases import Cases, read_cases
+from app.catalog.contracts import Siblings
 from app.catalog.read import read_catalog
 from app.domain.catalog import Catalog, Prompt
 from app.domain.errors import ContentError, DetectorError, Problem
 from app.domain.persona import FileModel
 from app.domain.policy import Stage
+from app.metrics.definitions import METRICS
 
 CASES = Path(__file__).parent.parent / "cases" / "bad_catalogs"
 GOOD = CASES / "_good"
@@ -127,6 +130,14 @@ def read(root: Path) -> Catalog:
     )
 
 
+def cases(root: Path) -> Cases:
+    """Read a catalog and all cases with the detectors above."""
+    kinds = {kind.name: kind for kind in KINDS}
+    metrics = frozenset({*METRICS, "adherence:"})
+    siblings = Siblings(kinds, inspect_prompt, build, metrics=metrics)
+    return read_cases(root, read(root), siblings)
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A copy of the good catalog."""
@@ -145,3 +156,9 @@ def kinds() -> tuple[Kind, ...]:
 def read_root() -> Callable[[Path], Catalog]:
     """Read a catalog with the detectors above."""
     return read
+
+
+@pytest.fixture
+def cases_of() -> Callable[[Path], Cases]:
+    """Read a catalog and all cases with the detectors above."""
+    return cases

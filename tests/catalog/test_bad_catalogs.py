@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.catalog.cases import read_cases
+from app.catalog.cases import Cases
 from app.catalog.read import read_deployment
 from app.catalog.ssh_signature import public_key
-from app.domain.catalog import Catalog
 from app.domain.errors import ContentError
 from app.settings import settings_from
 
@@ -19,11 +18,11 @@ ENVIRON = {"MODEL_KEY": "sk-from-the-environment", "SIGNING_KEY": "c2lnbmVk" * 4
 SECRET = "sk-live-1234567890"  # noqa: S105  # stands in some of the files, and must not come out
 
 
-def _problems(root: Path, read_root: Callable[[Path], Catalog]) -> str:
+def _problems(root: Path, cases_of: Callable[[Path], Cases]) -> str:
     """What a person sees who starts the gateway and runs the cases."""
 
     def everything() -> None:
-        read_cases(root, read_root(root))
+        cases_of(root)
 
     def settings() -> None:
         settings_from(read_deployment(root), ENVIRON, root, check_key=public_key)
@@ -39,17 +38,17 @@ def _problems(root: Path, read_root: Callable[[Path], Catalog]) -> str:
 
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_mistake_is_named_with_its_place_and_remedy(
-    mistake: str, root: Path, read_root: Callable[[Path], Catalog]
+    mistake: str, root: Path, cases_of: Callable[[Path], Cases]
 ) -> None:
     """An author who makes this mistake would be told something else, or nothing."""
     shutil.copytree(CASES / mistake, root, dirs_exist_ok=True)
     expected = (CASES / mistake / "expected.txt").read_text("utf-8")
-    assert _problems(root, read_root) == expected
+    assert _problems(root, cases_of) == expected
 
 
-def test_the_good_catalog_has_no_mistake(root: Path, read_root: Callable[[Path], Catalog]) -> None:
+def test_the_good_catalog_has_no_mistake(root: Path, cases_of: Callable[[Path], Cases]) -> None:
     """The other tests would prove nothing: their base would be wrong already."""
-    assert _problems(root, read_root) == ""
+    assert _problems(root, cases_of) == ""
 
 
 def test_no_message_holds_a_secret_or_words_of_the_machinery() -> None:

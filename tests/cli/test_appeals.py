@@ -102,7 +102,7 @@ def test_any_text_becomes_a_case_that_reads_the_same(
     text: str,
 ) -> None:
     """A text with quotes or line ends breaks the file of cases, or becomes another text."""
-    from app.catalog.cases import read_cases  # noqa: PLC0415  # only here
+    from app.catalog.cases import read_policy_cases  # noqa: PLC0415  # only here
     from app.main import load_project  # noqa: PLC0415
 
     request_id = blocked(talk, text=f"ask-banned {text}")
@@ -110,7 +110,7 @@ def test_any_text_becomes_a_case_that_reads_the_same(
     cases.write_text("cases:\n  - {id: one, text: Hello, expect: allow}")
     talk("/v1/feedback", {"request_id": request_id, "appeal": {"text": text}})
     assert run("appeals", "accept", request_id, "--root", root).status == 0
-    made = read_cases(root, load_project(root, reads_secrets=False).read()).policies["root"]
+    made = read_policy_cases(root, load_project(root, reads_secrets=False).read())["root"]
     assert [case.text for case in made] == ["Hello", text]
 
 

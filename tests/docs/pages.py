@@ -71,6 +71,10 @@ def project(root: Path, page: str = "") -> Path:
 
 
 def _leave_out(root: Path, named: set[str]) -> None:
+    """Also what asks for all personas: suites, and cases of templates."""
+    for asking in (*root.glob("evals/*.yaml"), *root.glob("prompts/*.cases.yaml")):
+        if not asking.name.endswith(".script.yaml"):
+            asking.unlink()
     for persona in sorted((root / "personas").glob("*.yaml")):
         if persona.name.partition(".")[0] in named:
             continue

@@ -5,8 +5,9 @@ import re
 
 import pytest
 
-from app.catalog.cases import Cases, read_cases
+from app.catalog.cases import Cases
 from app.domain.policy import Stage
+from app.evals.cases import cases_of
 from app.main import check_text, load_project
 from app.pipeline.loaded import Loaded
 from tests.docs.pages import DOCS, REPOSITORY
@@ -27,7 +28,7 @@ def shipped() -> Shipped:
     """What ships, compiled, with its cases."""
     project = load_project(REPOSITORY, reads_secrets=False)
     loaded = project.load()
-    return loaded, read_cases(REPOSITORY, loaded.catalog)
+    return loaded, cases_of(REPOSITORY, loaded.catalog, project.builds)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[f"{row[2]}: {row[1]}" for row in ROWS])

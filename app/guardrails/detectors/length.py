@@ -12,6 +12,7 @@ from app.domain.finding import CLEAN, Detection, Finding, Found
 from app.domain.persona import FileModel
 from app.guardrails.detector import DetectorKind, Scope
 from app.guardrails.passage import Passage
+from app.guardrails.sentences import sentences
 from app.guardrails.strictness import is_at_most
 
 _NAME = "length"
@@ -34,20 +35,36 @@ class LengthSettings(FileModel):
     """At most so many words. Each Chinese or Japanese character counts as one."""
     max_lines: Limit | None = None
     """At most so many lines."""
+    max_sentences: Limit | None = None
+    """At most so many sentences, as the gate that holds them ends them: a line ends one, too."""
+    min_words: Limit | None = None
+    """At least so many words."""
 
     @model_validator(mode="after")
     def _has_a_limit(self) -> Self:
         if self == LengthSettings.model_construct():
-            raise ValueError("give at least one of max_chars, max_words and max_lines")
+            raise ValueError(
+                "give at least one of max_chars, max_words, max_lines, max_sentences and min_words"
+            )
         return self
 
 
+def words_of(text: str) -> list[str]:
+    """Its words. Each Chinese or Japanese character is one."""
+    return _WORD.findall(text)
+
+
 def _spec(settings: LengthSettings) -> str:
-    return hashlib.sha256(settings.model_dump_json().encode()).hexdigest()[:16]
+    # Records know the first three by a digest that has nothing of the later ones.
+    later = {key for key in _LATER if getattr(settings, key) is None}
+    return hashlib.sha256(settings.model_dump_json(exclude=later).encode()).hexdigest()[:16]
+
+
+_LATER = ("max_sentences", "min_words")
 
 
 class LengthDetector:
-    """Finds what is longer than the limits: all that follows the limit."""
+    """Finds what is longer than a limit, from there on, and all of what is too short."""
 
     name = _NAME
     revision = _REVISION
@@ -77,7 +94,9 @@ class LengthDetector:
                     start,
                     len(text),
                     _REVISION,
-                    f"longer than max_{category} allows",
+                    "shorter than min_words allows"
+                    if category == "short"
+                    else f"longer than max_{category} allows",
                     self.spec,
                 )
                 for start, category in found
@@ -92,6 +111,12 @@ class LengthDetector:
         if limits.max_words is not None:
             word = next(islice(_WORD.finditer(text), limits.max_words, None), None)
             yield "words", len(text) if word is None else word.start()
+        if limits.min_words is not None and len(words_of(text)) < limits.min_words:
+            yield "short", 0
+        if limits.max_sentences is not None:
+            words = (_WORD.search(text, *span) for span in sentences(text))
+            starts = (word.start() for word in words if word)
+            yield "sentences", next(islice(starts, limits.max_sentences, None), len(text))
         if limits.max_lines == 0:
             yield "lines", 0
         elif limits.max_lines is not None:
@@ -108,12 +133,14 @@ def _is_as_strict(settings: LengthSettings, other: LengthSettings) -> bool:
         is_at_most(settings.max_chars, other.max_chars)
         and is_at_most(settings.max_words, other.max_words)
         and is_at_most(settings.max_lines, other.max_lines)
+        and is_at_most(settings.max_sentences, other.max_sentences)
+        and (settings.min_words or 0) >= (other.min_words or 0)
     )
 
 
 KIND = DetectorKind(
     name=_NAME,
-    summary="Texts longer than a number of characters, words or lines.",
+    summary="Texts longer than a number of characters, words, sentences or lines, or too short.",
     settings=LengthSettings,
     build=LengthDetector,
     selects=_selects,

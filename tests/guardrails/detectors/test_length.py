@@ -39,7 +39,7 @@ def test_text_beyond_a_limit_is_found(row: Row) -> None:
 @settings(deadline=None, max_examples=60)
 def test_what_stays_is_within_the_limit(text: str, limit: int) -> None:
     """Cutting a text where the finding begins would leave it too long, or cut for nothing."""
-    for kind in ("max_chars", "max_words", "max_lines"):
+    for kind in ("max_chars", "max_words", "max_lines", "max_sentences"):
         row = {"text": text, "settings": {kind: limit}}
         for finding in inspect(row):
             assert inspect({**row, "text": text[: finding.start]}) == ()
@@ -75,3 +75,10 @@ def test_settings_are_compared(
     """A higher limit would pass review as no weaker."""
     compared = KIND.is_as_strict(LengthSettings(**settings), LengthSettings(**other))
     assert compared is is_as_strict
+
+
+def test_records_of_before_go_on_answering() -> None:
+    """A recorded trace would not answer for a policy that has not changed."""
+    plain = LengthSettings(max_chars=5)
+    assert LengthDetector(plain).spec == "e6da8f6cb0f288c3"
+    assert LengthDetector(LengthSettings(max_chars=5, min_words=1)).spec != "e6da8f6cb0f288c3"

@@ -1,0 +1,1 @@
+"""What people wrote for other tools, read as content of ours. Nothing of it is executed."""
