@@ -96,6 +96,7 @@ memory: $(VENV)/.dev
 speed: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.detectors --write docs/reference/models/speed.md
 	$(BIN)/python -m benchmarks.loop_monitor --write docs/reference/models/event-loop.md
+	$(BIN)/python -m benchmarks.replay --write docs/reference/models/replay.md
 
 plan-examples: $(VENV)/.dev
 	PYTHONPATH=. $(BIN)/python docs/examples/plan/make.py

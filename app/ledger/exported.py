@@ -21,27 +21,21 @@ def read_exported(lines: Iterable[bytes]) -> Iterator[Recorded]:
     """
     opened: dict[str, _Entry] = {}
     closed: dict[str, _Entry] = {}
+    seen: set[tuple[object, str]] = set()
     for entry in _entries(lines):
         kind, request_id = entry.get("kind"), str(entry.get("request_id"))
-        match kind:
-            case Kind.OPENING.value:
-                _once(opened, request_id, entry)
-            case Kind.CLOSING.value:
-                _once(closed, request_id, entry)
-            case _:
-                continue
+        if kind not in {Kind.OPENING.value, Kind.CLOSING.value}:
+            continue
+        if (kind, request_id) in seen:
+            raise LedgerError("The export has two entries of one kind about an exchange.")
+        seen.add((kind, request_id))
+        (opened if kind == Kind.OPENING.value else closed)[request_id] = entry
         if request_id in opened and request_id in closed:
             yield recorded_from(opened.pop(request_id), closed.pop(request_id))
     if closed:
         raise LedgerError("The export has a closing entry without its opening entry.")
     for entry in opened.values():
         yield recorded_from(entry, None)
-
-
-def _once(entries: dict[str, _Entry], request_id: str, entry: _Entry) -> None:
-    if request_id in entries:
-        raise LedgerError("The export has two entries of one kind about an exchange.")
-    entries[request_id] = entry
 
 
 def _entries(lines: Iterable[bytes]) -> Iterator[_Entry]:

@@ -103,8 +103,7 @@ async def replay_records(
     if rerun is not None:
         return (await _rerun(source, rerun, books, after)).result(*books)
     if engine is Engine.RAY:
-        groups = [columns async for columns in _groups(source)]
-        return replay(groups, before, after, engine=engine)
+        return replay(await records_of(source), before, after, engine=engine)
     classes, tally = Classes(*books), Tally()
     async for columns in _groups(source):
         classes.count(columns, tally)
@@ -134,6 +133,11 @@ async def recorded_in(ledger: Ledger) -> AsyncIterator[Sequence[Recorded]]:
             rows = []
     if rows:
         yield rows
+
+
+async def records_of(ledger: Ledger) -> Sequence[Columns]:
+    """All records of a ledger at once, of all tenants."""
+    return [columns async for columns in _groups(ledger)]
 
 
 async def _groups(ledger: Ledger) -> AsyncIterator[Columns]:

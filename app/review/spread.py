@@ -34,7 +34,15 @@ class Spread:
         self._books = books
 
     def __enter__(self) -> Self:
-        self._ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False)
+        """Start, or join the cluster that Ray's own settings name.
+
+        Raises:
+            BannetonError: It does not start.
+        """
+        try:
+            self._ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False)
+        except (OSError, RuntimeError, ValueError) as exc:
+            raise BannetonError(f"Ray does not start ({type(exc).__name__}): {exc}") from exc
         return self
 
     def __exit__(

@@ -6,7 +6,7 @@ deciding a million records at once is deciding each of them.
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from app.ledger.columns import Columns, columns_of
 from app.ledger.recorded import Recorded
+from app.pipeline.loaded import Loaded
 from app.review.again import Again, again
 from app.review.classes import Classes
 from app.review.replayed import Replayed, State
@@ -62,11 +63,15 @@ def _both_ways(dice: random.Random) -> Iterator[tuple[Recorded, Recorded, Rulebo
     """Exchanges under one revision, each with the same one under the other, in both directions."""
     old, new = revisions(dice)
     books = rulebook(old), rulebook(new)
-    for number in range(EXCHANGES):
-        said = _said(dice, number)
-        first, second = (run(live(each, said)) for each in (old, new))
+    asked = [_said(dice, number) for number in range(EXCHANGES)]
+    served = [run(_all_live(each, asked)) for each in (old, new)]
+    for first, second in zip(*served, strict=True):
         yield first, second, *books
         yield second, first, *books[::-1]
+
+
+async def _all_live(loaded: Loaded, asked: Sequence[Said]) -> list[Recorded]:
+    return [await live(loaded, said) for said in asked]
 
 
 @settings(deadline=None, max_examples=PAIRS, suppress_health_check=[HealthCheck.too_slow])
@@ -98,7 +103,7 @@ def _at_once(parts: list[Columns], before: Rulebook, after: Rulebook) -> Replaye
     return tally.result(before, after)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**32))
 def test_many_records_are_decided_as_each_is(seed: int) -> None:
     """A million records say something else than the sum of them."""

@@ -61,7 +61,8 @@ def kinds() -> Mapping[str, Any]:
         Local(lambda text: [(0, 1)] if "B" in text else [], score=0.8),
         Remote(_outside),
     ]
-    return {**KINDS, **{each.name: kind(each) for each in made}}
+    absent = replace(kind(Local(_halves, name="absent")), runs_here=lambda _settings: False)
+    return {**KINDS, **{each.name: kind(each) for each in made}, "absent": absent}
 
 
 @cache
