@@ -23,6 +23,7 @@ from app.cli import (
     records,
     reference,
     render,
+    rollouts,
     schemas,
     serve,
     waivers,
@@ -79,6 +80,7 @@ cli.add_typer(records.cli, name="records")
 cli.add_typer(appeals.cli, name="appeals")
 cli.add_typer(keys.cli, name="keys")
 cli.add_typer(import_.cli, name="import")
+cli.add_typer(rollouts.cli, name="rollouts")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

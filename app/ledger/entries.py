@@ -15,6 +15,7 @@ import orjson
 from app.domain.decision import Trace
 from app.domain.feedback import Feedback
 from app.domain.record import Closing, Opening
+from app.domain.rollout import Moved
 from app.ledger.keyring import Owner
 from app.ledger.verify import VERSION
 
@@ -28,6 +29,7 @@ class Kind(StrEnum):
     CLOSING = "closing"
     ERASURE = "erasure"
     DELETION = "deletion"
+    ROLLOUT = "rollout"
     FEEDBACK = "feedback"
 
 
@@ -130,6 +132,8 @@ def opening_body(opening: Opening, link: Link, owner: Owner, findings: Findings 
             "dialect": opening.dialect,
             "persona": opening.persona,
             "variant": opening.variant,
+            "assigned": opening.assigned,
+            "shadow_of": opening.shadow_of,
             "audience": opening.audience,
             "policy": opening.policy,
             "catalog": opening.catalog,
@@ -199,6 +203,29 @@ def deletion_body(deletion: Deletion, link: Link) -> bytes:
             "tenant": deletion.tenant,
             "key_id": deletion.key_id,
             "request_id": deletion.request_id,
+        },
+    )
+
+
+def moved_body(moved: Moved, link: Link) -> bytes:
+    """The canonical bytes of a move of a rollout."""
+    return _body(
+        Kind.ROLLOUT,
+        link,
+        None,
+        {
+            "at": moved.at,
+            "rollout": moved.rollout,
+            "number": moved.number,
+            "persona": moved.persona,
+            "variant": moved.variant,
+            "move": moved.move,
+            "step": moved.step,
+            "percent": moved.percent,
+            "by": moved.by,
+            "why": moved.why,
+            "catalog": moved.catalog,
+            "evidence": moved.evidence,
         },
     )
 

@@ -78,6 +78,11 @@ PERSONA = Persona.model_validate(
             "choices": {"max": 2},
         },
         "variants": [{"id": "brisk", "percent": 10, "set": {"name": "Q"}}],
+        "rollout": {
+            "variant": "brisk",
+            "steps": [1, 50],
+            "gates": [{"metric": "refusal_rate", "no_worse_by": 0.1}],
+        },
     }
 )
 BOUNDS = MediaBounds(frozenset({"image/png", "image/gif"}), 100, 2, "public", frozenset({"a.org"}))
