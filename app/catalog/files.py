@@ -84,7 +84,7 @@ def content_files(root: Path) -> list[Path]:
 
 
 def changed_files(root: Path, other: Path) -> dict[str, bool]:
-    """Content files of two projects whose bytes differ, or that only one of them has.
+    """Content files, and those of evals, whose bytes differ or that only one project has.
 
     Returns:
         By path, whether the file holds the same values in another form, such as with a comment.
@@ -99,7 +99,8 @@ def changed_files(root: Path, other: Path) -> dict[str, bool]:
 
 
 def _contents(root: Path) -> dict[str, bytes]:
-    paths = (path for path in content_files(root) if path.is_file())
+    found = [*content_files(root), *_visible(root, "evals")]
+    paths = (path for path in found if path.is_file())
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
 
 

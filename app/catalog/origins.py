@@ -66,6 +66,10 @@ class Origins:
         """A route of the deployment."""
         return self._nearest("banneton.yaml", "routes", route)
 
+    def deployment(self, *keys: str) -> Written:
+        """A section of the deployment, or a part of it such as ``access.claims``."""
+        return self._nearest("banneton.yaml", *keys)
+
     def _nearest(self, file: str, *keys: str) -> Written:
         sources = self._catalog.sources
         path = ""

@@ -16,6 +16,7 @@ from app.catalog.check_schema import CASES, EXPECT, SUITES, models_of, verify_ke
 from app.catalog.contracts import DetectorKind
 from app.catalog.policy_file import PolicyFile
 from app.catalog.route_file import RouteFile, SharedRouteFile
+from app.catalog.weakenings import WeakeningApproval
 from app.domain.conversation import Json
 from app.domain.persona import Persona
 
@@ -39,6 +40,7 @@ def generate_schemas(
     """
     kinds = list(detectors)
     schemas = {
+        "approval": _root([WeakeningApproval])[0],
         "banneton": _banneton(settings),
         "cases": _cases(kinds),
         "persona": _persona(kinds),

@@ -108,7 +108,7 @@ def verify(armored: str, message: bytes, *, key: PublicKey, namespace: str) -> N
     try:
         _verify(key, parts, signed)
     except InvalidSignature:
-        raise SignatureError("is of another text than this waiver's") from None
+        raise SignatureError("is of another text than what stands here") from None
 
 
 def _verify(key: PublicKey, parts: "_Parts", signed: bytes) -> None:

@@ -9,6 +9,7 @@ import typer
 from app import __version__
 from app.cli import (
     appeals,
+    approvals,
     calibrate,
     chat,
     check,
@@ -68,6 +69,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     plan.plan,
     metrics.metrics,
     waivers.waivers,
+    approvals.approvals,
     schemas.schemas,
 )
 for command in COMMANDS:

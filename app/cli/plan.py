@@ -1,8 +1,9 @@
-"""Say what a change of files changes in meaning."""
+"""Say what a change of files changes in meaning, and for recorded traffic and cases."""
 
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,112 +12,175 @@ from app.cli.options import ROOT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.catalog.approvals import Owners
+    from app.cli.planning import Wish
     from app.main import Project
-    from app.review.compare import Review, Side
-
-
-T = TypeVar("T")
+    from app.review.plan import Plan
 
 
 class PlanFormat(StrEnum):
-    """How a review is printed."""
+    """How a plan is printed."""
 
     TEXT = "text"
     MARKDOWN = "markdown"
+    SUMMARY = "summary"
+    """Markdown with more room than a comment has."""
+    HTML = "html"
     SARIF = "sarif"
+    JUNIT = "junit"
+    CODE_QUALITY = "codequality"
     JSON = "json"
 
 
-def plan(
+class Engine(StrEnum):
+    """Where records are decided again."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+def plan(  # noqa: PLR0913  # the options of the command line
     *,
     base: Annotated[str, typer.Option(help="The revision to compare with, such as origin/main.")],
+    records: Annotated[
+        str | None,
+        typer.Option(
+            help="Recorded decisions to make again: a .jsonl or .parquet file, or ledger."
+        ),
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Where records are decided again: here, or on Ray.")
+    ] = Engine.LOCAL,
+    rerun: Annotated[
+        bool,
+        typer.Option("--rerun", help="With --records ledger: look again at text that was kept."),
+    ] = False,
+    evals: Annotated[
+        bool, typer.Option("--evals", help="Also measure metrics, on recorded answers.")
+    ] = False,
+    suite: Annotated[
+        list[str] | None, typer.Option(help="Only this suite of evals; may come more than once.")
+    ] = None,
+    route: Annotated[
+        str | None, typer.Option(help="The way to a model that all personas take in evals.")
+    ] = None,
+    approve_weakening: Annotated[
+        str | None, typer.Option(help="Record that what has this id may be weaker.")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why it may be weaker.")] = "",
+    by: Annotated[str, typer.Option(help="Who approves it, as CODEOWNERS has them.")] = "",
+    expires: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="The last day of the approval."),
+    ] = None,
+    write: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Also write it, by the ending: .md, .summary.md, .html, .sarif, .xml, .json."
+        ),
+    ] = None,
     root: Annotated[Path | None, ROOT] = None,
     output: Annotated[PlanFormat, typer.Option("--format", help="How to print.")] = PlanFormat.TEXT,
 ) -> None:
     """Say what the files as they are now weaken, change and strengthen since a revision.
 
     Compares what the files mean, not how they are written, and each composed prompt. What is not
-    committed yet counts. Ends with 1 where anything is weaker, 2 where either revision does not
-    load.
+    committed yet counts. Ends with 0 where nothing is weaker, or all that is has been approved; 1
+    where anything is weaker, a recorded decision ends less severely, or a metric is worse beyond
+    noise; 2 where nobody can say.
 
     Example: banneton plan --base origin/main
     """
-    from app import __version__
-    from app.main import load_project
-    from app.review import report
-    from app.review.revisions import prefix_of
+    from app.cli.plan_evals import evaluated
+    from app.cli.planning import Records, Wish, approve, plan_of, replayed_of, revisions
+    from app.main import SystemClock, load_project
 
+    targets = [(path, _format_of(path)) for path in write or ()]
+    wanted = Records(records or "", engine is Engine.RAY, rerun)
+    if rerun and records != "ledger":
+        raise typer.BadParameter("text that was kept is in the ledger", param_hint="--rerun")
     project = load_project(root, reads_secrets=False)
-    review = _review(project, base)
-    if output is PlanFormat.SARIF:
-        prefix = prefix_of(project.root)
-        typer.echo(report.sarif(review, __version__, prefix=prefix), nl=False)
+    now = SystemClock().now()
+    wish = _wish(Wish(approve_weakening or "", reason, by, expires))
+    with revisions(project, base, now) as made:
+        measured = evaluated(project, made, suite or (), route) if evals or suite else None
+        replayed = replayed_of(project, made, wanted) if wanted.source else None
+        found = plan_of(project, made, now, replayed=replayed, evaluated=measured)
+        if wish is not None:
+            found, path = approve(found, project, made, wish)
+            typer.echo(f"wrote {path.relative_to(project.root)}; commit it", err=True)
+    for path, each in targets:
+        path.write_text(_printed(found, each, project), "utf-8")
+    if output is PlanFormat.TEXT:
+        _print_text(found)
     else:
-        typer.echo(report.FORMATS[output](review), nl=False)
-    if review.is_weaker:
+        typer.echo(_printed(found, output, project), nl=False)
+    if found.is_weaker:
         raise typer.Exit(1)
 
 
-def _review(project: "Project", base: str) -> "Review":
-    from app.catalog.files import CONTENT_FOLDERS, DEPLOYMENT_FILE, changed_files
-    from app.catalog.tier import comparator
-    from app.main import SystemClock, load_project
-    from app.review.compare import compare
-    from app.review.revisions import files_at
-
-    with files_at(project.root, base, (*CONTENT_FOLDERS, DEPLOYMENT_FILE)) as folder:
-        was = _loading(lambda: load_project(folder, reads_secrets=False), f"at {base}")
-        before, after = _side(was, f"at {base}"), _side(project, "now")
-        today = SystemClock().now().date()
-        return compare(
-            before,
-            after,
-            is_as_strict=comparator({**was.builds.kinds, **project.builds.kinds}),
-            today=today,
-            files=changed_files(folder, project.root),
-            unapproved=was.unapproved(
-                after.catalog,
-                today,
-                lambda: _owners_at(project.root, base),
-                since=before.catalog,
-            ),
-        )
+def _wish(wish: "Wish") -> "Wish | None":
+    if not wish.id:
+        if wish.reason or wish.by or wish.expires:
+            what = "--reason, --by and --expires belong to --approve-weakening"
+            raise typer.BadParameter(what)
+        return None
+    for name, said in (("--reason", wish.reason), ("--by", wish.by)):
+        if not said.strip():
+            raise typer.BadParameter("is needed with --approve-weakening", param_hint=name)
+    return wish
 
 
-def _side(project: "Project", when: str) -> "Side":
-    from app.catalog.read import read_deployment
-    from app.review.compare import Side
-
-    return _loading(lambda: Side(project.load(), read_deployment(project.root).sections()), when)
-
-
-def _loading(work: "Callable[[], T]", when: str) -> "T":
-    """What a revision gives that loads.
-
-    Raises:
-        BannetonError: It does not; every problem of it.
-    """
-    from app.domain.errors import BannetonError, ContentError
-
-    try:
-        return work()
-    except ContentError as exc:
-        raise BannetonError(f"the files do not load as they are {when}:\n{exc}") from None
+_SUMMARY = 300_000
+"""Characters: in any script less than the mebibyte that GitHub has for a job's summary."""
+_ENDINGS = {
+    ".summary.md": PlanFormat.SUMMARY,
+    ".md": PlanFormat.MARKDOWN,
+    ".html": PlanFormat.HTML,
+    ".sarif": PlanFormat.SARIF,
+    ".xml": PlanFormat.JUNIT,
+    ".codequality.json": PlanFormat.CODE_QUALITY,
+    ".json": PlanFormat.JSON,
+}
 
 
-def _owners_at(root: Path, base: str) -> "Owners":
-    """Who owned the project's files at a revision; nobody where it does not say."""
-    from pathlib import PurePosixPath
+def _format_of(path: Path) -> PlanFormat:
+    for ending, wanted in _ENDINGS.items():
+        if path.name.endswith(ending):
+            return wanted
+    what = f"'{path.name}' must end in one of {', '.join(_ENDINGS)}"
+    raise typer.BadParameter(what, param_hint="--write")
 
-    from codeowners import CodeOwners
 
-    from app.catalog.approvals import Owners, read_owners
-    from app.domain.errors import ContentError
-    from app.review.revisions import file_at, prefix_of
+def _print_text(plan: "Plan") -> None:
+    from rich.console import Console
 
-    folder = PurePosixPath(prefix_of(root))
-    try:
-        return read_owners(lambda place: file_at(root, base, place), folder)
-    except ContentError:
-        return Owners(CodeOwners(""), folder)
+    from app.review.report.contents import page_of
+    from app.review.report.terminal import print_page
+
+    print_page(page_of(plan), Console())
+
+
+def _printed(plan: "Plan", output: PlanFormat, project: "Project") -> str:
+    from app import __version__
+    from app.review.report import annotations
+    from app.review.report.contents import page_of
+    from app.review.report.document import document
+    from app.review.report.html import page_html
+    from app.review.report.markdown import markdown
+    from app.review.report.terminal import lines
+    from app.review.revisions import prefix_of
+
+    page, found, prefix = page_of(plan), annotations.of_plan(plan), prefix_of(project.root)
+    writers: dict[PlanFormat, Callable[[], str]] = {
+        PlanFormat.TEXT: lambda: "".join(f"{line}\n" for line, _ in lines(page)),
+        PlanFormat.MARKDOWN: lambda: markdown(page),
+        PlanFormat.SUMMARY: lambda: markdown(page, most=_SUMMARY),
+        PlanFormat.HTML: lambda: page_html(page),
+        PlanFormat.SARIF: lambda: annotations.sarif(found, __version__, prefix=prefix),
+        PlanFormat.JUNIT: lambda: annotations.junit(
+            "banneton plan", found, passed="nothing is weaker"
+        ),
+        PlanFormat.CODE_QUALITY: lambda: annotations.code_quality(found, prefix=prefix),
+        PlanFormat.JSON: lambda: document(plan),
+    }
+    return writers[output]()

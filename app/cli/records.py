@@ -1,5 +1,6 @@
 """The ledger from the terminal: list, show, verify, export, erase."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -190,6 +191,15 @@ def show_key(*, root: Annotated[Path | None, ROOT] = None) -> None:
     with_ledger(root, work)
 
 
+class ExportFormat(StrEnum):
+    """What an export is for."""
+
+    JSONL = "jsonl"
+    """All of it, line by line, for ``verify``."""
+    PARQUET = "parquet"
+    """What replaying needs, in columns, without tenants, keys, subjects and sessions."""
+
+
 @cli.command()
 def export(
     *,
@@ -198,11 +208,28 @@ def export(
     heads: Annotated[
         bool, typer.Option("--checkpoints", help="Only a line for the head of each chain.")
     ] = False,
+    output: Annotated[
+        ExportFormat,
+        typer.Option(
+            "--format",
+            help="jsonl, for 'records verify'; or parquet, for 'plan --records': columns without "
+            "tenants, keys, subjects and sessions.",
+        ),
+    ] = ExportFormat.JSONL,
 ) -> None:
-    """Write the ledger as JSON lines that 'records verify' takes, anywhere.
+    """Write the ledger as JSON lines that 'records verify' takes, or as columns to replay.
 
     Example: banneton records export --to ledger.jsonl
     """
+    if output is ExportFormat.PARQUET:
+        if to is None or heads:
+            raise typer.BadParameter("--format parquet needs --to, and has no checkpoints")
+        _export_columns(root, to)
+        return
+    _export_lines(root, to, heads=heads)
+
+
+def _export_lines(root: Path | None, to: Path | None, *, heads: bool) -> None:
     import sys
     from contextlib import nullcontext
 
@@ -215,6 +242,21 @@ def export(
                     out.write(line + b"\n")
 
     with_ledger(root, work)
+
+
+def _export_columns(root: Path | None, to: Path) -> None:
+    from app import __version__
+    from app.ledger.columnar import ColumnarWriter, read_provenance
+    from app.review.replay import recorded_in
+
+    async def work(ledger: "Ledger") -> None:
+        with ColumnarWriter(to, by=__version__) as writer:
+            async for rows in recorded_in(ledger):
+                writer.add(rows)
+
+    with_ledger(root, work)
+    provenance = read_provenance(to)
+    typer.echo(f"{counted(provenance.records, 'record')}, digest sha256:{provenance.digest}")
 
 
 @cli.command()

@@ -13,7 +13,7 @@ def schemas(
         "schemas"
     ),
 ) -> None:
-    """Write the JSON Schemas of personas, policies, cases, suites, scripts and banneton.yaml.
+    """Write the JSON Schemas of personas, policies, cases and all else that people write.
 
     Example: banneton schemas --to schemas
     """

@@ -1,12 +1,12 @@
 """A persona's behaviours, ready to be measured: what a detector says, and what follows from it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from app.domain.conduct import Conduct, Measured
-from app.domain.decision import Outcome
+from app.domain.decision import Outcome, severest
 from app.domain.errors import DetectorError
 from app.domain.finding import Finding
 from app.domain.persona import Behaviour, Persona, Verify
@@ -18,6 +18,37 @@ from app.guardrails.passage import Passage
 from app.guardrails.plan import Builds
 from app.guardrails.seen import Seen, ask_all, inspect_run, said_by
 from app.guardrails.stage_plan import AwaitedRun, LocalRun, Run, patient
+
+
+def last_action(behaviour: Behaviour) -> Action:
+    """What is done where nothing more can be tried."""
+    return Action(behaviour.then if behaviour.on_fail == "retry" else behaviour.on_fail)
+
+
+def action_on_failing(behaviour: Behaviour, attempt: int) -> Action:
+    """What is done where an attempt does not keep to a behaviour; attempts count from 1."""
+    if behaviour.on_fail == "retry" and attempt <= behaviour.retries:
+        return Action.RETRY
+    return last_action(behaviour)
+
+
+def action_on_outage(behaviour: Behaviour) -> Action:
+    """What is done where it cannot be measured.
+
+    An outage is no failure of the model's, so it is not asked again; but what may not leave where
+    it fails may not leave unmeasured either.
+    """
+    return Action.BLOCK if last_action(behaviour) is Action.BLOCK else Action.FLAG
+
+
+def measured_outcome(measured: Iterable[tuple[Action, bool]]) -> Outcome:
+    """The severest thing that was done, given each action and whether an outage decided it."""
+    pairs = list(measured)
+    made = severest(*(Outcome(action) for action, is_outage in pairs if not is_outage))
+    outs = [action for action, is_outage in pairs if is_outage]
+    if Action.BLOCK in outs and made is not Outcome.BLOCK:
+        return Outcome.UNCHECKED
+    return severest(made, *(Outcome.FLAG for _ in outs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +66,7 @@ class PlannedBehaviour:
     @property
     def last(self) -> Action:
         """What is done where nothing more can be tried."""
-        behaviour = self.behaviour
-        return Action(behaviour.then if behaviour.on_fail == "retry" else behaviour.on_fail)
+        return last_action(self.behaviour)
 
     @property
     def holds(self) -> bool:
@@ -45,9 +75,7 @@ class PlannedBehaviour:
 
     def action(self, attempt: int) -> Action:
         """What is done where an attempt does not keep to it."""
-        if self.behaviour.on_fail == "retry" and attempt <= self.behaviour.retries:
-            return Action.RETRY
-        return self.last
+        return action_on_failing(self.behaviour, attempt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,9 +194,7 @@ def _measured(planned: PlannedBehaviour, seen: Mapping[int, Seen], attempt: int)
         if (run.detector, run.spec) == key
     ]
     if outs:
-        # An outage is no failure of the model's, so it is not asked again; but what may not leave
-        # where it fails may not leave unmeasured either.
-        action = Action.BLOCK if planned.last is Action.BLOCK else Action.FLAG
+        action = action_on_outage(planned.behaviour)
         return replace(base, action=action, reason=outs[0], is_outage=True)
     findings = [
         [each for each in said.findings if (each.detector, each.spec) == key]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from app.domain.decision import (
     Applied,
@@ -68,6 +69,15 @@ class Stop:
     path: str
 
 
+class Ruled(Protocol):
+    """What rules are decided by."""
+
+    @property
+    def rules(self) -> tuple[PlannedRule, ...]:
+        """In the order of the policy."""
+        ...
+
+
 def decide(plan: PolicyPlan, audience: str, trace: Trace, now: datetime) -> tuple[Decision, ...]:
     """What this policy does, or would have done, about a recorded trace: one decision a stage."""
     return tuple(
@@ -76,7 +86,7 @@ def decide(plan: PolicyPlan, audience: str, trace: Trace, now: datetime) -> tupl
     )
 
 
-def rulings(plan: StagePlan, trace: StageTrace) -> list[Ruling]:
+def rulings(plan: Ruled, trace: StageTrace) -> list[Ruling]:
     """What each rule does about each finding and outage, in the order of the rules.
 
     Where a rule of this policy looks for something that was not looked for then, nothing is said;
@@ -85,7 +95,7 @@ def rulings(plan: StagePlan, trace: StageTrace) -> list[Ruling]:
     return list(_rulings(plan, trace))
 
 
-def _rulings(plan: StagePlan, trace: StageTrace) -> Iterator[Ruling]:
+def _rulings(plan: Ruled, trace: StageTrace) -> Iterator[Ruling]:
     for rule in plan.rules:
         for index, finding in enumerate(trace.findings):
             if (finding.detector, finding.spec) == (rule.ref.detector, rule.ref.spec):
@@ -151,7 +161,7 @@ def outcome_of(decisions: Sequence[Decision]) -> Outcome:
     return outcome
 
 
-def not_looked_for(plan: StagePlan, trace: StageTrace) -> tuple[DetectorRef, ...]:
+def not_looked_for(plan: Ruled, trace: StageTrace) -> tuple[DetectorRef, ...]:
     """Detectors whose findings this policy acts on and that did not look when this was recorded.
 
     Where there are none, the decision on the trace is exact.

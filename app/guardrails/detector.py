@@ -144,5 +144,8 @@ class DetectorKind(Generic[SettingsT]):
     stages: frozenset[Stage] = frozenset(Stage)
     """Where it has something to look at. A rule at another stage would silently do nothing, so it
     does not load."""
+    is_by_text: Callable[[SettingsT], bool] = lambda _settings: False
+    """Whether what the detector says depends on the text, its stage and what it is called alone, so
+    that it can look later at text that was kept; not on prompt, question, documents or tools."""
     needs: Callable[[SettingsT], Sequence[Need]] = lambda _settings: ()
     """What a detector with these settings asks outside."""

@@ -32,6 +32,7 @@ from app.guardrails.detector import (
     SlowDetector,
 )
 from app.guardrails.matches import MatchDetector
+from app.guardrails.ruled import PolicyRules, stage_rules
 from app.guardrails.shapes import Shape
 from app.guardrails.stage_plan import (
     ANSWER_STAGES,
@@ -70,6 +71,12 @@ class PolicyPlan:
         """
         period = bisect_left(self._changes[audience], now.astimezone(UTC).date())
         return self._stages[stage, audience, period, bisect_right(self._shares, draw)]
+
+    def rules(self) -> PolicyRules:
+        """What deciding takes of it."""
+        made = {id(plan): stage_rules(plan) for plan in self._stages.values()}
+        stages = {key: made[id(plan)] for key, plan in self._stages.items()}
+        return PolicyRules(self.policy, self._changes, self._shares, stages, self.left_out)
 
 
 @dataclass(slots=True)

@@ -274,6 +274,19 @@ class _State:
             raise _Stop(Damage.TRUNCATED, what, writer, last + 1)
 
 
+def body_of(line: bytes) -> tuple[str, dict[str, Any]]:
+    """Which part a line is, and what it says; its hash is checked, and nothing else.
+
+    Raises:
+        ValueError: It is not of the form, or was changed.
+    """
+    try:
+        part = _read(line)
+    except _Stop as stop:
+        raise ValueError(stop.what) from None
+    return part.name, part.body
+
+
 def _decoded(signature: bytes) -> bytes:
     """The bytes of a signature; none where it is no base64, which no key can have signed with."""
     try:

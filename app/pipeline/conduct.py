@@ -6,11 +6,17 @@ from dataclasses import replace
 from app.domain.authority import Instruction
 from app.domain.conduct import Conduct, Measured
 from app.domain.conversation import Conversation, Role, TextPart
-from app.domain.decision import Outcome, severest
+from app.domain.decision import Outcome
 from app.domain.errors import RequestError
 from app.domain.persona import Authority, Behaviour
 from app.domain.protocols import Outside
-from app.guardrails.behaviours import PlannedBehaviour, Resolved, look, resolve
+from app.guardrails.behaviours import (
+    PlannedBehaviour,
+    Resolved,
+    look,
+    measured_outcome,
+    resolve,
+)
 from app.guardrails.context import Context
 
 _AGAIN = """\
@@ -82,12 +88,7 @@ class Measuring:
     @property
     def outcome(self) -> Outcome:
         """The severest thing that was done."""
-        acts = [Outcome(each.action) for each in self._measured if not each.is_outage]
-        outs = [each for each in self._measured if each.is_outage]
-        made = severest(*acts)
-        if any(each.action == "block" for each in outs) and made is not Outcome.BLOCK:
-            return Outcome.UNCHECKED
-        return severest(made, *(Outcome.FLAG for _ in outs))
+        return measured_outcome((each.action, each.is_outage) for each in self._measured)
 
 
 def refuse_overriding(conversation: Conversation, behaviours: Sequence[Behaviour]) -> None:

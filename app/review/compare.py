@@ -78,9 +78,9 @@ def compare(
     for change, policy in _of_policies(old, new, is_as_strict, today):
         found.append(_in_policy(change, policy, old, new))
     found += _of_personas(old, new, is_as_strict, today)
-    found += _of_routes(old, new)
+    found += changes_of_routes(old, new)
     found += [
-        Located(change, source=Source("banneton.yaml", 1, 1))
+        Located(change, source=Origins(new).deployment(*change.keys).source)
         for change in changes_of_deployment(before.deployment, after.deployment)
     ]
     found += [_unapproved(problem) for problem in unapproved]
@@ -217,7 +217,8 @@ _OF_SHARES = frozenset({"variants", "rollout"})
 """Concerns of the persona that no variant has."""
 
 
-def _of_routes(old: Catalog, new: Catalog) -> Iterator[Located]:
+def changes_of_routes(old: Catalog, new: Catalog) -> Iterator[Located]:
+    """Ways to models that lead elsewhere."""
     for name in dict.fromkeys((*new.routes, *old.routes)):
         ours, theirs = new.routes.get(name), old.routes.get(name)
         if ours == theirs:
@@ -228,6 +229,9 @@ def _of_routes(old: Catalog, new: Catalog) -> Iterator[Located]:
             what = f"the route '{name}' is {'gone' if ours is None else 'new'}"
         else:
             what = f"the route '{name}' leads to {_ways(ours)} instead of {_ways(theirs)}"
+            if _ways(ours) == _ways(theirs):  # such as the weight of one that is never drawn
+                yield Located(_COSMETIC, (), served, source)
+                continue
         yield Located(Change(Effect.CHANGED, "routes", what), (), served, source)
 
 
@@ -268,6 +272,8 @@ def _of_files(
             change = _of_text(prompts, is_same=_texts(old, file) == _texts(new, file))
         elif holds_the_same:
             change = _COSMETIC
+        elif file.startswith("evals/"):
+            change = Change(Effect.CHANGED, "cases", "what is run as a case, or recorded, changes")
         elif file.endswith(CASES_SUFFIX):
             change = Change(Effect.CHANGED, "cases", "the cases change")
         elif file in places or _is_told(file, told):

@@ -8,10 +8,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from app.domain.errors import BannetonError
+from app.review.plan import Base
 
 _TIMEOUT_S = 120
 _LINK = b"120000"
@@ -77,6 +79,21 @@ def prefix_of(root: Path) -> str:
         RevisionError: There is no Git or no repository.
     """
     return _git(root, "rev-parse", "--show-prefix").decode().removesuffix("\n")
+
+
+def base_of(root: Path, revision: str) -> Base:
+    """What a change is compared with: when it was committed, and whether it has gone on since.
+
+    Raises:
+        RevisionError: There is no Git, no repository or no such revision.
+    """
+    commit = _commit(root, revision)
+    committed = _git(root, "show", "--no-patch", "--format=%ct", commit)
+    is_shallow = _git(root, "rev-parse", "--is-shallow-repository").strip() == b"true"
+    # Of a history that was cut short nobody knows what is ahead of what.
+    ahead = b"0" if is_shallow else _git(root, "rev-list", "--count", f"HEAD..{commit}")
+    committed_at = datetime.fromtimestamp(int(committed), UTC)
+    return Base(revision, commit, committed_at, int(ahead))
 
 
 def _commit(root: Path, revision: str) -> str:

@@ -11,6 +11,8 @@ import httpx2
 import pytest
 
 from app.cli.running import running_gateway
+from app.domain.decision import Outcome
+from app.ledger.columnar import read_columnar
 from tests.cli.running import run
 
 Json = Any
@@ -77,6 +79,19 @@ def test_an_intact_ledger_and_its_export(root: Path, asked: list[str], tmp_path:
     printed = run("records", "export", "--root", root)
     assert printed.out.encode() == export.read_bytes()
     assert all(request_id in printed.out for request_id in asked)
+
+
+def test_the_ledger_as_columns(root: Path, asked: list[str], tmp_path: Path) -> None:
+    """Records could not be handed to whoever reviews a change, or would name people."""
+    pytest.importorskip("pyarrow")
+    to = tmp_path / "records.parquet"
+    ended = run("records", "export", "--root", root, "--format", "parquet", "--to", to)
+    assert (ended.status, ended.out.startswith("3 records, digest sha256:")) == (0, True)
+    (columns,) = read_columnar(to)
+    assert sorted(columns.request_id) == sorted(asked)
+    assert [columns.row(at).outcome for at in range(3)].count(Outcome.BLOCK) == 1
+    unsaid = run("records", "export", "--root", root, "--format", "parquet")
+    assert (unsaid.status, "--to" in unsaid.err) == (2, True)
 
 
 def test_tampering_shows(root: Path, asked: list[str], tmp_path: Path) -> None:

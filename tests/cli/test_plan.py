@@ -89,10 +89,10 @@ def test_markdown_is_one_comment(repository: Path) -> None:
     ended = run("plan", "--base", "HEAD", "--root", repository, "--format", "markdown")
     lines = ended.out.splitlines()
     assert lines[0] == "<!-- banneton plan -->"
-    assert "something is **weaker**" in lines[1]
+    assert "**something is weaker than before**" in lines[1]
     rows = [line for line in lines if line.startswith("| `policies/house.yaml:8`")]
     assert rows
-    assert all(line.count(" | ") == 2 for line in rows)
+    assert all(line.count(" | ") == 3 for line in rows)
     # The prompt holds a fence of three, so that the diff's is longer, and closes each time.
     opened = [line for line in lines if line.endswith("`diff")]
     assert opened
@@ -126,7 +126,8 @@ def test_sarif_names_lines_of_the_repository(repository: Path) -> None:
     rules = {rule["id"] for rule in driver["rules"]}
     assert made["results"]
     for result in made["results"]:
-        assert set(result) == {"ruleId", "level", "message", "locations"}
+        keys = {"ruleId", "level", "message", "locations", "partialFingerprints"}
+        assert set(result) == keys
         assert result["ruleId"] in rules
         assert result["level"] in {"none", "note", "warning", "error"}
         assert result["message"]["text"]
@@ -157,6 +158,7 @@ def test_json_says_everything(repository: Path) -> None:
         "personas": ["ann"],
         "file": "policies/house.yaml",
         "line": 8,
+        "id": made["weakenings"][0]["id"],
     }
     assert made["counts"]["weaker"] == 3
     assert made["before"] != made["after"]
@@ -283,3 +285,114 @@ def test_each_revision_is_read_with_its_own_deployment(repository: Path) -> None
     ended = run("plan", "--base", "HEAD", "--root", repository)
     assert (ended.status, ended.err) == (1, "")
     assert "rule hook: is gone" in ended.out
+
+
+def test_an_approval_is_written_and_counts(repository: Path) -> None:
+    """What was approved would stay red, or be approved on the command line alone."""
+    changed(
+        repository, {"policies/house.yaml": [["{at: 0.9, do: block}", "{at: 0.95, do: block}"]]}
+    )
+    plan = ("plan", "--base", "HEAD", "--root", repository)
+    listed = json.loads(run(*plan, "--format", "json").out)["weakenings"]
+    assert len(listed) == 3
+    for index, each in enumerate(listed):
+        ended = run(
+            *(*plan, "--approve-weakening", each["id"]),
+            *(
+                "--by",
+                "@org/safety",
+                "--reason",
+                'It is "fine": a trial',
+                "--expires",
+                "2090-01-01",
+            ),
+        )
+        assert f"wrote approvals/{each['id']}.yaml; commit it" in ended.err
+        assert ended.status == (0 if index == 2 else 1)
+    ended = run(*plan)
+    assert ended.status == 0
+    assert "Weaker, and approved:" in ended.out
+    assert "by @org/safety on 20" in ended.out
+    assert 'until 2090-01-01: It is "fine": a trial' in ended.out
+    assert ended.out.splitlines()[-1].startswith("3 weaker (3 approved), 0 changed")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message", "loosen")
+    ended = run(*plan)
+    assert ended.status == 0
+    assert ended.out.count("what it approves is not in this change  (remove the file)") == 0
+    assert ended.out.count("what it approves is not in this change") == 3
+    ended = run("approvals", "--root", repository)
+    assert ended.out.endswith("3 approvals\n")
+    ended = run("approvals", "--root", repository, "--sign", listed[0]["id"])
+    assert json.loads(ended.out)["what"] == listed[0]["what"]
+
+
+def test_an_approval_has_to_say_who_and_why(repository: Path) -> None:
+    """Something would be let through, and nobody could be asked about it."""
+    plan = ("plan", "--base", "HEAD", "--root", repository)
+    changed(repository, WEAKER)
+    for given in (
+        ("--approve-weakening", "w-1", "--by", "@ann"),
+        ("--approve-weakening", "w-1", "--reason", "a trial"),
+        ("--approve-weakening", "w-1", "--reason", " ", "--by", "@ann"),
+        ("--reason", "a trial"),
+        ("--approve-weakening", "w-1", "--reason", "a trial", "--by", "@ann"),
+        ("--approve-weakening", "../w", "--reason", "a trial", "--by", "@ann"),
+    ):
+        ended = run(*plan, *given)
+        assert (ended.status, ended.out) == (2, ""), given
+    ended = run(*plan, "--approve-weakening", "../w", "--reason", "a trial", "--by", "@ann")
+    assert "nothing of the id '../w' is weaker; there are: w-" in ended.err
+    assert not (repository / "approvals").exists()
+
+
+@pytest.mark.parametrize(("approver", "status"), [("@ann", 0), ("@eve", 1)])
+def test_nobody_makes_themselves_the_owner_who_lets_a_rule_go(
+    repository: Path, approver: str, status: int
+) -> None:
+    """A change that names its author in CODEOWNERS would approve what it makes weaker."""
+    changed(
+        repository, {"banneton.yaml": APPROVAL, "policies/shop.yaml": [["@org/safety", "@ann"]]}
+    )
+    (repository / "CODEOWNERS").write_text("* @ann\n")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "--message", "owners")
+    changed(repository, {"policies/loose.yaml": [["then: flag", "then: allow"]]})
+    (repository / "CODEOWNERS").write_text("* @eve @ann\n")
+    plan = ("plan", "--base", "HEAD", "--root", repository)
+    (weakening,) = json.loads(run(*plan, "--format", "json").out)["weakenings"]
+    wish = ("--approve-weakening", weakening["id"], "--by", approver, "--reason", "a trial")
+    assert run(*plan, *wish).status == status
+    assert run("check", "--root", repository, "--no-cases").status == 0  # they own it now
+    ended = run(*plan)
+    assert ended.status == status
+    assert ("'@eve' did not own" in ended.out) == bool(status)
+
+
+def test_every_report_is_written_beside(repository: Path, tmp_path: Path) -> None:
+    """CI would have to run the plan once for each report."""
+    changed(repository, {**WEAKER, **PROMPT})
+    names = ("a.md", "a.summary.md", "a.html", "a.sarif", "a.xml", "a.codequality.json", "a.json")
+    writes = [part for name in names for part in ("--write", str(tmp_path / name))]
+    ended = run("plan", "--base", "HEAD", "--root", repository, *writes)
+    assert ended.status == 1
+    assert all((tmp_path / name).stat().st_size for name in names)
+    again = run("plan", "--base", "HEAD", "--root", repository, "--format", "markdown")
+    assert again.out == (tmp_path / "a.md").read_text("utf-8")
+    assert (tmp_path / "a.codequality.json").read_text("utf-8").startswith("[")
+    ended = run("plan", "--base", "HEAD", "--root", repository, "--write", tmp_path / "a.pdf")
+    assert ended.status == 2
+
+
+@pytest.mark.parametrize("wanted", ["sarif", "junit"])
+def test_check_annotates_lines(repository: Path, wanted: str) -> None:
+    """A mistake would only be told in a log that nobody opens."""
+    changed(repository, {"policies/house.yaml": [["then: steer", "then: steep"]]})
+    ended = run("check", "--root", repository, "--format", wanted)
+    assert ended.status == 1
+    assert "policies/house.yaml" in ended.out
+    assert "did you mean 'steer'?" in ended.out
+    git(repository, "checkout", "--quiet", ".")
+    ended = run("check", "--root", repository, "--format", wanted)
+    assert ended.status == 0
+    assert '"results": []' in ended.out or "all well" in ended.out

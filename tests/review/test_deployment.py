@@ -58,5 +58,5 @@ def test_other_sections_are_told_without_their_values() -> None:
     """A reference to a secret would stand in a comment, or a change be missed."""
     before: Json = {"backends": {"a": {"api_key": "${A_KEY}"}}}
     after: Json = {"backends": {"a": {"api_key": "${B_KEY}"}}}
-    assert said(before, after) == [(Effect.CHANGED, "the section 'backends' changes")]
+    assert said(before, after) == [(Effect.CHANGED, "the section 'backends' changes: a.api_key")]
     assert said(before, before) == []

@@ -171,4 +171,5 @@ KIND = DetectorKind(
     build=lambda _settings: EncodingDetector(),
     selects=_selects,
     is_as_strict=_is_as_strict,
+    is_by_text=lambda _settings: True,
 )

@@ -129,5 +129,6 @@ KIND = DetectorKind(
     build=JudgeDetector,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    is_by_text=lambda settings: not settings.shows_question,
     needs=lambda settings: (Need(Place.ROUTE, settings.route, "route"),),
 )

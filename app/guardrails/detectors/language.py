@@ -182,4 +182,5 @@ KIND = DetectorKind(
     build=_build,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    is_by_text=lambda settings: settings.match is None,
 )

@@ -145,5 +145,6 @@ KIND = DetectorKind(
     build=LengthDetector,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    is_by_text=lambda _settings: True,
     looks_at_restored=True,
 )

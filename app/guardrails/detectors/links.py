@@ -289,5 +289,6 @@ KIND = DetectorKind(
     build=LinksDetector,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    is_by_text=lambda _settings: True,
     looks_at_restored=True,
 )

@@ -133,5 +133,6 @@ KIND = DetectorKind(
     build=ModerationDetector,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    is_by_text=lambda _settings: True,
     needs=lambda settings: (Need(Place.SERVICE, settings.endpoint, "endpoint"),),
 )

@@ -153,5 +153,6 @@ KIND = DetectorKind(
     build=_build,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    is_by_text=lambda _settings: True,
     runs_here=_runs_here,
 )

@@ -74,5 +74,6 @@ KIND = DetectorKind(
     build=_build,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    is_by_text=lambda _settings: True,
     categories=lambda settings: [pattern.id for pattern in settings.patterns],
 )

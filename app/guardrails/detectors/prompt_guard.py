@@ -179,5 +179,6 @@ KIND = DetectorKind(
     build=PromptGuardDetector,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    is_by_text=lambda _settings: True,
     needs=lambda settings: (Need(Place.SERVICE, settings.endpoint, "endpoint"),),
 )

@@ -205,4 +205,5 @@ KIND = DetectorKind(
     build=ReadabilityDetector,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    is_by_text=lambda _settings: True,
 )

@@ -192,4 +192,5 @@ KIND = DetectorKind(
     build=RepetitionDetector,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    is_by_text=lambda _settings: True,
 )

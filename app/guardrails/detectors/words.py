@@ -82,5 +82,6 @@ KIND = DetectorKind(
     build=_build,
     selects=_selects,
     is_as_strict=_is_as_strict,
+    is_by_text=lambda _settings: True,
     categories=lambda settings: [settings.category],
 )

@@ -1,10 +1,12 @@
 """What ``banneton.yaml`` says besides routes, before and after."""
 
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 
 from app.domain.conversation import Json
 from app.domain.policy import Approval
 from app.review.change import Change, Effect, listed
+from app.review.concerns.values import differences, paths_in_words
 
 Sections = Mapping[str, Json]
 """By name, as written, with references to secrets as they stand."""
@@ -17,14 +19,31 @@ _CHECKS = {
 """What ``access.claims`` may demand, and need not."""
 
 
+_TOLD_APART = ("access.claims", "waivers.approval", "waivers.approvers")
+"""Parts of which more is said than that they changed."""
+
+
 def changes_of_deployment(before: Sections, after: Sections) -> Iterator[Change]:
     """Sections that read differently, without their values: some refer to secrets."""
     for name in sorted({*before, *after}):
-        if before.get(name) != after.get(name):
-            special = {"access": _changes_of_access, "waivers": _changes_of_waivers}.get(name)
-            found = list(special(before, after)) if special else []
-            changed = Change(Effect.CHANGED, name, f"the section '{name}' changes")
-            yield from found or [changed]
+        if before.get(name) == after.get(name):
+            continue
+        special = {"access": _changes_of_access, "waivers": _changes_of_waivers}.get(name)
+        told = list(special(before, after)) if special else []
+        yield from told
+        found = list(differences({name: before.get(name, {})}, {name: after.get(name, {})}))
+        rest = [each for each in found if not (told and each[0].startswith(_TOLD_APART))]
+        if rest:
+            parts = paths_in_words([(path.partition(".")[2], was, now) for path, was, now in rest])
+            what = f"the section '{name}' changes" + (f": {parts}" if parts else "")
+            keys = (name, *_shared([path.split(".")[1:] for path, _, _ in rest]))
+            yield Change(Effect.CHANGED, name, what, keys=keys)
+
+
+def _shared(paths: list[list[str]]) -> list[str]:
+    """What all paths begin with."""
+    alike = takewhile(lambda steps: len(set(steps)) == 1, zip(*paths, strict=False))
+    return [steps[0] for steps in alike]
 
 
 def _changes_of_access(before: Sections, after: Sections) -> Iterator[Change]:
@@ -33,12 +52,11 @@ def _changes_of_access(before: Sections, after: Sections) -> Iterator[Change]:
         was, now = bool(theirs.get(key)), bool(ours.get(key))
         if was is not now:
             effect = Effect.STRICTER if now else Effect.WEAKER
-            yield Change(
-                effect, "access", f"{'demanded now' if now else 'no longer demanded'}: {what}"
-            )
+            said = f"{'demanded now' if now else 'no longer demanded'}: {what}"
+            yield Change(effect, "access", said, keys=("access", "claims", key))
     if {**theirs, **dict.fromkeys(_CHECKS)} != {**ours, **dict.fromkeys(_CHECKS)}:
         what = "claims are taken from somebody else, or read otherwise"
-        yield Change(Effect.CHANGED, "access", what)
+        yield Change(Effect.CHANGED, "access", what, keys=("access", "claims"))
 
 
 def _changes_of_waivers(before: Sections, after: Sections) -> Iterator[Change]:
@@ -46,7 +64,8 @@ def _changes_of_waivers(before: Sections, after: Sections) -> Iterator[Change]:
     if was is not now:
         ranks = list(Approval)
         effect = Effect.WEAKER if ranks.index(now) < ranks.index(was) else Effect.STRICTER
-        yield Change(effect, "waivers", f"waivers are approved by '{now}' instead of '{was}'")
+        what = f"waivers are approved by '{now}' instead of '{was}'"
+        yield Change(effect, "waivers", what, keys=("waivers", "approval"))
     theirs, ours = (_inside(each, "waivers", "approvers") for each in (before, after))
     for how, names in (
         ("may approve waivers now", [name for name in ours if name not in theirs]),
@@ -54,7 +73,8 @@ def _changes_of_waivers(before: Sections, after: Sections) -> Iterator[Change]:
         ("signs with another key", [n for n in ours if n in theirs and ours[n] != theirs[n]]),
     ):
         if names:
-            yield Change(Effect.CHANGED, "waivers", f"{listed(names)} {how}")
+            keys = ("waivers", "approvers")
+            yield Change(Effect.CHANGED, "waivers", f"{listed(names)} {how}", keys=keys)
 
 
 def approval_of(sections: Sections) -> Approval:

@@ -1,7 +1,6 @@
 """What a persona is, may be asked and says: key by key, on the values after inheritance."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from app.domain.persona import (
     Authority,
@@ -15,6 +14,7 @@ from app.domain.persona import (
 )
 from app.domain.policy import Action
 from app.review.change import Change, Effect, way
+from app.review.concerns.values import in_words, plain
 from app.review.concerns.variants import changes_of_rollout, changes_of_variants
 
 _WORDS = frozenset({"description", "owner"})
@@ -42,18 +42,8 @@ def _in_words(key: str, ours: object, theirs: object) -> str:
         said = f"'{key}' is '{ours}' instead of '{theirs}'"
         if len(said) <= _LONGEST * 2:
             return said
-    if isinstance(ours, Mapping) and isinstance(theirs, Mapping):
-        return f"'{key}' changes: {_keys_in_words(ours, theirs)}"
-    if hasattr(ours, "model_dump") and hasattr(theirs, "model_dump"):
-        return f"'{key}' changes: {_keys_in_words(ours.model_dump(), theirs.model_dump())}"
-    return f"'{key}' changes"
-
-
-def _keys_in_words(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
-    different = [
-        name for name in dict.fromkeys((*theirs, *ours)) if ours.get(name) != theirs.get(name)
-    ]
-    return ", ".join(different)
+    parts = in_words(plain(theirs), plain(ours))
+    return f"'{key}' changes: {parts}" if parts else f"'{key}' changes"
 
 
 def _choice(strict: str, loose: str, key: str) -> Callable[[Persona, Persona], Iterator[Change]]:
@@ -93,7 +83,8 @@ def _of_behaviour(ours: Behaviour, theirs: Behaviour) -> Iterator[tuple[Effect, 
         if now == was:
             continue
         effect: Effect | None = Effect.CHANGED
-        what = f"has another '{key}'"
+        parts = in_words(plain(was), plain(now))
+        what = f"has another '{key}'" + (f": {parts}" if parts else "")
         if key == "on_fail":
             effect, what = way(Action(now), Action(was)), f"does '{now}' instead of '{was}'"
         elif key == "authority":
@@ -168,8 +159,7 @@ def _variables(after: Persona, before: Persona) -> Iterator[Change]:
             yield Change(
                 _way_of_trust(ours, theirs),
                 "variables",
-                f"the variable '{name}' changes: "
-                f"{_keys_in_words(ours.model_dump(), theirs.model_dump())}",
+                f"the variable '{name}' changes: " + in_words(plain(theirs), plain(ours)),
                 keys=keys,
             )
 

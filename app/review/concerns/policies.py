@@ -1,12 +1,13 @@
 """What a policy says besides its rules: audiences, waivers, and what may be kept."""
 
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import asdict, fields, is_dataclass
 
 from app.catalog.tier import wider_media, wider_sinks
 from app.domain.policy import Categories, KeepContent, MediaKind, Policy, Restore, Waiver
 from app.review.change import Change, Effect, listed
 from app.review.concerns.rules import Pair, changes_of_rules, does_less
+from app.review.concerns.values import in_words
 
 _COMPARED = frozenset(
     {
@@ -38,10 +39,17 @@ def changes_of_policy(pair: Pair) -> Iterator[Change]:
     for each in fields(pair.after):
         key = each.name
         if key not in _COMPARED and getattr(pair.after, key) != getattr(pair.before, key):
-            yield Change(Effect.CHANGED, key, f"says another '{key}'", keys=(key,))
+            parts = in_words(_plain(pair.before, key), _plain(pair.after, key))
+            what = f"says another '{key}'" + (f": {parts}" if parts else "")
+            yield Change(Effect.CHANGED, key, what, keys=(key,))
     ours, theirs = ([rule.id for rule in policy.rules] for policy in (pair.after, pair.before))
     if ours != theirs and sorted(ours) == sorted(theirs):
         yield Change(Effect.CHANGED, "rules", "the rules stand in another order", keys=("rules",))
+
+
+def _plain(policy: Policy, key: str) -> object:
+    said = getattr(policy, key)
+    return asdict(said) if is_dataclass(said) and not isinstance(said, type) else said
 
 
 def _changes_of_audiences(pair: Pair) -> Iterator[Change]:
