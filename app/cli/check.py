@@ -32,6 +32,7 @@ def check(
     from app.catalog.behaviours import contradictions
     from app.domain.errors import ContentError
     from app.main import SystemClock, check_cases, load_project
+    from app.outgoing import unforbidden_uses
 
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
@@ -41,7 +42,7 @@ def check(
         project = load_project(root, reads_secrets=False)
         loaded = project.load()
         catalog = loaded.catalog
-        warnings = contradictions(catalog)
+        warnings = (*contradictions(catalog), *sorted(unforbidden_uses(catalog, project.settings)))
         today = SystemClock().now().date()
         owners = partial(owners_in_checkout, project.root)
         problems = tuple(project.unapproved(catalog, today, owners))
