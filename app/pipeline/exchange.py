@@ -257,7 +257,7 @@ class Exchange:
         ask, inspection = self._ask, ready.inspection
         served, caller, policy = ask.served, ask.caller, ask.served.plan.policy
         keeps = policy.keep.content is KeepContent.REWRITTEN and inspection.stop is None
-        if keeps and ask.conversation.keeps_turns is not False:
+        if keeps:
             self._turns = Answer()
         return Opening(
             request_id=ask.request_id,
@@ -287,7 +287,9 @@ class Exchange:
             keeps_content=keeps,
             continues=ask.conversation.continues,
             media=seen_of(ready.asked),
-            turns=() if self._turns is None else to_keep(ready.asked),
+            turns=to_keep(ready.asked) if keeps else (),
+            is_left_open=ask.conversation.keeps_turns is not False,
+            surrogates=ready.minter.surrogates if keeps else {},
         )
 
     async def _close(self, status: Status, error: str | None) -> None:
