@@ -22,7 +22,7 @@ from app.catalog.files import DEPLOYMENT_FILE, find_prompts, find_yaml, read_kno
 from app.catalog.inherit import duplicates, resolve_extends
 from app.catalog.persona_file import ReadPersona, read_persona
 from app.catalog.policy_file import ReadPolicy, build_policy, expand_detect, expand_then
-from app.catalog.route_file import check_route, check_ways, read_route
+from app.catalog.route_file import check_prices, check_route, check_ways, read_route
 from app.catalog.wording import ModelT, read_as
 from app.catalog.yaml_source import read_document
 from app.domain.catalog import Catalog, Prompt, Route, Source
@@ -206,6 +206,7 @@ def _check_routes(
         yield from check_route(
             route, nodes[name], backends=backends, personas=personas, audiences=audiences
         )
+    yield from check_prices(_entries(deployment, "prices"), routes.values(), backends)
     for read in personas.values():
         for each in (read, *read.variants.values()):
             yield from check_ways(each, routes, policies)

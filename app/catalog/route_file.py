@@ -1,6 +1,7 @@
 """Routes as ``banneton.yaml`` writes them."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Annotated
 
 from pydantic import Field
@@ -132,6 +133,22 @@ def check_route(
                 if value not in known:
                     where = (key,) if key == "backend" else ("when", key, index)
                     yield place.nearest(*where).problem(unknown(key, value, known))
+
+
+def check_prices(
+    prices: Mapping[str, Node], routes: Iterable[Route], backends: Collection[str]
+) -> Iterator[Problem]:
+    """Prices of what is not there. A model that no route asks any more may keep its price."""
+    asked = {(each.backend, each.model) for route in routes for each in route.all_targets}
+    for backend, models in prices.items():
+        if backend not in backends:
+            yield models.key_problem(unknown("backend", backend, backends))
+            continue
+        bare = {name for of, name in asked if of == backend} - models.entries.keys()
+        for model, price in models.entries.items():
+            if (backend, model) not in asked and (close := get_close_matches(model, bare, n=1)):
+                what = f"is the price of a model that no route asks; did you mean '{close[0]}'?"
+                yield price.key_problem(what)
 
 
 def check_ways(

@@ -55,6 +55,8 @@ class Giving:
     """The client's own id; none where every call says something new."""
     text_days: int = 30
     """How long the texts stay."""
+    of_subject: str | None = field(default=None, repr=False)
+    """Whom the exchange must be about; none where it may be about anybody."""
 
 
 _Row = sa.Row[*tuple[Any, ...]]
@@ -89,12 +91,14 @@ def keep(keyring: Keyring, giving: Giving) -> Callable[[Transaction], Feedback |
         ENTRIES.c.tenant == tenant,
     )
     wish = None if giving.wish is None else keyring.lookup(tenant, "feedback", giving.wish)
+    named = giving.of_subject
+    of_subject = None if named is None else keyring.owner_lookup(tenant, named)
     is_session = about.kind is TargetKind.SESSION
 
     def run(transaction: Transaction) -> Feedback | None:
         connection = transaction.connection
         row = connection.execute(whose).one_or_none()
-        if row is None:
+        if row is None or (of_subject is not None and row.lookup != of_subject):
             return None
         owner = keyring.unwrap(row.lookup, row.wrapped)
         fingerprint = owner.fingerprint(giving.original)
@@ -259,9 +263,7 @@ def feedback_of(entry: Json, texts: Mapping[str, str]) -> Feedback:
             comment=texts.get(COMMENT),
             demonstration=texts.get(DEMONSTRATION),
             consent=consent
-            and Consent(
-                frozenset(Purpose(each) for each in consent["purposes"]), consent["reference"]
-            ),
+            and Consent(tuple(Purpose(each) for each in consent["purposes"]), consent["reference"]),
         ),
         given=tuple(each["path"] for each in entry["content"]),
     )

@@ -77,6 +77,25 @@ class Measurement:
     missed: int
     """How much was not scored, in the metric's own unit of counting; never part of the estimate."""
 
+    def plain(self) -> dict[str, object]:
+        """As JSON has it: null for what nobody knows, also for infinite ends of an interval."""
+        said = self.estimate
+        return {
+            "metric": self.metric.id,
+            "unit": self.metric.unit,
+            "better": self.metric.better.value,
+            "value": None if said is None else said.point,
+            "interval": None if said is None else ends(said.interval),
+            "of": 0 if said is None else said.of,
+            "cases": self.cases,
+            "not_scored": self.missed,
+        }
+
+
+def ends(interval: tuple[float, float]) -> list[float | None]:
+    """Both ends of an interval as JSON has them: null where one is infinite."""
+    return [end if math.isfinite(end) else None for end in interval]
+
 
 def measure(metric: Metric, tasks: Sequence[ObservedTask]) -> Measurement:
     """A metric on some tasks; repeats of a case count as one case."""
@@ -86,6 +105,15 @@ def measure(metric: Metric, tasks: Sequence[ObservedTask]) -> Measurement:
     if not scored:
         return Measurement(metric, None, 0, missed)
     return Measurement(metric, _estimate(metric, scored), len(scored), missed)
+
+
+def value_of(metric: Metric, task: ObservedTask) -> float | None:
+    """What one task alone says, within the metric's range; none where it says nothing.
+
+    One session is one value, so that sequential tests may be fed with these.
+    """
+    of = metric.tally(task)
+    return of.top / of.bottom if of.bottom > 0 else None
 
 
 def tallies(metric: Metric, tasks: Sequence[ObservedTask]) -> dict[str, Tally]:

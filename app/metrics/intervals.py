@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 CONFIDENCE = 0.95
 _Z = 1.959963984540054
 """Of the normal distribution: 95 % lies within so many standard deviations."""
-_RESAMPLES = 4_000
+_RESAMPLES = 2_000
 _MOST = 1_000
 """More cases than this are dealt into so many groups, which are resampled whole: as good, and the
 work does not grow."""
@@ -177,9 +177,8 @@ def _bootstrap(
     point = float(tops.sum() / bottoms.sum())
     if values[0] == values[-1]:
         return _all_alike(point, n, low, high)
-    rng = np.random.default_rng(0)
     n = len(tops)
-    drawn = rng.multinomial(n, np.full(n, 1 / n), size=_RESAMPLES)
+    drawn = _drawn(n)
     means = np.sort(drawn @ tops / (drawn @ bottoms))
     below = (means < point).mean() + (means == point).mean() / 2
     shift = _NORMAL.inv_cdf(min(max(float(below), 1 / _RESAMPLES), 1 - 1 / _RESAMPLES))
@@ -192,6 +191,13 @@ def _bootstrap(
         moved = shift + (shift + side) / max(1 - acceleration * (shift + side), 1e-3)
         ends.append(float(np.quantile(means, _NORMAL.cdf(moved))))
     return max(ends[0], low), min(ends[1], high)
+
+
+@lru_cache(maxsize=2)
+def _drawn(n: int) -> Floats:
+    """How often each of some cases is drawn, in each resample."""
+    rng = np.random.default_rng(0)
+    return rng.multinomial(n, np.full(n, 1 / n), size=_RESAMPLES).astype(np.float64)
 
 
 def _all_alike(point: float, n: int, low: float, high: float) -> tuple[float, float]:

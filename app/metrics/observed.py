@@ -3,7 +3,7 @@
 Nothing here holds what a user or a model wrote.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import Any
 from app.domain.conduct import Conduct, Measured
 from app.domain.decision import Outcome
 from app.domain.events import FinishReason, Usage
+from app.domain.feedback import Standing, Target, TargetKind, TaskOutcome
 from app.domain.policy import Action
 from app.domain.prices import Prices
 from app.domain.record import Status
@@ -98,6 +99,7 @@ def from_record(opening: Json, closing: Json, prices: Prices) -> ObservedExchang
     """
     usage = None if closing["usage"] is None else Usage(**closing["usage"])
     outcome, finish = Outcome(closing["outcome"]), closing["finish"]
+    status = Status(closing["status"])
     return ObservedExchange(
         id=opening["request_id"],
         session=opening["session"],
@@ -107,10 +109,11 @@ def from_record(opening: Json, closing: Json, prices: Prices) -> ObservedExchang
         catalog=opening["catalog"],
         at=datetime.fromisoformat(opening["at"]),
         outcome=outcome,
-        status=Status(closing["status"]),
+        status=status,
         total_ms=closing["timings"]["total_ms"],
         behaviours=tuple(_measured(each) for each in closing["behaviours"]),
-        cost=_cost(closing["attempts"], usage, prices),
+        # What was cut off does not say whether a model was asked.
+        cost=None if status is Status.CUT_OFF else _cost(closing["attempts"], usage, prices),
         first_token_ms=closing["timings"]["first_token_ms"],
         tokens_in=None if usage is None else usage.input_tokens,
         tokens_out=None if usage is None else usage.output_tokens,
@@ -138,10 +141,17 @@ def is_refused(outcome: Outcome, finish: str | None, paths: Iterable[str]) -> bo
     return None if finish is None else False
 
 
-def in_tasks(exchanges: Iterable[ObservedExchange]) -> Iterator[ObservedTask]:
+def in_tasks(
+    exchanges: Iterable[ObservedExchange], said: Mapping[Target, Standing] | None = None
+) -> Iterator[ObservedTask]:
     """Tasks as live traffic has them: the exchanges of a session; without one, each its own.
 
-    The task is of the persona, variant and catalog of its first exchange.
+    A task is of the persona, variant and catalog of its first exchange. What users said of the
+    session holds before what they said of its requests.
+
+    Args:
+        exchanges: In any order, each once.
+        said: What holds of requests and sessions, as ``standings`` of all feedback gives it.
     """
     sessions: dict[tuple[str, str], list[ObservedExchange]] = {}
     for each in exchanges:
@@ -149,14 +159,41 @@ def in_tasks(exchanges: Iterable[ObservedExchange]) -> Iterator[ObservedTask]:
         sessions.setdefault(key, []).append(each)
     for found in sessions.values():
         ordered = sorted(found, key=lambda each: (each.at, each.id))
-        first = ordered[0]
-        yield ObservedTask(
-            id=first.session or first.id,
-            persona=first.persona,
-            variant=first.variant,
-            catalog=first.catalog,
-            exchanges=tuple(replace(each, turn=turn) for turn, each in enumerate(ordered, start=1)),
-        )
+        numbered = (replace(each, turn=turn) for turn, each in enumerate(ordered, start=1))
+        yield _task(tuple(numbered), said or {})
+
+
+def _task(exchanges: tuple[ObservedExchange, ...], said: Mapping[Target, Standing]) -> ObservedTask:
+    first, nothing = exchanges[0], Standing()
+    of_session = nothing
+    if first.session is not None:
+        of_session = said.get(Target(TargetKind.SESSION, first.session), nothing)
+    of_requests = [said.get(Target(TargetKind.REQUEST, each.id), nothing) for each in exchanges]
+    scores = [each.satisfaction.score for each in of_requests if each.satisfaction is not None]
+    if of_session.satisfaction is not None:
+        scores = [of_session.satisfaction.score]
+    outcomes = [each.task for each in (*of_requests, of_session) if each.task is not None]
+    corrected = {each.turn for each in of_session.corrections}
+    corrected |= {
+        exchange.turn
+        for exchange, each in zip(exchanges, of_requests, strict=True)
+        if each.corrections
+    }
+    completed = Conduct.NOT_SCORED
+    if outcomes:
+        completed = Conduct.HELD if outcomes[-1] is TaskOutcome.COMPLETED else Conduct.FAILED
+    return ObservedTask(
+        id=first.session or first.id,
+        persona=first.persona,
+        variant=first.variant,
+        catalog=first.catalog,
+        exchanges=exchanges,
+        completed=completed,
+        completed_by=Basis.USER if outcomes else None,
+        satisfaction=sum(scores) / len(scores) if scores else None,
+        satisfaction_by=Basis.USER if scores else None,
+        corrections=tuple(sorted(turn for turn in corrected if turn is not None)),
+    )
 
 
 def _measured(entry: Json) -> Measured:
@@ -165,7 +202,7 @@ def _measured(entry: Json) -> Measured:
     )
 
 
-def _cost(attempts: Iterable[Json], usage: Usage | None, prices: Prices) -> float | None:
+def _cost(attempts: Sequence[Json], usage: Usage | None, prices: Prices) -> float | None:
     asked = [(each["backend"], each["model"]) for each in attempts]
     if not asked:
         return 0.0  # no model was asked
@@ -173,8 +210,8 @@ def _cost(attempts: Iterable[Json], usage: Usage | None, prices: Prices) -> floa
         (each["backend"], each["model"]) for each in attempts if each["problem"] is None
     } or set(asked)
     known = {prices.get(each) for each in answered}
-    (price, *others) = known
+    price = next(iter(known))
     # The record has one sum of tokens over all models, so that two prices cannot share it.
-    if usage is None or price is None or others:
+    if usage is None or price is None or len(known) > 1:
         return None
     return price.cost(usage)

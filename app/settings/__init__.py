@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretSt
 
 from app.domain.data_use import DataUse
 from app.domain.persona import FileModel
+from app.domain.prices import Price, Prices
 from app.settings.admission import Access, Waivers
 from app.settings.backends import Backend
 from app.settings.values import (
@@ -112,6 +113,22 @@ class Limits(FileModel):
     """Code points of all texts together."""
 
 
+_Dollars = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+
+
+class ModelPrice(FileModel):
+    """What a model costs, in USD per million tokens."""
+
+    input: _Dollars
+    """Of input that is not cached."""
+    output: _Dollars
+    """Of output, reasoning included."""
+    cached: _Dollars | None = None
+    """Of input that the provider reads from its cache; as other input where left out."""
+    cache_write: _Dollars | None = None
+    """Of input that the provider writes to its cache; as other input where left out."""
+
+
 class Telemetry(FileModel):
     """What the gateway tells its operators."""
 
@@ -140,6 +157,18 @@ class Settings(FileModel):
     """What a single request may hold."""
     telemetry: Telemetry = Telemetry()
     """What the gateway tells its operators."""
+    prices: Mapping[str, Mapping[str, ModelPrice]] = {}
+    """What models cost, by backend and by the model's name there. None are known without this, and
+    what is not known is no cost of 0: metrics say that it is not scored."""
+
+    @property
+    def model_prices(self) -> Prices:
+        """What models cost, by backend and model."""
+        return {
+            (backend, model): Price(**price.model_dump())
+            for backend, models in self.prices.items()
+            for model, price in models.items()
+        }
 
 
 def environment() -> Mapping[str, str]:

@@ -15,6 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from app.domain.conduct import Measured
 from app.domain.decision import Outcome
 from app.domain.events import Usage
+from app.domain.feedback import Feedback
 from app.domain.record import Status
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -93,6 +94,14 @@ class Metrics:
                 registry=registry,
             ).labels
         )
+        self._feedback = cache(
+            Counter(
+                "banneton_feedback",
+                "Things that people said of answers and sessions, by what they said.",
+                ["persona", "variant", "kind", "value"],
+                registry=registry,
+            ).labels
+        )
         self._unchecked = cache(
             Counter(
                 "banneton_detector_unchecked",
@@ -162,6 +171,21 @@ class Metrics:
         self._behaviours(
             persona, measured.behaviour, measured.conduct.value, measured.action.value
         ).inc()
+
+    def feedback_given(self, feedback: Feedback) -> None:
+        """Count each thing that was said, also where it takes back something said before."""
+        said, variant = feedback.said, feedback.variant or ""
+        kinds = {path.partition(".")[0]: "" for path in feedback.given}
+        if said.correction is not None:
+            kinds["correction"] = ""
+        if said.satisfaction is not None:
+            kinds["satisfaction"] = f"{said.satisfaction.scale}:{said.satisfaction.value}"
+        if said.task is not None:
+            kinds["task"] = said.task.value
+        if said.consent is not None:
+            kinds["consent"] = "given" if said.consent.purposes else "withdrawn"
+        for kind, value in kinds.items():
+            self._feedback(feedback.persona, variant, kind, value).inc()
 
     def detector_unchecked(self, detector: str) -> None:
         """Count a text that a detector did not check to the end."""
