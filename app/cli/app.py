@@ -14,6 +14,7 @@ from app.cli import (
     check,
     demo,
     explain,
+    export,
     guard,
     keys,
     plan,
@@ -62,6 +63,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     calibrate.calibrate,
     explain.explain,
     plan.plan,
+    export.export,
     waivers.waivers,
     schemas.schemas,
 )

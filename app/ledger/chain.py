@@ -15,6 +15,7 @@ from app.ledger.entries import (
     Deletion,
     Erasure,
     Exchange,
+    Exported,
     Findings,
     Kind,
     Link,
@@ -24,6 +25,7 @@ from app.ledger.entries import (
     deletion_body,
     detach,
     erasure_body,
+    export_body,
     feedback_body,
     opening_body,
     sha256,
@@ -33,7 +35,7 @@ from app.ledger.schema import CHECKPOINTS, CONTENTS, ENTRIES, SUBJECT_KEYS, to_m
 from app.ledger.statements import Cursor, Insert, SelectBy
 from app.ledger.verify import GENESIS, Head
 
-Entry = Opening | Closing | Erasure | Deletion | Remark
+Entry = Opening | Closing | Erasure | Deletion | Remark | Exported
 _Owners = dict[bytes | None, Owner]
 """Owners by lookup. No owner has the lookup ``None``: it stands for needing none."""
 
@@ -158,6 +160,10 @@ class Chain:
                 case Remark():
                     body = feedback_body(entry, link)
                     row = (Kind.FEEDBACK.value, None, to_micros(entry.at), *(None,) * 6)
+                    self._add(batch, link, row, body, None)
+                case Exported():
+                    body = export_body(entry, link)
+                    row = (Kind.EXPORT.value, None, to_micros(entry.at), *(None,) * 6)
                     self._add(batch, link, row, body, None)
                 case _:
                     assert_never(entry)

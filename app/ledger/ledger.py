@@ -10,7 +10,7 @@ from app.domain.feedback import Feedback
 from app.domain.record import Closing, Opening
 from app.ledger import appeals, feedback
 from app.ledger.appeals import Appeal, AppealState
-from app.ledger.entries import Deletion
+from app.ledger.entries import Deletion, Exported
 from app.ledger.erase import (
     Erased,
     Purged,
@@ -39,6 +39,7 @@ from app.ledger.records import (
     read_record,
     read_turns,
 )
+from app.ledger.sources import SourcePage, read_sources
 from app.ledger.store import Store
 from app.ledger.verify import Broken, Intact, IsSigned, verify
 from app.ledger.writer import Transaction
@@ -112,6 +113,25 @@ class Ledger:
     async def content(self, request_id: str) -> tuple[KeptText, ...]:
         """The text that was kept of an exchange; nothing where none was, or it has gone."""
         return await self.store.read(lambda db: read_content(db, self.store.keyring, request_id))
+
+    async def sources(self, wanted: RecordFilter) -> SourcePage:
+        """A page of records with their kept turns and feedback, newest first.
+
+        Raises:
+            RequestError: What is wanted makes no sense.
+        """
+        now, keyring = self.store.clock.now(), self.store.keyring
+        return await self.store.read(lambda db: read_sources(db, keyring, wanted, now))
+
+    async def note_export(self, exported: Exported) -> None:
+        """Keep in the chain that a data set was made, durably."""
+
+        def note(transaction: Transaction) -> None:
+            for refusal in transaction.chain.append(transaction.cursor, [exported]):
+                if refusal is not None:
+                    raise refusal
+
+        await self.store.do(note)
 
     async def turns(self, request_id: str) -> KeptTurns | None:
         """The turns that were kept of an exchange; none where they were not, or have gone."""
