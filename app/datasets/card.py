@@ -25,7 +25,7 @@ def card_of(made: Made, wanted: Wanted, licence: str) -> Json:
         "form": wanted.form,
         "licence": licence,
         "exchanges_looked_at": made.looked_at,
-        "left_out": dict(made.left_out),
+        "left_out": {reason.value: count for reason, count in made.left_out.items()},
         "days": list(made.days) if made.days else None,
         "persona": wanted.persona,
         "min_satisfaction": wanted.min_satisfaction,

@@ -4,8 +4,9 @@ Near duplicates are found by MinHash over runs of five characters of the folded 
 then compared exactly: two rows are near duplicates where their runs overlap by 85 % (Jaccard), and
 so do those of what was asked last with its answers. Else each turn of a long conversation would
 be taken for the one before it.
-Source: A. Broder, "On the resemblance and containment of documents", 1997; J. Leskovec et al.,
-"Mining of Massive Datasets", chapter 3.
+Sources: A. Broder, "On the resemblance and containment of documents", 1997; J. Leskovec et al.,
+"Mining of Massive Datasets", chapter 3; M. Dietzfelbinger et al., "A reliable randomized algorithm
+for the closest-pair problem", 1997 (multiply-shift).
 """
 
 import re
@@ -28,15 +29,14 @@ ALIKE = 0.85
 """Jaccard similarity from which on two rows are near duplicates."""
 _BANDS, _ROWS = 16, 6
 """Two rows that are alike by 0.85 share one of the bands with a chance of 99.95 %."""
-_PRIME = (1 << 61) - 1
 _AT_ONCE = 4096
 _NOT_COUNTED = re.compile(r"\W+")
 Runs = NDArray[np.uint64]
 """Hashes of all runs of a text, each once, in order."""
 
 _GENERATOR = np.random.default_rng(1997)
-_FACTORS = _GENERATOR.integers(1, 1 << 31, size=_BANDS * _ROWS, dtype=np.uint64)
-_SHIFTS = _GENERATOR.integers(0, 1 << 31, size=_BANDS * _ROWS, dtype=np.uint64)
+_FACTORS = _GENERATOR.integers(0, 1 << 64, size=_BANDS * _ROWS, dtype=np.uint64) | np.uint64(1)
+_SHIFTS = _GENERATOR.integers(0, 1 << 64, size=_BANDS * _ROWS, dtype=np.uint64)
 
 
 def without_duplicates(rows: Iterable[Row]) -> Iterator[Row | Reason]:
@@ -100,7 +100,8 @@ def _signature(runs: Runs) -> Runs:
     least = np.full(_FACTORS.size, np.iinfo(np.uint64).max, dtype=np.uint64)
     for at in range(0, runs.size, _AT_ONCE):
         some = runs[at : at + _AT_ONCE, None]
-        mixed = (some * _FACTORS[None, :] + _SHIFTS[None, :]) % np.uint64(_PRIME)
+        # Multiply-shift: what runs over 64 bits is dropped, and the upper half of the rest is left.
+        mixed = (some * _FACTORS[None, :] + _SHIFTS[None, :]) >> np.uint64(32)
         least = np.minimum(least, mixed.min(axis=0))
     return least
 
