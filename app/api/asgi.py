@@ -181,6 +181,12 @@ SERVED = (
         {"application/json": feedback.KEPT},
     ),
     Served("GET", "/v1/records", records.list_records, "A page of records."),
+    Served(
+        "GET",
+        "/v1/records/metrics",
+        records.measure,
+        "Product metrics of live traffic with their intervals, and when they changed.",
+    ),
     Served("GET", "/v1/records/{request_id}", records.read_record, "One record."),
     Served(
         "GET",

@@ -17,6 +17,7 @@ from app.cli import (
     export,
     guard,
     keys,
+    metrics,
     plan,
     records,
     reference,
@@ -64,6 +65,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     explain.explain,
     plan.plan,
     export.export,
+    metrics.metrics,
     waivers.waivers,
     schemas.schemas,
 )

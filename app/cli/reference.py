@@ -84,6 +84,7 @@ def pages(cli: Any) -> Mapping[str, str]:  # noqa: ANN401  # Typer's parser has 
         "errors.md": ("Errors", _errors),
         "records.md": ("Records", _records),
         "providers.md": ("Providers and what they are sent", providers_page),
+        "metrics.md": ("Metrics", _metrics),
     }
     return {
         name: "\n".join([f"# {title}", "", _MADE, "", *lines()]).rstrip() + "\n"
@@ -331,6 +332,37 @@ def _feedback_entries() -> Iterator[str]:
             (code(each.name), _type(each.type), docs.get(each.name, "")) for each in fields(kind)
         )
         yield from table("field", "holds", "meaning", rows=rows)
+
+
+# Metrics
+
+
+def _metrics() -> Iterator[str]:
+    from app.metrics.compare import Verdict
+    from app.metrics.definitions import METRICS
+
+    yield "What is measured of a product, on cases that were run and on live records by the same"
+    yield "code. What was not scored is counted apart and is in no sum. A rate has a Wilson"
+    yield "interval that counts cases, not their repeats; a mean has a bootstrap interval over"
+    yield "cases. How a movement is judged: [reading a movement](../explanation/movements.md)."
+    yield ""
+    yield "`adherence:<behaviour>` is adherence to one behaviour."
+    yield ""
+    for each in METRICS.values():
+        yield from (f"## {each.title}", "")
+        said = {
+            "id": code(each.id),
+            "formula": each.formula,
+            "unit": each.unit,
+            "better": each.better.value,
+            "does not measure": each.not_measured,
+            "source": each.source,
+        }
+        yield from table("it", "is", rows=iter(said.items()))
+    docs = _docs(Verdict)
+    yield from ("## Verdicts of a movement", "")
+    rows = ((code(each.value), docs.get(each.name, "")) for each in Verdict)
+    yield from table("verdict", "meaning", rows=rows)
 
 
 def _first(kind: type) -> str:

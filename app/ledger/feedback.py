@@ -173,6 +173,8 @@ class FeedbackFilter:
     """Said before this time."""
     after: tuple[datetime, str] | None = None
     """Time and id of the last one of the page before."""
+    has_texts: bool = True
+    """With the texts that are still kept; counting needs none of them."""
     limit: int = MOST_FEEDBACK
 
 
@@ -191,7 +193,8 @@ def read_page(
     if wanted.after is not None:
         at, last = wanted.after
         query = query.where(sa.tuple_(kept.at, kept.id) > sa.tuple_(to_micros(at), last))
-    return tuple(_feedback(keyring, row) for row in connection.execute(query))
+    rows = connection.execute(query)
+    return tuple(_feedback(keyring, row, has_texts=wanted.has_texts) for row in rows)
 
 
 def _remark(giving: Giving, owner: Owner, opening: Json) -> Remark:
@@ -225,9 +228,9 @@ def _context(feedback_id: str) -> str:
     return f"feedback:{feedback_id}"
 
 
-def _feedback(keyring: Keyring, row: _Row) -> Feedback:
+def _feedback(keyring: Keyring, row: _Row, *, has_texts: bool = True) -> Feedback:
     texts: dict[str, str] = {}
-    if row.sealed is not None and row.wrapped is not None:
+    if has_texts and row.sealed is not None and row.wrapped is not None:
         owner = keyring.unwrap(row.owner, row.wrapped)
         texts = dict(owner.unseal_content(row.sealed, _context(row.id)).texts)
     try:

@@ -15,6 +15,8 @@ _DRAWS = 9_999
 _AT_ONCE = 1_000
 _EXACT = 16
 """Up to so many values, all signs are tried: 65 536 ways."""
+_GROUPS = 300
+"""More cases of a sample than this are dealt into so many groups, which are shuffled whole."""
 _ALIKE = 1e-9
 
 
@@ -98,7 +100,7 @@ def shuffled(before: Sums, after: Sums) -> float:
     Source: A. Janssen, "Studentized Permutation Tests for Non-i.i.d. Hypotheses and the Generalized
     Behrens-Fisher Problem", Statistics and Probability Letters 36 (1997).
     """
-    before, after = dealt(*before), dealt(*after)
+    before, after = dealt(*before, _GROUPS), dealt(*after, _GROUPS)
     tops, bottoms = (np.concatenate(both) for both in zip(before, after, strict=True))
     is_before = np.arange(len(tops)) < len(before[0])
     seen = float(_apart(is_before[None].astype(np.float64), tops, bottoms)[0])

@@ -32,7 +32,9 @@ class Verdict(StrEnum):
     """What a movement says."""
 
     BETTER = "better"
+    """More than chance would move it, the way it should go."""
     WORSE = "worse"
+    """More than chance would move it, the other way."""
     NOISE = "noise"
     """What was seen is what chance does, too. It does not prove that nothing moved."""
     TOO_FEW = "too_few"

@@ -168,7 +168,8 @@ def _bootstrap(
 
     Sources: B. Efron, "Better Bootstrap Confidence Intervals", JASA 82 (1987). Its levels are moved
     outwards as T. C. Hesterberg, "What Teachers Should Know About the Bootstrap", The American
-    Statistician 69 (2015), 5.3, does: without that, intervals of ten values are too narrow.
+    Statistician 69 (2015), expands those of percentiles: without that, intervals of ten values are
+    too narrow.
     """
     n = len(values)
     if n <= 1:
@@ -184,7 +185,8 @@ def _bootstrap(
     shift = _NORMAL.inv_cdf(min(max(float(below), 1 / _RESAMPLES), 1 - 1 / _RESAMPLES))
     without = (tops.sum() - tops) / (bottoms.sum() - bottoms)
     off = without.mean() - without
-    acceleration = float((off**3).sum() / (6 * (off**2).sum() ** 1.5))
+    off /= np.abs(off).max() or 1.0
+    acceleration = float((off**3).sum() / max(6 * (off**2).sum() ** 1.5, 1.0))
     reach = math.sqrt(n / (n - 1)) * t_quantile(n - 1)
     ends: list[float] = []
     for side in (-reach, reach):
@@ -206,15 +208,15 @@ def _all_alike(point: float, n: int, low: float, high: float) -> tuple[float, fl
     return point - other * (point - low), point + other * (high - point)
 
 
-def dealt(tops: Floats, bottoms: Floats) -> tuple[Floats, Floats]:
-    """The same sums in at most ``_MOST`` groups, dealt at random, always in the same way."""
+def dealt(tops: Floats, bottoms: Floats, most: int = _MOST) -> tuple[Floats, Floats]:
+    """The same sums in at most so many groups, dealt at random, always in the same way."""
     n = len(tops)
-    if n <= _MOST:
+    if n <= most:
         return tops, bottoms
     order = np.random.default_rng(0).permutation(n)
     group = np.empty(n, dtype=np.intp)
-    group[order] = np.arange(n) % _MOST
-    dealt_tops, dealt_bottoms = np.zeros(_MOST), np.zeros(_MOST)
+    group[order] = np.arange(n) % most
+    dealt_tops, dealt_bottoms = np.zeros(most), np.zeros(most)
     np.add.at(dealt_tops, group, tops)
     np.add.at(dealt_bottoms, group, bottoms)
     return dealt_tops, dealt_bottoms

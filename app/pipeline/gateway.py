@@ -141,6 +141,10 @@ class Gateway(Protocol):
         """One record as JSON, if there is one that this key may read."""
         ...
 
+    async def report(self, query: Mapping[str, str], caller: Caller) -> Json:
+        """Product metrics of live traffic as JSON."""
+        ...
+
     async def appeal(self, appeal: AppealRequest, caller: Caller) -> AppealState:
         """Keep an appeal; raises ``RequestError`` or ``AccessError``."""
         ...

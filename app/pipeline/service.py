@@ -35,6 +35,7 @@ from app.pipeline.exchange import Exchange
 from app.pipeline.feedback import PARAMS, FeedbackRequest, heard, rewritten, spoken_of
 from app.pipeline.gateway import Answered, CheckRequest, CheckResult, Readiness, RenderRequest
 from app.pipeline.loaded import Loaded
+from app.pipeline.numbers import Numbers
 from app.pipeline.said import Reading
 from app.pipeline.steps import Ask, Steps
 from app.pipeline.turns import going_on, kept_answer
@@ -56,7 +57,7 @@ class Pipeline:
         readiness: Callable[[], Readiness],
         ledger: Ledger,
         admission: Admission,
-        shows_metrics: bool,
+        numbers: Numbers,
     ) -> None:
         """Put the parts together.
 
@@ -65,15 +66,15 @@ class Pipeline:
             loaded: Gives the catalog that is served now.
             readiness: Whether requests can be served.
             ledger: For reading records.
-            shows_metrics: Whether metrics may be read.
             admission: Says who may ask, and for whom.
+            numbers: What is counted and measured.
         """
         self._steps = steps
         self._loaded = loaded
         self._readiness = readiness
         self._ledger = ledger
         self._admission = admission
-        self._shows_metrics = shows_metrics
+        self._numbers = numbers
 
     async def authenticate(self, authorization: str | None, claims: str | None = None) -> Caller:
         """Who asks, and what is signed about whom it is for; raises ``AccessError``."""
@@ -190,6 +191,10 @@ class Pipeline:
         said = heard(await self._ledger.feedback_about(request_id))
         return await done(partial(_written, record, said), aside=True)
 
+    async def report(self, query: Mapping[str, str], caller: Caller) -> Json:
+        """Product metrics of the newest traffic as JSON."""
+        return await self._numbers.report(query, caller.tenant)
+
     async def appeal(self, appeal: AppealRequest, caller: Caller) -> AppealState:
         """Keep an appeal; raises ``RequestError`` or ``AccessError``."""
         record = await self._ledger.record(appeal.request_id, tenant=caller.tenant)
@@ -252,11 +257,7 @@ class Pipeline:
 
     def metrics(self) -> bytes:
         """Prometheus text."""
-        if not self._shows_metrics:
-            raise RequestError("metrics are off: telemetry.metrics says so", code="not_found")
-        if self._readiness().problems:
-            self._steps.metrics.catalog_refused()
-        return self._steps.metrics.render()
+        return self._numbers.prometheus(is_current=not self._readiness().problems)
 
 
 def _check_keeping(conversation: Conversation, policy: Policy) -> None:

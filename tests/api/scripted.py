@@ -245,6 +245,11 @@ class ScriptedGateway(Gateway):
         )
 
     @override
+    async def report(self, query: Mapping[str, str], caller: Caller) -> Json:
+        self._surprise()
+        return {"metrics": []}
+
+    @override
     async def appeal(self, appeal: AppealRequest, caller: Caller) -> AppealState:
         self._surprise()
         return AppealState.OPEN

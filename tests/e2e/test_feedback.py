@@ -205,3 +205,20 @@ def test_what_is_said_is_counted(served: Gateway, client: OpenAI) -> None:
     for _ in range(2):
         assert give(served, said).is_success
     assert f"{line} 1.0" in served.get("/metrics").text
+
+
+def test_reports_are_for_those_who_may_read_records(served: Gateway, client: OpenAI) -> None:
+    """Anybody with a key, or another tenant, reads how a product does."""
+    request_id = asked(client)
+    assert give(served, {"request_id": request_id, "task": "completed"}).is_success
+    query = "/v1/records/metrics?metric=task_completion_reported&by=persona&persona=keeper"
+    made = served.get(query).json()
+    [row] = made["metrics"]
+    assert row["persona"] == "keeper"
+    assert 0 <= row["lower"] <= row["value"] <= row["upper"] <= 1
+    assert row["of"] == row["sessions"] >= 1
+    assert served.get(query, key="lexi-only").status_code == 403
+    assert served.get(query, key=None).status_code == 401
+    assert served.get(query, key="neighbour").json()["exchanges"] == 0
+    assert served.get(f"{query}&period=hour").status_code == 400
+    assert "banneton_look_timestamp_seconds" in served.get("/metrics").text
