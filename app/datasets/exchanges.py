@@ -93,6 +93,8 @@ def consent_missing(consents: Iterable[Consent]) -> Reason | None:
 
 
 def _unfit(record: Record) -> Reason | None:
+    if record.opening.get("shadow_of") is not None:
+        return Reason.SHADOW
     if record.status is not Status.COMPLETED or record.closing is None:
         return Reason.NOT_COMPLETED
     if record.outcome in _STOPPED:
