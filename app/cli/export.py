@@ -1,5 +1,6 @@
 """Data sets for training, made of records and feedback."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +25,9 @@ def export(  # noqa: PLR0913  # one parameter an option
     ] = None,
     form: Annotated[Form, typer.Option("--format", help="What to make.")] = Form.SFT,
     root: Annotated[Path | None, ROOT] = None,
-    tenant: Annotated[str, typer.Option(help="Whose exchanges; of one tenant only.")] = "default",
+    tenant: Annotated[
+        str | None, typer.Option(help="Whose exchanges; needed where there are several tenants.")
+    ] = None,
     persona: Annotated[str | None, typer.Option(help="Only of this persona.")] = None,
     since: Annotated[
         str | None, typer.Option(help="Since this time, ISO 8601 with a zone.")
@@ -76,7 +79,8 @@ def export(  # noqa: PLR0913  # one parameter an option
         raise DatasetError(f"{to}: exists already; an export never overwrites")
     given = {"since": since, "until": until}
     times = record_filter({name: value for name, value in given.items() if value}, tenant)
-    wanted = Wanted(form, tenant, persona, times.since, times.until, min_satisfaction, validation)
+    chosen = tenant or ""
+    wanted = Wanted(form, chosen, persona, times.since, times.until, min_satisfaction, validation)
     _make(project, root, wanted, to, key_file or to.with_name(f"{to.name}.key"), licence)
 
 
@@ -98,11 +102,12 @@ def _make(  # what the command was told
         key = export_key(key_file)
         kinds, builds = project.builds.kinds, project.builds
         cleaner = Cleaner(key, SystemClock().now())
-        made = await Maker(wanted, cleaner, catalog.policies, kinds, builds).make(ledger)
+        asked = replace(wanted, tenant=await _tenant(ledger, wanted.tenant))
+        made = await Maker(asked, cleaner, catalog.policies, kinds, builds).make(ledger)
         found.append(len(made.lines))
         if made.lines:
-            digest = write(to, made.lines, card_of(made, wanted, licence))
-            await _note(ledger, wanted.tenant, wanted.form, len(made.lines), digest)
+            digest = write(to, made.lines, card_of(made, asked, licence))
+            await _note(ledger, asked.tenant, asked.form, len(made.lines), digest)
             typer.echo(f"{to}: {counted(len(made.lines), 'row')}, manifest sha256:{digest}")
             typer.echo(f"{key_file}: its key; keep it, apart from the data set")
         else:
@@ -127,6 +132,18 @@ def _tell_left_out(what: str, counts: "Mapping[Reason, int]") -> None:
         typer.echo(f"{what}: {count} {reason}: {WHY[reason]}")
 
 
+async def _tenant(ledger: "Ledger", named: str) -> str:
+    """The tenant that was named, or the only one there is."""
+    from app.domain.errors import DatasetError
+
+    if named:
+        return named
+    there_are = await ledger.tenants()
+    if len(there_are) > 1:
+        raise DatasetError(f"--tenant names none, and there are {', '.join(there_are)}")
+    return there_are[0] if there_are else ""
+
+
 async def _note(ledger: "Ledger", tenant: str, form: Form, rows: int, digest: str) -> None:
     import os
     import pwd
@@ -140,7 +157,9 @@ async def _note(ledger: "Ledger", tenant: str, form: Form, rows: int, digest: st
     )
 
 
-def _withdraw(root: Path | None, old: Path, tenant: str, key_file: Path, to: Path | None) -> None:
+def _withdraw(
+    root: Path | None, old: Path, tenant: str | None, key_file: Path, to: Path | None
+) -> None:
     from app.cli.records import with_ledger
     from app.datasets.folder import read, read_key, write
     from app.datasets.withdraw import without_withdrawn
@@ -149,7 +168,8 @@ def _withdraw(root: Path | None, old: Path, tenant: str, key_file: Path, to: Pat
     gone: list[int] = []
 
     async def work(ledger: "Ledger") -> None:
-        left = await without_withdrawn(ledger, written, tenant, key)
+        of = await _tenant(ledger, tenant or "")
+        left = await without_withdrawn(ledger, written, of, key)
         gone.append(len(left.places))
         for file, line in left.places:
             typer.echo(f"must go: {old / file}:{line}")
@@ -158,7 +178,7 @@ def _withdraw(root: Path | None, old: Path, tenant: str, key_file: Path, to: Pat
         if to is not None:
             digest = write(to, left.kept, left.card)
             form = Form(written.card["form"])
-            await _note(ledger, tenant, form, len(left.kept), digest)
+            await _note(ledger, of, form, len(left.kept), digest)
             typer.echo(f"{to}: {counted(len(left.kept), 'row')}, manifest sha256:{digest}")
 
     with_ledger(root, work)

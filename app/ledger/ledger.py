@@ -40,7 +40,7 @@ from app.ledger.records import (
     read_record,
     read_turns,
 )
-from app.ledger.sources import SourcePage, read_sources
+from app.ledger.sources import SourcePage, read_sources, read_tenants
 from app.ledger.store import Store
 from app.ledger.verify import Broken, Intact, IsSigned, verify
 from app.ledger.writer import Transaction
@@ -123,6 +123,10 @@ class Ledger:
         """
         now, keyring = self.store.clock.now(), self.store.keyring
         return await self.store.read(lambda db: read_sources(db, keyring, wanted, now))
+
+    async def tenants(self) -> tuple[str, ...]:
+        """Whose exchanges there are."""
+        return await self.store.read(read_tenants)
 
     async def note_export(self, exported: Exported) -> None:
         """Keep in the chain that a data set was made, durably."""

@@ -64,3 +64,9 @@ def read_sources(
         ),
         page.cursor,
     )
+
+
+def read_tenants(connection: sa.Connection) -> tuple[str, ...]:
+    """Whose exchanges there are."""
+    tenants = sa.select(ENTRIES.c.tenant).where(ENTRIES.c.kind == Kind.OPENING.value).distinct()
+    return tuple(sorted(connection.scalars(tenants)))

@@ -83,6 +83,17 @@ def test_from_a_chat_to_a_data_set(served: Gateway, client: OpenAI, tmp_path: Pa
     assert not any("rye bread" in str(each.line) for each in rest.lines)
 
 
+def test_one_of_several_tenants_has_to_be_named(
+    served: Gateway, client: OpenAI, tmp_path: Path
+) -> None:
+    """Customers' conversations are mixed by accident."""
+    talk(client, "Hello", "somebody", "any")
+    ask(served.client("neighbour"), "Hello")
+    ended = run("export", "--root", served.root, "--to", tmp_path / "made")
+    assert ended.status == 2
+    assert "--tenant names none, and there are default, neighbour" in ended.err
+
+
 def test_nothing_is_kept_and_the_command_says_so(served: Gateway, tmp_path: Path) -> None:
     """An empty data set is written, or nobody learns which policy keeps no text."""
     to = tmp_path / "none"
