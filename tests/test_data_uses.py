@@ -216,6 +216,8 @@ def backend_at(**fields: Json) -> OpenAIBackend:
         ({"base_url": "https://api.openai.com/v1"}, "openai"),
         ({"base_url": "https://bread.openai.azure.com/openai/v1"}, "azure"),
         ({"base_url": "https://openai.azure.com.example.org/v1"}, None),
+        ({"base_url": "https://notopenai.azure.com/v1"}, None),
+        ({"base_url": "https://another-api.openai.com/v1"}, None),
         ({"base_url": "https://api.openai.com.example.org/v1"}, None),
         ({"base_url": "https://proxy.example.org/v1", "preset": "mistral"}, "mistral"),
         ({"base_url": "https://openrouter.ai/api/v1", "preset": "openai"}, "openrouter"),

@@ -3,7 +3,7 @@
 import hmac
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from app.datasets.cleaning import Cleaner, export_plan
 from app.datasets.duplicates import without_duplicates
@@ -45,8 +45,6 @@ class Made:
     """What the texts were looked at with: revisions by name."""
     days: tuple[str, str] | None
     """From when to when its exchanges were opened."""
-    exchanges: tuple[Exchange, ...] = field(repr=False)
-    """Those that rows were made of."""
 
 
 async def all_sources(ledger: Ledger, wanted: Wanted) -> AsyncIterator[Source]:
@@ -121,7 +119,6 @@ class Maker:
             dict(sorted(self._left_out.items())),
             self._detectors(),
             (days[0], days[-1]) if days else None,
-            tuple(source for row in rows for source in row.sources),
         )
 
     async def _clean(self, exchange: Exchange) -> Clean | Reason:

@@ -211,6 +211,35 @@ async def test_what_a_detector_could_not_look_at_is_left_out() -> None:
     assert told is Reason.UNCHECKED
 
 
+NO_NAMES = {**KINDS, "names": replace(KINDS["names"], runs_here=lambda _: False)}
+"""As where the extra for names is not installed, so that nothing else hides a pseudonym."""
+CARD = "4539 1488 0343 6468"
+"""A surrogate whose check digit does not fit, so that no detector takes it for a card."""
+
+
+async def test_pseudonyms_are_renamed_also_where_no_detector_sees_them() -> None:
+    """What stands in a provider's logs, or in the vault, stands in a row."""
+    plan = export_plan(None, NO_NAMES, Builds(NO_NAMES))
+    texts = [
+        Segment("a", f"{TOKEN} and {SURROGATE} paid with {CARD}.", Stage.INPUT),
+        Segment("b", TOKEN.lower().replace("_", r"\_") + f", **{SURROGATE}**", Stage.INPUT),
+        Segment("t.arguments", f'{{"card": "{CARD}", "to": "{TOKEN}"}}', Stage.INPUT),
+        Segment("r", f'{{"who": "{SURROGATE}"}}', Stage.TOOL_RESULT),
+    ]
+    old = {SURROGATE: "PERSON", CARD: "CREDIT_CARD"}
+    told = await Cleaner(KEY, NOON).clean(plan, texts, old)
+    assert isinstance(told, dict)
+    assert not any(each in str(told) for each in (TOKEN, TOKEN.lower(), SURROGATE, CARD))
+    token, _, rest = told["a"].partition(" and ")
+    person, _, card = rest.removesuffix(".").partition(" paid with ")
+    assert token.startswith("EMAIL_ADDRESS_")
+    assert told["b"] == f"{token}, **{person}**"
+    assert orjson.loads(told["t.arguments"]) == {"card": card, "to": token}
+    assert orjson.loads(told["r"]) == {"who": person}
+    again = await Cleaner(KEY, NOON).clean(plan, texts[3:], old)
+    assert again == {"r": told["r"]}
+
+
 async def test_a_preference_has_the_better_answer_first() -> None:
     """A model would learn the answer that people complained about."""
     cases = [
