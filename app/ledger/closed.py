@@ -26,7 +26,7 @@ class ClosedFilter:
     persona: str | None = None
     before: tuple[datetime, str] | None = None
     """Time and id of the last one of the page before."""
-    limit: int = 200
+    limit: int = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import islice
 from math import nan
 from typing import TypeVar
 
@@ -19,7 +21,7 @@ from app.ledger.ledger import Ledger
 from app.metrics.live import By, Drift, Group, Line, adjusted, changes, grouped, lines, started
 from app.metrics.observed import ObservedExchange, ObservedTask, from_record, in_tasks
 from app.telemetry.metrics import Metrics
-from app.telemetry.product import Change, Estimate
+from app.telemetry.product import Change, Estimate, Looked, written
 
 _log = logging.getLogger("banneton.metrics")
 _MOST_CATALOGS = 3
@@ -27,8 +29,46 @@ _MOST_CATALOGS = 3
 _MOST_GROUPS = 100
 _MOST_SERIES = 200
 """Metrics of personas that changes are looked for in, in one look."""
+_TASKS_A_STEP = 200
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Work in steps, in threads, with rests: requests wait for none of it for long.
+
+    Threads share Python's lock, so that a step makes requests slower for as long as it takes.
+    """
+
+    rest: float = 0.0
+    """How many times as long as a step a rest is."""
+    is_over: Callable[[], bool] = lambda: False
+    """Whether nobody waits for the rest of the work any more."""
+
+    async def step(self, work: Callable[[], T]) -> T:
+        """What one piece of work gives."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        made = await asyncio.to_thread(work)
+        if self.rest:
+            await asyncio.sleep(self.rest * (loop.time() - began))
+        return made
+
+    async def steps(
+        self, each: Iterator[T], *, most: int | None = None, at_once: int = 1
+    ) -> list[T]:
+        """What an iterator gives, so many pieces a step; as far as it comes until it is over."""
+        made: list[T] = []
+        while not self.is_over() and (most is None or len(made) < most):
+            some = await self.step(lambda: list(islice(each, at_once)))
+            if not some:
+                break
+            made += some
+        return made
+
+
+AT_ONCE = Pace()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +82,12 @@ class Traffic:
 
 
 async def traffic(
-    ledger: Ledger, wanted: ClosedFilter, prices: Prices, *, most: int | None = None
+    ledger: Ledger,
+    wanted: ClosedFilter,
+    prices: Prices,
+    *,
+    most: int | None = None,
+    pace: Pace = AT_ONCE,
 ) -> Traffic:
     """The tasks of a time, with what was said of them so far.
 
@@ -51,11 +96,12 @@ async def traffic(
         wanted: Which exchanges.
         prices: What models cost.
         most: Only so many exchanges, the newest.
+        pace: How fast.
     """
     observed: list[ObservedExchange] = []
     is_whole = True
-    while page := await ledger.closed(wanted):
-        readable = await asyncio.to_thread(_observed, page, prices)
+    while not pace.is_over() and (page := await ledger.closed(wanted)):
+        readable = await pace.step(partial(_observed, page, prices))
         is_whole &= len(readable) == len(page)
         observed += readable
         if most is not None and len(observed) >= most:
@@ -66,9 +112,10 @@ async def traffic(
             break
         wanted = replace(wanted, before=(page[-1].at, page[-1].request_id))
     # Nobody speaks of an exchange before it is opened.
-    said = await _said(ledger, wanted.tenant, min((each.at for each in observed), default=None))
-    tasks = await asyncio.to_thread(lambda: tuple(in_tasks(observed, said)))
-    return Traffic(tasks, len(observed), is_whole)
+    since = min((each.at for each in observed), default=None)
+    said = {} if since is None else await _said(ledger, wanted.tenant, since, pace)
+    tasks = await pace.steps(in_tasks(observed, said), at_once=_TASKS_A_STEP)
+    return Traffic(tuple(tasks), len(observed), is_whole)
 
 
 def _observed(page: Sequence[Closed], prices: Prices) -> list[ObservedExchange]:
@@ -81,16 +128,14 @@ def _observed(page: Sequence[Closed], prices: Prices) -> list[ObservedExchange]:
 
 
 async def _said(
-    ledger: Ledger, tenant: str | None, since: datetime | None
+    ledger: Ledger, tenant: str | None, since: datetime, pace: Pace
 ) -> Mapping[Target, Standing]:
-    if since is None:
-        return {}
     every: list[Feedback] = []
-    wanted = FeedbackFilter(tenant, since=since, has_texts=False)
+    wanted = FeedbackFilter(tenant, since=since, has_texts=False, limit=200)
     while page := await ledger.feedback(wanted):
         every += page
         wanted = replace(wanted, after=(page[-1].at, page[-1].id))
-    return standings(every)
+    return await pace.step(partial(standings, every))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +147,8 @@ class Watch:
     """How far back."""
     most_exchanges: int
     prices: Prices
+    rest: float = 9.0
+    """How many times as long as each step of a look nothing is done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +171,7 @@ async def watch(
         try:
             found = await look(ledger, plan, clock, stop.is_set)
             if not stop.is_set():
-                publish(metrics, found)
+                metrics.looked(await asyncio.to_thread(text_of, found))
         except LedgerError as exc:
             metrics.look_failed()
             _log.error("product metrics could not be read: %s", exc)
@@ -135,14 +182,16 @@ async def watch(
             await asyncio.wait_for(stop.wait(), plan.every_s)
 
 
-def publish(metrics: Metrics, found: Look) -> None:
-    """Give Prometheus what a look found, instead of what the one before it did."""
-    metrics.looked(
-        found.at,
-        found.exchanges,
-        is_whole=found.is_whole,
-        estimates=[_estimate(each) for each in found.lines],
-        changes=[_change(each) for each in found.drifts],
+def text_of(found: Look) -> bytes:
+    """What a look found, as Prometheus reads it."""
+    return written(
+        Looked(
+            found.at,
+            found.exchanges,
+            found.is_whole,
+            [_estimate(each) for each in found.lines],
+            [_change(each) for each in found.drifts],
+        )
     )
 
 
@@ -177,17 +226,14 @@ async def look(
 ) -> Look:
     """Metrics by persona, variant and catalog, and changes by persona, over the window.
 
-    All of it is done in small steps in threads, so that neither requests nor the end of the process
-    wait for it.
+    All of it is done at the plan's pace, so that neither requests nor the end of the process wait.
     """
-    now = clock.now()
-    since = now - plan.window
-    found = await traffic(
-        ledger, ClosedFilter(None, since=since), plan.prices, most=plan.most_exchanges
-    )
-    groups = _bounded(grouped(found.tasks, By))
-    measured = await stepwise(lines(groups), is_over)
-    drifted = await stepwise(changes(found.tasks), is_over, _MOST_SERIES)
+    now, pace = clock.now(), Pace(plan.rest, is_over)
+    wanted = ClosedFilter(None, since=now - plan.window)
+    found = await traffic(ledger, wanted, plan.prices, most=plan.most_exchanges, pace=pace)
+    groups = await pace.step(lambda: _bounded(grouped(found.tasks, By)))
+    measured = await pace.steps(lines(groups))
+    drifted = await pace.steps(changes(found.tasks), most=_MOST_SERIES)
     is_whole = found.is_whole and len(drifted) < _MOST_SERIES
     is_whole &= sum(map(len, groups.values())) == len(found.tasks)
     return Look(now, found.exchanges, is_whole, tuple(measured), adjusted(drifted))
@@ -208,16 +254,3 @@ def _bounded(groups: Mapping[Group, Sequence[ObservedTask]]) -> dict[Group, Sequ
     named = [each for each in groups.items() if (each[0].persona, each[0].catalog) in kept]
     named.sort(key=lambda each: -len(each[1]))
     return dict(named[:_MOST_GROUPS])
-
-
-async def stepwise(
-    steps: Iterator[T], is_over: Callable[[], bool] = lambda: False, most: int | None = None
-) -> list[T]:
-    """What the steps give, each made in a thread; as far as it comes until it is over."""
-    made: list[T] = []
-    while not is_over() and (most is None or len(made) < most):
-        step = await asyncio.to_thread(next, steps, None)
-        if step is None:
-            break
-        made.append(step)
-    return made

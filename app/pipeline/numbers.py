@@ -8,6 +8,7 @@ from app.domain.conversation import Json
 from app.domain.errors import RequestError
 from app.domain.prices import Prices
 from app.ledger.ledger import Ledger
+from app.pipeline.live import Pace
 from app.pipeline.report import report, report_json, wish_of
 from app.telemetry.metrics import Metrics
 
@@ -57,5 +58,7 @@ class Numbers:
         """
         wish = wish_of(query, tenant, self._clock.now())
         async with self._reporting:
-            made = await report(self._ledger, wish, self._prices, most=_MOST_REPORTED)
+            made = await report(
+                self._ledger, wish, self._prices, most=_MOST_REPORTED, pace=Pace(rest=1.0)
+            )
         return await asyncio.to_thread(report_json, made)

@@ -11,7 +11,7 @@ from app.ledger.closed import ClosedFilter
 from app.ledger.ledger import Ledger
 from app.metrics.definitions import metric_named
 from app.metrics.live import By, Drift, Line, Period, adjusted, changes, grouped, lines
-from app.pipeline.live import stepwise, traffic
+from app.pipeline.live import AT_ONCE, Pace, traffic
 
 DEFAULT_DAYS = 7
 _BY = "persona,variant"
@@ -99,13 +99,19 @@ def _list(text: str) -> list[str]:
 
 
 async def report(
-    ledger: Ledger, wish: ReportWish, prices: Prices, *, most: int | None = None
+    ledger: Ledger,
+    wish: ReportWish,
+    prices: Prices,
+    *,
+    most: int | None = None,
+    pace: Pace = AT_ONCE,
 ) -> Report:
     """Measure what went through; at most so many exchanges, the newest."""
     wanted = ClosedFilter(wish.tenant, wish.since, wish.until, wish.persona)
-    found = await traffic(ledger, wanted, prices, most=most)
-    measured = await stepwise(lines(grouped(found.tasks, wish.by, wish.period), wish.metrics))
-    drifted = await stepwise(changes(found.tasks, wish.metrics))
+    found = await traffic(ledger, wanted, prices, most=most, pace=pace)
+    groups = await pace.step(lambda: grouped(found.tasks, wish.by, wish.period))
+    measured = await pace.steps(lines(groups, wish.metrics))
+    drifted = await pace.steps(changes(found.tasks, wish.metrics))
     return Report(
         wish, found.exchanges, len(found.tasks), found.is_whole, tuple(measured), adjusted(drifted)
     )

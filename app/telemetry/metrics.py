@@ -6,7 +6,6 @@ with ``banneton_`` elsewhere. Labels hold ids from the catalog and words of ours
 that a user sent.
 """
 
-from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
 
@@ -18,7 +17,6 @@ from app.domain.decision import Outcome
 from app.domain.events import Usage
 from app.domain.feedback import Feedback
 from app.domain.record import Status
-from app.telemetry.product import Change, Estimate, ProductGauges
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 """Of what ``render`` gives."""
@@ -122,7 +120,12 @@ class Metrics:
                 registry=registry,
             ).labels
         )
-        self._product = ProductGauges(registry)
+        self._look_failures = Counter(
+            "banneton_look_failures",
+            "Looks at live traffic, for product metrics, that failed.",
+            registry=registry,
+        )
+        self._looked = b""
         self._commits = Histogram(
             "banneton_ledger_commit_seconds",
             "How long an exchange waited for an entry of its record to be durable.",
@@ -193,22 +196,13 @@ class Metrics:
         for kind, value in kinds.items():
             self._feedback(feedback.persona, variant, kind, value).inc()
 
-    def looked(
-        self,
-        at: datetime,
-        exchanges: int,
-        *,
-        is_whole: bool,
-        estimates: Iterable[Estimate],
-        changes: Iterable[Change],
-    ) -> None:
-        """Take what a look at live traffic found for what was there."""
-        self._product.set(estimates, changes)
-        self._product.looked(at, exchanges, is_whole=is_whole)
+    def looked(self, text: bytes) -> None:
+        """Take what a look at live traffic found, as ``written``, for what was there."""
+        self._looked = text
 
     def look_failed(self) -> None:
         """Count a look at live traffic that failed."""
-        self._product.failed()
+        self._look_failures.inc()
 
     def detector_unchecked(self, detector: str) -> None:
         """Count a text that a detector did not check to the end."""
@@ -243,4 +237,4 @@ class Metrics:
 
     def render(self) -> bytes:
         """All of it, as Prometheus reads it."""
-        return generate_latest(self._registry)
+        return generate_latest(self._registry) + self._looked

@@ -1,10 +1,13 @@
-"""Gauges of product metrics: what the last look at live traffic found."""
+"""Product metrics as Prometheus reads them: what the last look at live traffic found."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from typing_extensions import override
 
 _METRIC = ("metric", "persona", "variant", "catalog")
 _DRIFT = ("metric", "persona")
@@ -39,70 +42,96 @@ class Change:
     is_worse: bool
 
 
-class ProductGauges:
-    """What the last look found. The one before it is forgotten, with its labels."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Looked(Collector):
+    """A look at live traffic that went well."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        """Begin with nothing: no look, no number."""
+    at: datetime
+    exchanges: int
+    is_whole: bool
+    """Nothing was left out for lack of bounds."""
+    estimates: Sequence[Estimate]
+    changes: Sequence[Change]
 
-        def gauge(name: str, what: str, labels: tuple[str, ...] = ()) -> Gauge:
-            return Gauge(f"banneton_{name}", what, labels, registry=registry)
-
-        self._point = gauge("metric", "A product metric over the window.", _METRIC)
-        self._low = gauge("metric_lower", "Lower end of its 95 % interval.", _METRIC)
-        self._high = gauge("metric_upper", "Upper end of its 95 % interval.", _METRIC)
-        self._scored = gauge("metric_scored", "Sessions that it was measured on.", _METRIC)
-        self._missed = gauge("metric_not_scored", "What it could not be measured on.", _METRIC)
-        self._p = gauge(
-            "drift_p_value",
-            "How likely so large a change is by chance, corrected for all that is looked at.",
+    @override
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """All numbers of the look."""
+        yield from _families(
+            _METRIC,
+            [each.labels for each in self.estimates],
+            {
+                ("metric", "A product metric over the window."): [
+                    each.point for each in self.estimates
+                ],
+                ("metric_lower", "Lower end of its 95 % interval."): [
+                    each.low for each in self.estimates
+                ],
+                ("metric_upper", "Upper end of its 95 % interval."): [
+                    each.high for each in self.estimates
+                ],
+                ("metric_scored", "Sessions that it was measured on."): [
+                    each.scored for each in self.estimates
+                ],
+                ("metric_not_scored", "What it could not be measured on."): [
+                    each.missed for each in self.estimates
+                ],
+            },
+        )
+        yield from _families(
             _DRIFT,
+            [each.labels for each in self.changes],
+            {
+                (
+                    "drift_p_value",
+                    "How likely so large a change is by chance, corrected for all looked at.",
+                ): [each.p for each in self.changes],
+                (
+                    "drift_timestamp_seconds",
+                    "When the first session after the likeliest change began.",
+                ): [each.at.timestamp() for each in self.changes],
+                ("drift_before", "The metric until the change."): [
+                    each.before for each in self.changes
+                ],
+                ("drift_after", "The metric since the change."): [
+                    each.after for each in self.changes
+                ],
+                ("drift_is_worse", "1 where the metric moved the way it should not."): [
+                    each.is_worse for each in self.changes
+                ],
+                ("drift_scored", "Sessions that were looked at for it."): [
+                    each.scored for each in self.changes
+                ],
+            },
         )
-        self._at = gauge(
-            "drift_timestamp_seconds", "When the first session after the change began.", _DRIFT
-        )
-        self._before = gauge("drift_before", "The metric until the change.", _DRIFT)
-        self._after = gauge("drift_after", "The metric since the change.", _DRIFT)
-        self._is_worse = gauge(
-            "drift_is_worse", "1 where the metric moved the way it should not.", _DRIFT
-        )
-        self._sessions = gauge("drift_scored", "Sessions that were looked at for it.", _DRIFT)
-        self._looked = gauge("look_timestamp_seconds", "When live metrics were last made.")
-        self._exchanges = gauge("look_exchanges", "Exchanges that they were made from.")
-        self._is_whole = gauge(
-            "look_is_whole", "1 where nothing of the window was left out for lack of bounds."
-        )
-        self._failures = Counter(
-            "banneton_look_failures", "Looks at live metrics that failed.", registry=registry
+        yield from _families(
+            (),
+            [()],
+            {
+                ("look_timestamp_seconds", "When live metrics were last made."): [
+                    self.at.timestamp()
+                ],
+                ("look_exchanges", "Exchanges that they were made from."): [self.exchanges],
+                ("look_is_whole", "1 where nothing was left out for lack of bounds."): [
+                    self.is_whole
+                ],
+            },
         )
 
-    def set(self, estimates: Iterable[Estimate], changes: Iterable[Change]) -> None:
-        """Take these for what was there."""
-        for each in (self._point, self._low, self._high, self._scored, self._missed):
-            each.clear()
-        for one in estimates:
-            self._point.labels(*one.labels).set(one.point)
-            self._low.labels(*one.labels).set(one.low)
-            self._high.labels(*one.labels).set(one.high)
-            self._scored.labels(*one.labels).set(one.scored)
-            self._missed.labels(*one.labels).set(one.missed)
-        drifts = (self._p, self._at, self._before, self._after, self._is_worse, self._sessions)
-        for each in drifts:
-            each.clear()
-        for change in changes:
-            self._p.labels(*change.labels).set(change.p)
-            self._at.labels(*change.labels).set(change.at.timestamp())
-            self._before.labels(*change.labels).set(change.before)
-            self._after.labels(*change.labels).set(change.after)
-            self._is_worse.labels(*change.labels).set(change.is_worse)
-            self._sessions.labels(*change.labels).set(change.scored)
 
-    def looked(self, at: datetime, exchanges: int, *, is_whole: bool) -> None:
-        """Note a look that went well."""
-        self._looked.set(at.timestamp())
-        self._exchanges.set(exchanges)
-        self._is_whole.set(is_whole)
+def _families(
+    names: Sequence[str],
+    labels: Sequence[Sequence[str]],
+    values: Mapping[tuple[str, str], Sequence[float]],
+) -> Iterator[GaugeMetricFamily]:
+    for (name, what), found in values.items():
+        family = GaugeMetricFamily(f"banneton_{name}", what, labels=names)
+        for each, value in zip(labels, found, strict=True):
+            family.add_metric(each, value)
+        yield family
 
-    def failed(self) -> None:
-        """Count a look that failed."""
-        self._failures.inc()
+
+def written(looked: Looked) -> bytes:
+    """A look as text, written once: there are many numbers, and scrapes come often."""
+    registry = CollectorRegistry()
+    registry.register(looked)
+    return generate_latest(registry)

@@ -16,7 +16,7 @@ from app.domain.errors import RequestError
 from app.ledger.closed import ClosedFilter
 from app.ledger.ledger import Ledger
 from app.metrics.live import By, Drift, Period
-from app.pipeline.live import Look, Watch, look, publish, traffic, watch
+from app.pipeline.live import Look, Watch, look, text_of, traffic, watch
 from app.pipeline.report import ReportWish, report, report_json, wish_of
 from app.telemetry.metrics import Metrics
 from tests.ledger.exchanges import NOON, StandingClock
@@ -25,7 +25,7 @@ from tests.pipeline.traffic import BROKEN_FROM, EVERY, NEW, OLD, SESSIONS, at, f
 
 ALERTS = Path(__file__).parents[2] / "deploy" / "alerts.yaml"
 END = StandingClock(NOON + EVERY * SESSIONS)
-PLAN = Watch(60, timedelta(days=30), 10_000, {})
+PLAN = Watch(60, timedelta(days=30), 10_000, {}, rest=0)
 EVERYTHING = ClosedFilter(None)
 Json = Any
 
@@ -201,7 +201,7 @@ def scrape(found: Look) -> str:
     """What Prometheus reads after a look."""
     metrics = Metrics()
     metrics.catalog_loaded(NEW, NOON)
-    publish(metrics, found)
+    metrics.looked(text_of(found))
     return metrics.render().decode()
 
 

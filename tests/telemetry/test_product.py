@@ -16,7 +16,7 @@ from app.domain.feedback import (
     TaskOutcome,
 )
 from app.telemetry.metrics import Metrics
-from app.telemetry.product import Change, Estimate
+from app.telemetry.product import Change, Estimate, Looked, written
 from tests.telemetry.test_metrics import samples
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -79,13 +79,14 @@ def test_a_look_takes_the_place_of_the_one_before() -> None:
     """A metric of a persona that is gone is shown for ever, or a stale one as if it were new."""
     metrics = Metrics()
     for persona in ("old", "new"):
-        metrics.looked(
+        look = Looked(
             NOON,
             5,
             is_whole=False,
             estimates=[Estimate(("cost", persona, "", "c"), 0.5, 0.25, 0.75, 4, 1)],
             changes=[Change(("cost", persona), NOON, 1.0, 2.0, 0.001, 9, is_worse=True)],
         )
+        metrics.looked(written(look))
     metrics.look_failed()
     found = {
         name: value
