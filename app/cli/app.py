@@ -22,6 +22,7 @@ from app.cli import (
     records,
     reference,
     render,
+    rollouts,
     schemas,
     serve,
     waivers,
@@ -75,6 +76,7 @@ cli.command(hidden=True)(reference.reference)
 cli.add_typer(records.cli, name="records")
 cli.add_typer(appeals.cli, name="appeals")
 cli.add_typer(keys.cli, name="keys")
+cli.add_typer(rollouts.cli, name="rollouts")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

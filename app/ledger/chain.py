@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from app.domain.errors import LedgerError
 from app.domain.record import Closing, Opening
+from app.domain.rollout import Moved
 from app.ledger.entries import (
     SALT_BYTES,
     Deletion,
@@ -27,6 +28,7 @@ from app.ledger.entries import (
     erasure_body,
     export_body,
     feedback_body,
+    moved_body,
     opening_body,
     sha256,
 )
@@ -35,7 +37,7 @@ from app.ledger.schema import CHECKPOINTS, CONTENTS, ENTRIES, SUBJECT_KEYS, to_m
 from app.ledger.statements import Cursor, Insert, SelectBy
 from app.ledger.verify import GENESIS, Head
 
-Entry = Opening | Closing | Erasure | Deletion | Remark | Exported
+Entry = Opening | Closing | Erasure | Deletion | Remark | Exported | Moved
 _Owners = dict[bytes | None, Owner]
 """Owners by lookup. No owner has the lookup ``None``: it stands for needing none."""
 
@@ -157,6 +159,8 @@ class Chain:
                     body = deletion_body(entry, link)
                     about = (Kind.DELETION.value, entry.request_id, to_micros(entry.at))
                     self._add(batch, link, (*about, *(None,) * 6), body, None)
+                case Moved():
+                    self._take_moved(entry, link, batch)
                 case Remark():
                     body = feedback_body(entry, link)
                     row = (Kind.FEEDBACK.value, None, to_micros(entry.at), *(None,) * 6)
@@ -232,6 +236,13 @@ class Chain:
         self._add(batch, link, row, body, findings)
         batch.contents += kept
         batch.closed.add(request_id)
+
+    def _take_moved(self, moved: Moved, link: Link, batch: _Batch) -> None:
+        # No two entries of a kind have the same name: of two who would make the same move at once,
+        # one does.
+        name = f"{moved.rollout}.{moved.number}"
+        about = (Kind.ROLLOUT.value, name, to_micros(moved.at), None, moved.persona)
+        self._add(batch, link, (*about, *(None,) * 4), moved_body(moved, link), None)
 
     def _add(
         self,

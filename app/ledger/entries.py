@@ -15,6 +15,7 @@ import orjson
 from app.domain.decision import Trace
 from app.domain.feedback import Feedback
 from app.domain.record import Closing, Opening
+from app.domain.rollout import Moved
 from app.ledger.keyring import Owner
 from app.ledger.verify import VERSION
 
@@ -28,6 +29,7 @@ class Kind(StrEnum):
     CLOSING = "closing"
     ERASURE = "erasure"
     DELETION = "deletion"
+    ROLLOUT = "rollout"
     FEEDBACK = "feedback"
     EXPORT = "export"
 
@@ -147,6 +149,8 @@ def opening_body(opening: Opening, link: Link, owner: Owner, findings: Findings 
             "dialect": opening.dialect,
             "persona": opening.persona,
             "variant": opening.variant,
+            "assigned": opening.assigned,
+            "shadow_of": opening.shadow_of,
             "audience": opening.audience,
             "policy": opening.policy,
             "catalog": opening.catalog,
@@ -233,6 +237,29 @@ def export_body(exported: Exported, link: Link) -> bytes:
             "form": exported.form,
             "rows": exported.rows,
             "manifest": exported.manifest,
+        },
+    )
+
+
+def moved_body(moved: Moved, link: Link) -> bytes:
+    """The canonical bytes of a move of a rollout."""
+    return _body(
+        Kind.ROLLOUT,
+        link,
+        None,
+        {
+            "at": moved.at,
+            "rollout": moved.rollout,
+            "number": moved.number,
+            "persona": moved.persona,
+            "variant": moved.variant,
+            "move": moved.move,
+            "step": moved.step,
+            "percent": moved.percent,
+            "by": moved.by,
+            "why": moved.why,
+            "catalog": moved.catalog,
+            "evidence": moved.evidence,
         },
     )
 

@@ -115,8 +115,10 @@ class Answer:
         return (Message(Role.ASSISTANT, Origin.CLIENT, tuple(parts), path=_CHOICE),)
 
 
-async def going_on(ledger: Ledger, asked: Conversation, caller: Caller) -> Conversation:
-    """The request with the turns before it that it goes on from.
+async def going_on(
+    ledger: Ledger, asked: Conversation, caller: Caller
+) -> tuple[Conversation, str | None]:
+    """The request with the turns before it that it goes on from, and the variant that gave them.
 
     They are looked at again, as a client's own history is: policy may have changed since.
 
@@ -139,7 +141,8 @@ async def going_on(ledger: Ledger, asked: Conversation, caller: Caller) -> Conve
     earlier = [_moved(turn, at) for at, turn in enumerate(turns)]
     standing = [turn for turn in asked.messages if turn.path == STANDING]
     new = [turn for turn in asked.messages if turn.path != STANDING]
-    return replace(asked, messages=(*standing, *earlier, *new))
+    gone_on = replace(asked, messages=(*standing, *earlier, *new))
+    return gone_on, record.opening["variant"]
 
 
 async def kept_answer(ledger: Ledger, record: Record) -> Answered | None:

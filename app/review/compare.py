@@ -16,6 +16,7 @@ from app.review.concerns.policies import changes_of_policy
 from app.review.concerns.prompts import PromptChange, changes_of_prompts
 from app.review.concerns.routes import changes_of_data_use
 from app.review.concerns.rules import IsAsStrict, Pair
+from app.review.concerns.variants import begins_anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +181,8 @@ def _of_personas(
                 source = origins.persona(name, "policy").source
                 yield Located(change, (ours.policy,), (name,), source)
     yield from _of_variants(old, new, is_as_strict, today)
+    for name, change in begins_anew(old, new):
+        yield Located(change, (), (name,), origins.persona(name, *change.keys).source)
 
 
 def _of_variants(
@@ -200,7 +203,7 @@ def _of_variants(
         source = Origins(new).persona(name, "variants").source
         known = set(changes_of_persona(before, after))
         for change in changes_of_persona(theirs, ours):
-            if change not in known and change.concern != "variants":
+            if change not in known and change.concern not in _OF_SHARES:
                 yield Located(change, (), whom, source)
         if ours.policy != theirs.policy and (theirs.policy, ours.policy) != (
             before.policy,
@@ -209,6 +212,10 @@ def _of_variants(
             pair = Pair(old.policies[theirs.policy], new.policies[ours.policy], is_as_strict, today)
             for change in changes_of_policy(pair):
                 yield Located(change, (ours.policy,), whom, source)
+
+
+_OF_SHARES = frozenset({"variants", "rollout"})
+"""Concerns of the persona that no variant has."""
 
 
 def _of_routes(old: Catalog, new: Catalog) -> Iterator[Located]:

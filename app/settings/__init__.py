@@ -149,6 +149,20 @@ class Telemetry(FileModel):
     """How product metrics get there; ``null`` leaves them out."""
 
 
+class Variants(FileModel):
+    """How rollouts are looked at, and what shadows may take, in each process."""
+
+    look_every_s: Annotated[float, Field(ge=0.1, le=3_600)] = 10
+    """Seconds between two looks at the gates of rollouts, and at what others decided."""
+    shadows_at_once: Annotated[int, Field(ge=1, le=1_000)] = 4
+    """How many shadows run beside each other."""
+    shadows_waiting: Annotated[int, Field(ge=1, le=10_000)] = 64
+    """How many may wait; more are dropped, and counted."""
+    shadow_tokens_per_hour: Annotated[int, Field(ge=1)] | None = None
+    """Tokens of models and detectors that shadows may take in an hour; left out, as many as they
+    do."""
+
+
 class Settings(FileModel):
     """What differs by deployment."""
 
@@ -168,6 +182,8 @@ class Settings(FileModel):
     """Where the gateway listens."""
     limits: Limits = Limits()
     """What a single request may hold."""
+    variants: Variants = Variants()
+    """How rollouts are looked at, and what shadows may take."""
     telemetry: Telemetry = Telemetry()
     """What the gateway tells its operators."""
     prices: Mapping[str, Mapping[str, ModelPrice]] = {}

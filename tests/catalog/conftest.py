@@ -16,6 +16,7 @@ from app.domain.catalog import Catalog, Prompt
 from app.domain.errors import ContentError, DetectorError, Problem
 from app.domain.persona import FileModel
 from app.domain.policy import Stage
+from app.pipeline.gates import GATE_METRICS
 
 CASES = Path(__file__).parent.parent / "cases" / "bad_catalogs"
 GOOD = CASES / "_good"
@@ -124,6 +125,7 @@ def read(root: Path) -> Catalog:
         inspect_prompt=inspect_prompt,
         validate=build,
         surrogates={"EMAIL_ADDRESS", "PERSON"},
+        gate_metrics=GATE_METRICS,
     )
 
 

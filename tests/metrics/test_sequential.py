@@ -78,3 +78,17 @@ def test_a_value_out_of_range_is_refused() -> None:
     for wrong in (-0.1, 1.1, math.nan):
         with pytest.raises(ValueError, match="must be in"):
             ConfidenceSequence().after(wrong)
+
+
+def test_an_end_is_where_the_likelihood_says_so() -> None:
+    """A promise of 95 % would be one of 80 %."""
+    yes_and_no = [1.0, 0.0, 1.0, 1.0] * 8  # so few that the other sequence leaves more
+    alone = ConfidenceSequence().after_all(yes_and_no)
+    for end in alone.interval:
+        assert alone.against(end) == pytest.approx(math.log(2 / 0.05), abs=1e-6)
+    arm = ConfidenceSequence(0.025).after_all(yes_and_no)
+    both = Difference(arm, arm)
+    for end in both.interval:
+        assert both.against(end) == pytest.approx(math.log(2 / 0.05), abs=1e-6)
+    low, high = both.interval
+    assert high - low < 1.75 * (arm.interval[1] - arm.interval[0])
