@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.providers_page import providers_page
 from app.cli.tables import Keys, cell, code, table
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def pages(cli: Any) -> Mapping[str, str]:  # noqa: ANN401  # Typer's parser has 
         "detectors.md": ("Detectors", _detectors),
         "errors.md": ("Errors", _errors),
         "records.md": ("Records", _records),
+        "providers.md": ("Providers and what they are sent", providers_page),
         "metrics.md": ("Metrics", _metrics),
     }
     return {

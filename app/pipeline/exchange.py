@@ -278,7 +278,7 @@ class Exchange:
         ask, inspection = self._ask, ready.inspection
         served, caller, policy = ask.served, ask.caller, ask.served.plan.policy
         keeps = policy.keep.content is KeepContent.REWRITTEN and inspection.stop is None
-        if keeps and ask.conversation.keeps_turns is not False and ask.shadow_of is None:
+        if keeps and ask.shadow_of is None:
             self._turns = Answer()
         return Opening(
             request_id=ask.request_id,
@@ -311,6 +311,8 @@ class Exchange:
             continues=ask.conversation.continues,
             media=seen_of(ready.asked),
             turns=() if self._turns is None else to_keep(ready.asked),
+            is_left_open=ask.conversation.keeps_turns is not False,
+            surrogates=ready.minter.surrogates if keeps else {},
         )
 
     async def _close(self, status: Status, error: str | None) -> None:

@@ -12,12 +12,14 @@ from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
+from app.domain.data_use import DataUse
 from app.domain.persona import FileModel
 from app.domain.prices import Price, Prices
 from app.settings.admission import Access, Waivers
 from app.settings.backends import Backend
 from app.settings.values import (
     SIGNING_PREFIX,
+    Assurance,
     ProjectPath,
     Secret,
     Surroundings,
@@ -71,6 +73,8 @@ class ServiceEndpoint(FileModel):
     """``${NAME}`` or ``file:path``; left out where the service wants no key."""
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
     """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+    assured: Mapping[DataUse, Assurance] = {}
+    """By what a contract or an account's setting forbids the service a use of what it is sent."""
 
 
 Endpoint = Annotated[WebhookEndpoint | ServiceEndpoint, Field(discriminator="type")]
