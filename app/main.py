@@ -1,11 +1,10 @@
 """``running_app(project)``: the only place where parts meet."""
 
 import asyncio
-import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
@@ -54,14 +53,15 @@ from app.outgoing import open_reach, refuse_stopped_backends, start_backends, un
 from app.pipeline.check import check_segments
 from app.pipeline.gateway import CheckResult, Readiness
 from app.pipeline.loaded import Loaded, Served
+from app.pipeline.numbers import Numbers
 from app.pipeline.service import Pipeline
 from app.pipeline.steps import Steps
 from app.review.explain import Explanation, explain
 from app.settings import Settings, environment, settings_from
 from app.telemetry.metrics import Metrics
+from app.upkeep import purge, watch_metrics
 
 T = TypeVar("T")
-_log = logging.getLogger("banneton")
 
 
 class SystemClock:
@@ -273,33 +273,26 @@ async def running_app(
             readiness=partial(_readiness, reloader),
             ledger=ledger,
             admission=admission,
-            shows_metrics=settings.telemetry.metrics,
+            numbers=Numbers(
+                metrics,
+                ledger,
+                settings.model_prices,
+                clock,
+                is_shown=settings.telemetry.metrics,
+            ),
         )
         limits = Limits(max_body_bytes=settings.limits.max_body_bytes)
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(reloader.watch(stop))
-            group.create_task(_purge(ledger, stop))
+            group.create_task(purge(ledger, stop))
+            group.create_task(watch_metrics(settings, ledger, metrics, clock, stop))
             try:
                 yield create_api(
                     pipeline, clock=clock, new_id=new_id, limits=limits, version=__version__
                 )
             finally:
                 stop.set()
-
-
-_PURGE_EVERY_S = 3600
-
-
-async def _purge(ledger: Ledger, stop: asyncio.Event) -> None:
-    """Delete what has been kept long enough, now and every hour until ``stop`` is set."""
-    while not stop.is_set():
-        try:
-            await ledger.purge()
-        except LedgerError as exc:
-            _log.error("what has been kept long enough could not be deleted: %s", exc)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), _PURGE_EVERY_S)
 
 
 async def open_ledger(project: Project, *, may_create: bool = True) -> Ledger:

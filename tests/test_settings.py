@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from app.catalog.read import read_deployment
 from app.domain.conversation import Json
 from app.domain.errors import ContentError
+from app.domain.events import Usage
+from app.domain.prices import Price
 from app.settings import Settings, WebhookEndpoint, settings_from
 from app.settings.backends import (
     AnthropicBackend,
@@ -332,3 +334,18 @@ def test_what_is_wrong_without_its_secrets_is_found_without_them(tmp_path: Path)
         (tmp_path / "banneton.yaml").write_text(json.dumps(openai(base_url=wrong)), "utf-8")
         with pytest.raises(ContentError, match="base_url"):
             settings_from(read_deployment(tmp_path), None, tmp_path)
+
+
+def test_prices_are_by_backend_and_model(tmp_path: Path) -> None:
+    """Costs would be those of another model, or of none."""
+    settings = make(
+        tmp_path,
+        {
+            **openai(base_url="https://m.example/v1"),
+            "prices": {"main": {"medium": {"input": 1.5, "output": 6, "cached": 0.15}}},
+        },
+    )
+    assert settings.model_prices == {("main", "medium"): Price(1.5, 6.0, cached=0.15)}
+    price = settings.model_prices["main", "medium"]
+    usage = Usage(1_000_000, 1_000_000, cached_tokens=500_000, cache_write_tokens=100_000)
+    assert price.cost(usage) == pytest.approx(0.4 * 1.5 + 0.5 * 0.15 + 0.1 * 1.5 + 6)

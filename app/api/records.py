@@ -1,4 +1,4 @@
-"""The ledger over HTTP: ``/v1/records`` and ``/v1/records/{request_id}``."""
+"""The ledger over HTTP: ``/v1/records``, one of them, and metrics of them."""
 
 import orjson
 
@@ -19,6 +19,13 @@ async def list_records(call: Call) -> None:
     caller = await _reader(call)
     query = call.query_fields()
     await call.answer(orjson.dumps(await call.parts.gateway.records(query, caller)))
+
+
+async def measure(call: Call) -> None:
+    """Product metrics of live traffic, by the query."""
+    caller = await _reader(call)
+    made = await call.parts.gateway.report(call.query_fields(), caller)
+    await call.answer(orjson.dumps(made, option=orjson.OPT_UTC_Z))
 
 
 async def read_record(call: Call) -> None:

@@ -17,6 +17,7 @@ from app.cli import (
     guard,
     import_,
     keys,
+    metrics,
     plan,
     records,
     reference,
@@ -63,6 +64,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     calibrate.calibrate,
     explain.explain,
     plan.plan,
+    metrics.metrics,
     waivers.waivers,
     schemas.schemas,
 )

@@ -92,13 +92,17 @@ def show(
     request_id: Annotated[str, typer.Argument(help="As the answer's x-request-id says.")],
     *,
     root: Annotated[Path | None, ROOT] = None,
+    texts: Annotated[
+        bool, typer.Option("--texts", help="Also the texts of feedback, as policy rewrote them.")
+    ] = False,
 ) -> None:
-    """Print one record as JSON: what was seen, what was decided, how it ended. No text.
+    """Print one record as JSON: what was seen, what was decided, how it ended, what people said.
 
     Example: banneton records show 0199f3c2
     """
     import orjson
 
+    from app.pipeline.feedback import heard
     from app.pipeline.service import record_json
 
     async def work(ledger: "Ledger") -> None:
@@ -106,7 +110,8 @@ def show(
         if record is None:
             typer.echo("there is no such record", err=True)
             raise typer.Exit(1)
-        typer.echo(orjson.dumps(record_json(record), option=orjson.OPT_INDENT_2).decode())
+        said = heard(await ledger.feedback_about(request_id), shows_texts=texts)
+        typer.echo(orjson.dumps(record_json(record, said), option=orjson.OPT_INDENT_2).decode())
 
     with_ledger(root, work)
 

@@ -33,6 +33,8 @@ _REQUEST_CODES = {
     "model_not_found": "There is no such persona or variant.",
     "not_found": "There is no such endpoint or record.",
     "method_not_allowed": "The endpoint has another method.",
+    "conflict": "This id of feedback was used for something else.",
+    "refused_by_policy": "Policy would not let a demonstration out as an answer.",
     "timeout": "The body came too slowly.",
     "too_large": "The body is larger than `limits.max_body_bytes`.",
     "unsupported_media_type": "The body is not said to be JSON, or what else the endpoint takes.",
@@ -82,6 +84,7 @@ def pages(cli: Any) -> Mapping[str, str]:  # noqa: ANN401  # Typer's parser has 
         "detectors.md": ("Detectors", _detectors),
         "errors.md": ("Errors", _errors),
         "records.md": ("Records", _records),
+        "metrics.md": ("Metrics", _metrics),
     }
     return {
         name: "\n".join([f"# {title}", "", _MADE, "", *lines()]).rstrip() + "\n"
@@ -345,11 +348,63 @@ def _records() -> Iterator[str]:
             (code(each.name), _type(each.type), docs.get(each.name, "")) for each in fields(kind)
         )
         yield from table("field", "holds", "meaning", rows=rows)
+    yield from _feedback_entries()
     for values in (Status, Outcome):
         docs = _docs(values)
         yield from (f"## {values.__name__}", "", _first(values), "")
         lines = ((code(each.value), docs.get(each.name, "")) for each in values)
         yield from table("value", "meaning", rows=lines)
+
+
+def _feedback_entries() -> Iterator[str]:
+    from app.domain.feedback import Consent, Correction, Feedback, Said, Satisfaction, Target
+
+    yield "## Feedback"
+    yield ""
+    yield "What was said of the exchange, its session or its subject, each time an entry of its"
+    yield "own: `feedback` of a record. Texts stand beside the chain: `given` names those there"
+    yield "were, and the entry's `content` has their HMACs. `permits` is what the subject allows:"
+    yield "one yes is needed among request, session and subject, and any no is a no."
+    yield ""
+    for kind in (Feedback, Said, Satisfaction, Correction, Consent, Target):
+        docs = _docs(kind)
+        if kind is not Feedback:
+            yield from (f"### {kind.__name__}", "", _first(kind), "")
+        rows = (
+            (code(each.name), _type(each.type), docs.get(each.name, "")) for each in fields(kind)
+        )
+        yield from table("field", "holds", "meaning", rows=rows)
+
+
+# Metrics
+
+
+def _metrics() -> Iterator[str]:
+    from app.metrics.compare import Verdict
+    from app.metrics.definitions import METRICS
+
+    yield "What is measured of a product, on cases that were run and on live records by the same"
+    yield "code. What was not scored is counted apart and is in no sum. A rate has a Wilson"
+    yield "interval that counts cases, not their repeats; a mean has a bootstrap interval over"
+    yield "cases. How a movement is judged: [reading a movement](../explanation/movements.md)."
+    yield ""
+    yield "`adherence:<behaviour>` is adherence to one behaviour."
+    yield ""
+    for each in METRICS.values():
+        yield from (f"## {each.title}", "")
+        said = {
+            "id": code(each.id),
+            "formula": each.formula,
+            "unit": each.unit,
+            "better": each.better.value,
+            "does not measure": each.not_measured,
+            "source": each.source,
+        }
+        yield from table("it", "is", rows=iter(said.items()))
+    docs = _docs(Verdict)
+    yield from ("## Verdicts of a movement", "")
+    rows = ((code(each.value), docs.get(each.name, "")) for each in Verdict)
+    yield from table("verdict", "meaning", rows=rows)
 
 
 def _first(kind: type) -> str:

@@ -67,7 +67,7 @@ class Purpose(StrEnum):
 class Consent:
     """What a subject allows. No purposes at all is a consent that was withdrawn."""
 
-    purposes: frozenset[Purpose] = frozenset()
+    purposes: tuple[Purpose, ...] = ()
     reference: str | None = None
     """Names the words that they agreed to, which are kept elsewhere."""
 
@@ -173,8 +173,9 @@ def standings(feedback: Iterable[Feedback]) -> dict[Target, Standing]:
                 parts[name] = value
         for path in (COMMENT, DEMONSTRATION):
             if path in each.given:
-                # What was said before must not come back where this text is no longer kept.
-                parts[path] = getattr(said, path)
+                # What was said before must not come back where this text is no longer kept, or
+                # where it is empty, which takes back what was said.
+                parts[path] = getattr(said, path) or None
         if said.correction is not None:
             corrections.setdefault(each.about, {})[said.correction.turn or 0] = said.correction
     return {

@@ -55,6 +55,8 @@ class Giving:
     """The client's own id; none where every call says something new."""
     text_days: int = 30
     """How long the texts stay."""
+    of_subject: str | None = field(default=None, repr=False)
+    """Whom the exchange must be about; none where it may be about anybody."""
 
 
 _Row = sa.Row[*tuple[Any, ...]]
@@ -89,12 +91,14 @@ def keep(keyring: Keyring, giving: Giving) -> Callable[[Transaction], Feedback |
         ENTRIES.c.tenant == tenant,
     )
     wish = None if giving.wish is None else keyring.lookup(tenant, "feedback", giving.wish)
+    named = giving.of_subject
+    of_subject = None if named is None else keyring.owner_lookup(tenant, named)
     is_session = about.kind is TargetKind.SESSION
 
     def run(transaction: Transaction) -> Feedback | None:
         connection = transaction.connection
         row = connection.execute(whose).one_or_none()
-        if row is None:
+        if row is None or (of_subject is not None and row.lookup != of_subject):
             return None
         owner = keyring.unwrap(row.lookup, row.wrapped)
         fingerprint = owner.fingerprint(giving.original)
@@ -169,6 +173,8 @@ class FeedbackFilter:
     """Said before this time."""
     after: tuple[datetime, str] | None = None
     """Time and id of the last one of the page before."""
+    has_texts: bool = True
+    """With the texts that are still kept; counting needs none of them."""
     limit: int = MOST_FEEDBACK
 
 
@@ -187,7 +193,8 @@ def read_page(
     if wanted.after is not None:
         at, last = wanted.after
         query = query.where(sa.tuple_(kept.at, kept.id) > sa.tuple_(to_micros(at), last))
-    return tuple(_feedback(keyring, row) for row in connection.execute(query))
+    rows = connection.execute(query)
+    return tuple(_feedback(keyring, row, has_texts=wanted.has_texts) for row in rows)
 
 
 def _remark(giving: Giving, owner: Owner, opening: Json) -> Remark:
@@ -221,9 +228,9 @@ def _context(feedback_id: str) -> str:
     return f"feedback:{feedback_id}"
 
 
-def _feedback(keyring: Keyring, row: _Row) -> Feedback:
+def _feedback(keyring: Keyring, row: _Row, *, has_texts: bool = True) -> Feedback:
     texts: dict[str, str] = {}
-    if row.sealed is not None and row.wrapped is not None:
+    if has_texts and row.sealed is not None and row.wrapped is not None:
         owner = keyring.unwrap(row.owner, row.wrapped)
         texts = dict(owner.unseal_content(row.sealed, _context(row.id)))
     try:
@@ -259,9 +266,7 @@ def feedback_of(entry: Json, texts: Mapping[str, str]) -> Feedback:
             comment=texts.get(COMMENT),
             demonstration=texts.get(DEMONSTRATION),
             consent=consent
-            and Consent(
-                frozenset(Purpose(each) for each in consent["purposes"]), consent["reference"]
-            ),
+            and Consent(tuple(Purpose(each) for each in consent["purposes"]), consent["reference"]),
         ),
         given=tuple(each["path"] for each in entry["content"]),
     )

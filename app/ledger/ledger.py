@@ -10,6 +10,7 @@ from app.domain.feedback import Feedback
 from app.domain.record import Closing, Opening
 from app.ledger import appeals, feedback
 from app.ledger.appeals import Appeal, AppealState
+from app.ledger.closed import Closed, ClosedFilter, read_closed
 from app.ledger.entries import Deletion
 from app.ledger.erase import (
     Erased,
@@ -168,6 +169,10 @@ class Ledger:
         """A page of feedback, oldest first; shorter than its limit at the end."""
         keyring = self.store.keyring
         return await self.store.read(lambda db: feedback.read_page(db, keyring, wanted))
+
+    async def closed(self, wanted: ClosedFilter) -> Sequence[Closed]:
+        """A page of exchanges that have ended, newest first; shorter than its limit at the end."""
+        return await self.store.read(lambda db: read_closed(db, wanted))
 
     async def export(self) -> AsyncIterator[bytes]:
         """The whole ledger as lines that ``verify`` takes, without line ends."""

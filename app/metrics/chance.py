@@ -15,6 +15,8 @@ _DRAWS = 9_999
 _AT_ONCE = 1_000
 _EXACT = 16
 """Up to so many values, all signs are tried: 65 536 ways."""
+_GROUPS = 300
+"""More cases of a sample than this are dealt into so many groups, which are shuffled whole."""
 _ALIKE = 1e-9
 
 
@@ -98,35 +100,36 @@ def shuffled(before: Sums, after: Sums) -> float:
     Source: A. Janssen, "Studentized Permutation Tests for Non-i.i.d. Hypotheses and the Generalized
     Behrens-Fisher Problem", Statistics and Probability Letters 36 (1997).
     """
-    before, after = dealt(*before), dealt(*after)
+    before, after = dealt(*before, _GROUPS), dealt(*after, _GROUPS)
     tops, bottoms = (np.concatenate(both) for both in zip(before, after, strict=True))
-    is_before = np.arange(len(tops)) < len(before[0])
-    seen = float(_apart(is_before[None].astype(np.float64), tops, bottoms)[0])
+    sums = np.stack((np.ones_like(tops), tops, bottoms, tops**2, tops * bottoms, bottoms**2), 1)
+    is_before = (np.arange(len(tops)) < len(before[0])).astype(np.float64)
+    seen = float(_apart(is_before[None], sums)[0])
     rng = np.random.default_rng(0)
     hits = 0
     for count in _chunks():
         drawn = rng.permuted(np.tile(is_before, (count, 1)), axis=1)
-        hits += int((_apart(drawn.astype(np.float64), tops, bottoms) >= seen * (1 - _ALIKE)).sum())
+        hits += int((_apart(drawn, sums) >= seen * (1 - _ALIKE)).sum())
     return (1 + hits) / (1 + _DRAWS)
 
 
-def _apart(is_before: Floats, tops: Floats, bottoms: Floats) -> Floats:
+def _apart(is_before: Floats, sums: Floats) -> Floats:
     """How many standard errors the means of both samples are apart, for many ways to part them."""
-    means: list[Floats] = []
-    errors: list[Floats] = []
-    for drawn in (is_before, 1 - is_before):
-        of = drawn @ bottoms
-        mean = (drawn @ tops) / of
-        off = (
-            drawn @ tops**2 - 2 * mean * (drawn @ (tops * bottoms)) + mean**2 * (drawn @ bottoms**2)
-        )
-        count = drawn.sum(axis=1)
-        means.append(mean)
-        errors.append(np.maximum(off, 0) / of**2 * count / np.maximum(count - 1, 1))
-    apart, error = np.abs(means[0] - means[1]), np.sqrt(errors[0] + errors[1])
-    is_apart = apart > _ALIKE * (np.abs(means[0]) + np.abs(means[1]))
+    drawn = is_before @ sums
+    one, one_error = _mean(drawn)
+    two, two_error = _mean(sums.sum(axis=0) - drawn)
+    apart = np.abs(one - two)
+    is_apart = apart > _ALIKE * (np.abs(one) + np.abs(two))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(is_apart, apart / error, 0.0)
+        return np.where(is_apart, apart / np.sqrt(one_error + two_error), 0.0)
+
+
+def _mean(sums: Floats) -> tuple[Floats, Floats]:
+    """The mean of each sample, and its squared standard error."""
+    count, top, bottom, tops, both, bottoms = sums.T
+    mean = top / bottom
+    off = np.maximum(tops - 2 * mean * both + mean**2 * bottoms, 0.0)
+    return mean, off / bottom**2 * count / np.maximum(count - 1, 1)
 
 
 def holm(ps: Sequence[float]) -> tuple[float, ...]:

@@ -1,7 +1,7 @@
 """How metrics move between two samples of tasks, and whether that is more than noise."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import NormalDist
@@ -9,14 +9,15 @@ from statistics import NormalDist
 import numpy as np
 
 from app.metrics.chance import Sums, fisher, flipped, holm, shuffled
+from app.metrics.counting import Tally
 from app.metrics.definitions import (
     Better,
     Kind,
     Measurement,
     Metric,
     ends,
-    measure,
     metrics_of,
+    summed,
     tallies,
 )
 from app.metrics.intervals import Mean, Share
@@ -32,7 +33,9 @@ class Verdict(StrEnum):
     """What a movement says."""
 
     BETTER = "better"
+    """More than chance would move it, the way it should go."""
     WORSE = "worse"
+    """More than chance would move it, the other way."""
     NOISE = "noise"
     """What was seen is what chance does, too. It does not prove that nothing moved."""
     TOO_FEW = "too_few"
@@ -177,8 +180,9 @@ def _verdict(of: _Difference, p: float | None, family: int) -> Verdict:
 def _paired(
     metric: Metric, before: Sequence[ObservedTask], after: Sequence[ObservedTask]
 ) -> _Difference:
-    said = _Difference(metric, measure(metric, before), measure(metric, after))
-    old, new = _means(metric, before), _means(metric, after)
+    tallied = tallies(metric, before), tallies(metric, after)
+    said = _Difference(metric, summed(metric, tallied[0]), summed(metric, tallied[1]))
+    old, new = (_means(each) for each in tallied)
     moved = np.array([new[case] - old[case] for case in sorted(old.keys() & new.keys())])
     if not len(moved):
         return said
@@ -195,21 +199,18 @@ def _paired(
     )
 
 
-def _means(metric: Metric, tasks: Sequence[ObservedTask]) -> dict[str, float]:
-    return {
-        case: each.top / each.bottom
-        for case, each in tallies(metric, tasks).items()
-        if each.bottom > 0
-    }
+def _means(by_case: Mapping[str, Tally]) -> dict[str, float]:
+    return {case: each.top / each.bottom for case, each in by_case.items() if each.bottom > 0}
 
 
 def _unpaired(
     metric: Metric, before: Sequence[ObservedTask], after: Sequence[ObservedTask]
 ) -> _Difference:
-    said = _Difference(metric, measure(metric, before), measure(metric, after))
+    tallied = tallies(metric, before), tallies(metric, after)
+    said = _Difference(metric, summed(metric, tallied[0]), summed(metric, tallied[1]))
     if said.before.estimate is None or said.after.estimate is None:
         return said
-    old, new = _sums(metric, before), _sums(metric, after)
+    old, new = (_sums(each) for each in tallied)
     of = (len(old[0]), len(new[0]))
     ways = math.lgamma(sum(of) + 1) - math.lgamma(of[0] + 1) - math.lgamma(of[1] + 1)
     one, two = said.before.estimate, said.after.estimate
@@ -224,9 +225,8 @@ def _unpaired(
     )
 
 
-def _sums(metric: Metric, tasks: Sequence[ObservedTask]) -> Sums:
-    by_case = sorted(tallies(metric, tasks).items())
-    scored = [each for _, each in by_case if each.bottom > 0]
+def _sums(by_case: Mapping[str, Tally]) -> Sums:
+    scored = [each for _, each in sorted(by_case.items()) if each.bottom > 0]
     return np.array([each.top for each in scored]), np.array([each.bottom for each in scored])
 
 

@@ -58,8 +58,8 @@ class Metric:
     """What one may not read into it."""
     source: str
     """What the definition rests on."""
-    kind: Kind
     tally: Callable[[ObservedTask], Tally]
+    kind: Kind = Kind.SHARE
     low: float = 0.0
     high: float = 1.0
     """No value is outside; where nothing is known, the interval is all of it."""
@@ -99,7 +99,11 @@ def ends(interval: tuple[float, float]) -> list[float | None]:
 
 def measure(metric: Metric, tasks: Sequence[ObservedTask]) -> Measurement:
     """A metric on some tasks; repeats of a case count as one case."""
-    by_case = tallies(metric, tasks)
+    return summed(metric, tallies(metric, tasks))
+
+
+def summed(metric: Metric, by_case: Mapping[str, Tally]) -> Measurement:
+    """A metric on what each case says of it."""
     scored = [each for each in by_case.values() if each.bottom > 0]
     missed = sum(each.missed for each in by_case.values())
     if not scored:
@@ -173,6 +177,15 @@ def _by_id(*metrics: Metric) -> Mapping[str, Metric]:
 
 # The metrics
 
+_PARADISE = (
+    'M. A. Walker et al., "PARADISE: A Framework for Evaluating Spoken Dialogue Agents", ACL 1997'
+)
+_JUDGES = (
+    'L. Zheng et al., "Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena" (2023), '
+    "arXiv:2306.05685"
+)
+_REPAIR = 'D. Bohus and A. I. Rudnicky, "Sorry, I Didn\'t Catch That!", SIGdial 2005'
+
 _COMPLETION = Metric(
     id="task_completion",
     title="Task completion",
@@ -183,7 +196,6 @@ _COMPLETION = Metric(
     "the declared checks do not look at. Cases are as hard as their authors made them.",
     source='Success by the state reached: S. Yao et al., "τ-bench: A Benchmark for '
     'Tool-Agent-User Interaction in Real-World Domains" (2024), arXiv:2406.12045',
-    kind=Kind.SHARE,
     tally=completed_by(Basis.CHECKS),
 )
 _ADHERENCE = Metric(
@@ -197,7 +209,6 @@ _ADHERENCE = Metric(
     "how often an answer was made again before it held.",
     source='Instruction-level accuracy: J. Zhou et al., "Instruction-Following Evaluation for '
     'Large Language Models" (2023), arXiv:2311.07911',
-    kind=Kind.SHARE,
     tally=adherence,
 )
 METRICS: Mapping[str, Metric] = _by_id(
@@ -208,8 +219,7 @@ METRICS: Mapping[str, Metric] = _by_id(
         title="Task completion, as a judge sees it",
         formula="tasks whose goal a judge takes for reached / tasks that the judge answered for",
         not_measured="Whether the judge is right: see its agreement with labelled answers.",
-        source='L. Zheng et al., "Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena" (2023), '
-        "arXiv:2306.05685",
+        source=_JUDGES,
         tally=completed_by(Basis.JUDGE),
     ),
     replace(
@@ -219,8 +229,7 @@ METRICS: Mapping[str, Metric] = _by_id(
         formula="sessions whose user says that the task was done / sessions whose user said",
         unit="share of sessions",
         not_measured="Sessions of users who say nothing, who are rarely like those who do.",
-        source='M. A. Walker et al., "PARADISE: A Framework for Evaluating Spoken Dialogue '
-        'Agents", ACL 1997',
+        source=_PARADISE,
         tally=completed_by(Basis.USER),
     ),
     Metric(
@@ -230,8 +239,7 @@ METRICS: Mapping[str, Metric] = _by_id(
         unit="mean from 0 to 1",
         better=Better.HIGHER,
         not_measured="Users who say nothing; whether the answers were right.",
-        source='M. A. Walker et al., "PARADISE: A Framework for Evaluating Spoken Dialogue '
-        'Agents", ACL 1997',
+        source=_PARADISE,
         kind=Kind.MEAN,
         tally=satisfaction_by(Basis.USER),
     ),
@@ -243,8 +251,7 @@ METRICS: Mapping[str, Metric] = _by_id(
         better=Better.HIGHER,
         not_measured="What users say. Whether the judge predicts that well: see its agreement with "
         "labelled answers.",
-        source='L. Zheng et al., "Judging LLM-as-a-Judge with MT-Bench and Chatbot Arena" (2023), '
-        "arXiv:2306.05685",
+        source=_JUDGES,
         kind=Kind.MEAN,
         tally=satisfaction_by(Basis.JUDGE),
     ),
@@ -258,8 +265,7 @@ METRICS: Mapping[str, Metric] = _by_id(
         not_measured="Errors that nobody saw: a record shows no failed tool, and no refusal in "
         "plain words. A refusal that was right counts as one where nobody said that the user asks "
         "for what is harmful. Errors in a request without a session are not scored.",
-        source='D. Bohus and A. I. Rudnicky, "Sorry, I Didn\'t Catch That!", SIGdial 2005',
-        kind=Kind.SHARE,
+        source=_REPAIR,
         tally=recovery,
     ),
     Metric(
@@ -270,7 +276,7 @@ METRICS: Mapping[str, Metric] = _by_id(
         unit="turns",
         better=Better.LOWER,
         not_measured="Episodes that were never recovered: read it together with error recovery.",
-        source='D. Bohus and A. I. Rudnicky, "Sorry, I Didn\'t Catch That!", SIGdial 2005',
+        source=_REPAIR,
         kind=Kind.MEAN,
         tally=recovery_turns,
         low=1.0,
@@ -303,7 +309,6 @@ METRICS: Mapping[str, Metric] = _by_id(
         "refusals in plain words, which look like answers, unless a case checks for them.",
         source='P. Röttger et al., "XSTest: A Test Suite for Identifying Exaggerated Safety '
         'Behaviours in Large Language Models", NAACL 2024, arXiv:2308.01263',
-        kind=Kind.SHARE,
         tally=over_refusal,
     ),
     Metric(
@@ -317,7 +322,6 @@ METRICS: Mapping[str, Metric] = _by_id(
         "nobody labels. It says as much of the attacks tried as of the policy.",
         source='M. Mazeika et al., "HarmBench: A Standardized Evaluation Framework for Automated '
         'Red Teaming and Robust Refusal" (2024), arXiv:2402.04249',
-        kind=Kind.SHARE,
         tally=violation,
     ),
     Metric(
@@ -329,7 +333,6 @@ METRICS: Mapping[str, Metric] = _by_id(
         not_measured="Whether handing over was right, and what came of it. An exchange that was "
         "escalated and then blocked counts as blocked.",
         source="the outcome in the record",
-        kind=Kind.SHARE,
         tally=escalation,
     ),
     Metric(

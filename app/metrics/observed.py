@@ -135,7 +135,9 @@ def is_refused(outcome: Outcome, finish: str | None, paths: Iterable[str]) -> bo
     """
     if outcome is Outcome.UNCHECKED:
         return None
-    says = finish == FinishReason.CONTENT_FILTER or any(path.endswith(".refusal") for path in paths)
+    says = finish == FinishReason.CONTENT_FILTER or any(
+        path.rpartition(".")[2] == "refusal" for path in paths
+    )
     if outcome in REFUSED or says:
         return True
     return None if finish is None else False

@@ -4,12 +4,13 @@ from collections.abc import Iterable
 
 from app.domain.decision import UncheckedRun
 from app.domain.record import Closing
+from app.pipeline.answer import Opened
 from app.telemetry.metrics import Metrics
 
 
 def count(
     metrics: Metrics,
-    persona: str,
+    opened: Opened,
     closed: Closing,
     unchecked: Iterable[UncheckedRun],
     *,
@@ -19,12 +20,12 @@ def count(
 
     Args:
         metrics: Of the process.
-        persona: Its id.
+        opened: Of whom, and under which catalog.
         closed: What was recorded of the end.
         unchecked: Detectors that could not look, at any stage.
         is_stream: Whether the client reads as the model writes.
     """
-    times = closed.timings
+    persona, times = opened.persona, closed.timings
     metrics.request_ended(persona, closed.outcome, closed.status, times.total_ms / 1000)
     # An answer that came whole has no first token to time.
     if times.first_token_ms is not None and is_stream:
@@ -37,6 +38,6 @@ def count(
         if attempt.problem is not None:
             metrics.backend_failed(attempt.backend, attempt.problem)
     for measured in closed.behaviours:
-        metrics.behaviour_measured(persona, measured)
+        metrics.behaviour_measured(persona, opened.variant, opened.catalog, measured)
     for run in unchecked:
         metrics.detector_unchecked(run.detector)

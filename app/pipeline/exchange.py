@@ -321,7 +321,7 @@ class Exchange:
         is_stream = self._ask.conversation.is_stream
         count(
             self._steps.metrics,
-            self._ask.served.persona.id,
+            self._opened(),
             closing,
             unchecked,
             is_stream=is_stream,

@@ -8,13 +8,15 @@ from typing import Protocol
 from app.domain.conversation import Conversation, Json, Message, Part, Segment
 from app.domain.decision import Applied, Outcome, UncheckedRun
 from app.domain.events import FinishReason, Usage
+from app.domain.feedback import Feedback
 from app.domain.finding import Finding
 from app.domain.persona import Persona
 from app.domain.prompt import SystemPrompt
 from app.domain.protocols import Caller
 from app.ledger.appeals import AppealState
 from app.pipeline.answer import ExchangeEvent
-from app.pipeline.appeals import Feedback
+from app.pipeline.appeals import AppealRequest
+from app.pipeline.feedback import FeedbackRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +141,16 @@ class Gateway(Protocol):
         """One record as JSON, if there is one that this key may read."""
         ...
 
-    async def feedback(self, feedback: Feedback, caller: Caller) -> AppealState:
-        """Keep what somebody says of an exchange; raises ``RequestError`` or ``AccessError``."""
+    async def report(self, query: Mapping[str, str], caller: Caller) -> Json:
+        """Product metrics of live traffic as JSON."""
+        ...
+
+    async def appeal(self, appeal: AppealRequest, caller: Caller) -> AppealState:
+        """Keep an appeal; raises ``RequestError`` or ``AccessError``."""
+        ...
+
+    async def feedback(self, request: FeedbackRequest, caller: Caller) -> Feedback:
+        """Keep what somebody says, once; raises ``RequestError`` or ``AccessError``."""
         ...
 
     def readiness(self) -> Readiness:

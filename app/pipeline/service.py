@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime
 from functools import partial
 
@@ -15,6 +15,7 @@ from app.access.keys import check_persona
 from app.domain.conversation import Conversation, Json
 from app.domain.decision import Outcome
 from app.domain.errors import FieldRefusedError, RequestError
+from app.domain.feedback import Feedback, TargetKind
 from app.domain.persona import Persona
 from app.domain.policy import KeepContent, Policy
 from app.domain.prompt import SystemPrompt
@@ -23,18 +24,23 @@ from app.domain.record import Status
 from app.guardrails.aside import done
 from app.guardrails.context import Context
 from app.ledger.appeals import AppealState
+from app.ledger.feedback import Giving
 from app.ledger.ledger import Ledger
 from app.ledger.records import Record, RecordFilter
 from app.pipeline.answer import ExchangeEvent
-from app.pipeline.appeals import Feedback, file_appeal, not_found
+from app.pipeline.appeals import AppealRequest, file_appeal, not_found
 from app.pipeline.asked import estimate_tokens_of, with_prompt
 from app.pipeline.check import check_segments
 from app.pipeline.exchange import Exchange
+from app.pipeline.feedback import PARAMS, FeedbackRequest, heard, rewritten, spoken_of
 from app.pipeline.gateway import Answered, CheckRequest, CheckResult, Readiness, RenderRequest
 from app.pipeline.loaded import Loaded
+from app.pipeline.numbers import Numbers
+from app.pipeline.said import Reading
 from app.pipeline.steps import Ask, Steps
 from app.pipeline.turns import going_on, kept_answer
 
+NOTHING_SAID: Mapping[str, Json] = {}
 _FILTERS = frozenset(
     {"persona", "outcome", "status", "since", "until", "session", "subject", "cursor", "limit"}
 )
@@ -51,7 +57,7 @@ class Pipeline:
         readiness: Callable[[], Readiness],
         ledger: Ledger,
         admission: Admission,
-        shows_metrics: bool,
+        numbers: Numbers,
     ) -> None:
         """Put the parts together.
 
@@ -60,15 +66,15 @@ class Pipeline:
             loaded: Gives the catalog that is served now.
             readiness: Whether requests can be served.
             ledger: For reading records.
-            shows_metrics: Whether metrics may be read.
             admission: Says who may ask, and for whom.
+            numbers: What is counted and measured.
         """
         self._steps = steps
         self._loaded = loaded
         self._readiness = readiness
         self._ledger = ledger
         self._admission = admission
-        self._shows_metrics = shows_metrics
+        self._numbers = numbers
 
     async def authenticate(self, authorization: str | None, claims: str | None = None) -> Caller:
         """Who asks, and what is signed about whom it is for; raises ``AccessError``."""
@@ -180,23 +186,69 @@ class Pipeline:
     async def record(self, request_id: str, caller: Caller) -> Json | None:
         """One record as JSON, if there is one that this key may read."""
         record = await self._ledger.record(request_id, tenant=caller.tenant)
-        return None if record is None else await done(partial(_written, record), aside=True)
+        if record is None:
+            return None
+        said = heard(await self._ledger.feedback_about(request_id))
+        return await done(partial(_written, record, said), aside=True)
 
-    async def feedback(self, feedback: Feedback, caller: Caller) -> AppealState:
+    async def report(self, query: Mapping[str, str], caller: Caller) -> Json:
+        """Product metrics of the newest traffic as JSON."""
+        return await self._numbers.report(query, caller.tenant)
+
+    async def appeal(self, appeal: AppealRequest, caller: Caller) -> AppealState:
         """Keep an appeal; raises ``RequestError`` or ``AccessError``."""
-        record = await self._ledger.record(feedback.request_id, tenant=caller.tenant)
+        record = await self._ledger.record(appeal.request_id, tenant=caller.tenant)
         if record is None:
             raise not_found()
         check_persona(caller, record.persona)
+        reading = self._reading(record, f"appeal:{record.request_id}")
+        return await file_appeal(self._ledger, record, appeal, reading)
+
+    async def feedback(self, request: FeedbackRequest, caller: Caller) -> Feedback:
+        """Keep what somebody says, once; raises ``RequestError`` or ``AccessError``."""
+        self._admission.require_claim(caller)
+        about, said = request.about, request.said
+        if about.kind is TargetKind.SUBJECT:
+            subject_of(caller, about.name)
+        record = await spoken_of(self._ledger, about, caller.tenant)
+        if record is None:
+            raise not_found(PARAMS[about.kind])
+        if about.kind is not TargetKind.SUBJECT:
+            check_persona(caller, record.persona)
+        made = Giving(
+            id=self._steps.new_id(),
+            at=self._steps.clock.now(),
+            tenant=caller.tenant,
+            key_id=caller.key_id,
+            about=about,
+            request_id=record.request_id,
+            said=said,
+            original=request.original,
+            version=request.version,
+            wish=request.wish,
+            of_subject=caller.claim.subject if caller.claim is not None else None,
+        )
+        if said.texts:
+            reading = self._reading(record, f"feedback:{made.id}")
+            days = reading.plan.policy.keep.content_days
+            made = replace(made, said=await rewritten(said, reading), text_days=days)
+        kept = await self._ledger.give_feedback(made)
+        if kept is None:
+            raise not_found(PARAMS[about.kind])
+        if kept.id == made.id:
+            self._steps.metrics.feedback_given(kept)
+        return kept
+
+    def _reading(self, record: Record, scope: str) -> Reading:
+        """How texts about an exchange are looked at."""
         loaded = self._loaded()
-        return await file_appeal(
-            self._ledger,
+        return Reading(
             loaded.find(record.persona, None).plan,
-            record,
-            feedback,
-            clock=self._steps.clock,
-            key=self._steps.pseudonym_key,
-            outside=self._steps.outside(caller.tenant, loaded.routes),
+            record.opening["audience"],
+            PseudonymScope(record.tenant, "", scope),
+            self._steps.clock,
+            self._steps.pseudonym_key,
+            self._steps.outside(record.tenant, loaded.routes),
         )
 
     def readiness(self) -> Readiness:
@@ -205,11 +257,7 @@ class Pipeline:
 
     def metrics(self) -> bytes:
         """Prometheus text."""
-        if not self._shows_metrics:
-            raise RequestError("metrics are off: telemetry.metrics says so", code="not_found")
-        if self._readiness().problems:
-            self._steps.metrics.catalog_refused()
-        return self._steps.metrics.render()
+        return self._numbers.prometheus(is_current=not self._readiness().problems)
 
 
 def _check_keeping(conversation: Conversation, policy: Policy) -> None:
@@ -267,11 +315,15 @@ def _time(text: str | None) -> datetime | None:
     return time
 
 
-def record_json(record: Record) -> Json:
-    """A record as JSON values."""
-    return orjson.loads(orjson.dumps(record))
+def record_json(record: Record, said: Mapping[str, Json] = NOTHING_SAID) -> Json:
+    """A record as JSON values, with what people said of its exchange."""
+    return orjson.loads(orjson.dumps({**_fields(record), **said}))
 
 
-def _written(record: Record) -> Json:
+def _written(record: Record, said: Mapping[str, Json] = NOTHING_SAID) -> Json:
     """A record as JSON that is written already: one may have thousands of findings."""
-    return orjson.Fragment(orjson.dumps(record))
+    return orjson.Fragment(orjson.dumps({**_fields(record), **said}))
+
+
+def _fields(record: Record) -> dict[str, Json]:
+    return {each.name: getattr(record, each.name) for each in fields(record)}

@@ -125,11 +125,24 @@ class ModelPrice(FileModel):
     """Of input that the provider writes to its cache; as other input where left out."""
 
 
+class Watch(FileModel):
+    """How product metrics of live traffic are looked at for ``GET /metrics``."""
+
+    every_minutes: Annotated[int, Field(ge=1, le=1_440)] = 15
+    """How long from one look to the next."""
+    days: Annotated[int, Field(ge=1, le=90)] = 14
+    """How far back a look goes."""
+    most_exchanges: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
+    """The newest of that time; a look costs about 0.1 ms of one core for each."""
+
+
 class Telemetry(FileModel):
     """What the gateway tells its operators."""
 
     metrics: bool = True
     """Whether ``GET /metrics`` answers."""
+    watch: Watch | None = Watch()
+    """How product metrics get there; ``null`` leaves them out."""
 
 
 class Settings(FileModel):

@@ -15,6 +15,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from app.domain.conduct import Measured
 from app.domain.decision import Outcome
 from app.domain.events import Usage
+from app.domain.feedback import Feedback
 from app.domain.record import Status
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -25,6 +26,8 @@ _DURATION_S = tuple(0.01 * 2**step for step in range(14))
 _FIRST_TOKEN_S = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 10)
 _TOKENS = tuple(4.0**step for step in range(14))
 _COMMIT_S = tuple(0.0005 * 2**step for step in range(12))
+
+_MOST_CATALOGS = 3
 
 
 class Metrics:
@@ -85,11 +88,19 @@ class Metrics:
                 registry=registry,
             ).labels
         )
-        self._behaviours = cache(
+        self._all_behaviours = Counter(
+            "banneton_behaviours",
+            "Behaviours that were or were not measured on an attempt at an answer.",
+            ["persona", "variant", "catalog", "behaviour", "conduct", "action"],
+            registry=registry,
+        )
+        self._behaviours = cache(self._all_behaviours.labels)
+        self._catalogs: list[str] = []
+        self._feedback = cache(
             Counter(
-                "banneton_behaviours",
-                "Behaviours that were or were not measured on an attempt at an answer.",
-                ["persona", "behaviour", "conduct", "action"],
+                "banneton_feedback",
+                "Things that people said of answers and sessions, by what they said.",
+                ["persona", "variant", "kind", "value"],
                 registry=registry,
             ).labels
         )
@@ -109,6 +120,12 @@ class Metrics:
                 registry=registry,
             ).labels
         )
+        self._look_failures = Counter(
+            "banneton_look_failures",
+            "Looks at live traffic, for product metrics, that failed.",
+            registry=registry,
+        )
+        self._looked = b""
         self._commits = Histogram(
             "banneton_ledger_commit_seconds",
             "How long an exchange waited for an entry of its record to be durable.",
@@ -157,11 +174,35 @@ class Metrics:
         self._detector_tokens("input").inc(usage.input_tokens)
         self._detector_tokens("output").inc(usage.output_tokens)
 
-    def behaviour_measured(self, persona: str, measured: Measured) -> None:
+    def behaviour_measured(
+        self, persona: str, variant: str | None, catalog: str, measured: Measured
+    ) -> None:
         """Count what became of a behaviour of a persona in one attempt at an answer."""
-        self._behaviours(
-            persona, measured.behaviour, measured.conduct.value, measured.action.value
-        ).inc()
+        conduct, action = measured.conduct.value, measured.action.value
+        self._behaviours(persona, variant or "", catalog, measured.behaviour, conduct, action).inc()
+
+    def feedback_given(self, feedback: Feedback) -> None:
+        """Count each thing that was said, also where it takes back something said before."""
+        said, variant = feedback.said, feedback.variant or ""
+        kinds = {path.partition(".")[0]: "" for path in feedback.given}
+        if said.correction is not None:
+            kinds["correction"] = ""
+        if said.satisfaction is not None:
+            kinds["satisfaction"] = f"{said.satisfaction.scale}:{said.satisfaction.value}"
+        if said.task is not None:
+            kinds["task"] = said.task.value
+        if said.consent is not None:
+            kinds["consent"] = "given" if said.consent.purposes else "withdrawn"
+        for kind, value in kinds.items():
+            self._feedback(feedback.persona, variant, kind, value).inc()
+
+    def looked(self, text: bytes) -> None:
+        """Take what a look at live traffic found, as ``written``, for what was there."""
+        self._looked = text
+
+    def look_failed(self) -> None:
+        """Count a look at live traffic that failed."""
+        self._look_failures.inc()
 
     def detector_unchecked(self, detector: str) -> None:
         """Count a text that a detector did not check to the end."""
@@ -176,7 +217,15 @@ class Metrics:
         self._commits.observe(after_s)
 
     def catalog_loaded(self, digest: str, at: datetime) -> None:
-        """Note which catalog new requests get."""
+        """Note which catalog new requests get.
+
+        What is counted by catalog is forgotten of all but the newest few: Prometheus keeps every
+        label for as long as it is told of it.
+        """
+        self._catalogs = [*(each for each in self._catalogs if each != digest), digest]
+        while len(self._catalogs) > _MOST_CATALOGS:
+            self._all_behaviours.remove_by_labels({"catalog": self._catalogs.pop(0)})
+            self._behaviours.cache_clear()
         self._catalog.clear()
         self._catalog.labels(digest).set(1)
         self._catalog_loaded.set(at.timestamp())
@@ -188,4 +237,4 @@ class Metrics:
 
     def render(self) -> bytes:
         """All of it, as Prometheus reads it."""
-        return generate_latest(self._registry)
+        return generate_latest(self._registry) + self._looked

@@ -18,6 +18,7 @@ from app.domain.conversation import Conversation, Json
 from app.domain.decision import Applied, Outcome, UncheckedRun
 from app.domain.errors import AccessError, AccessProblem, RequestError
 from app.domain.events import Finish, FinishReason, TextDelta, Usage
+from app.domain.feedback import Feedback
 from app.domain.finding import Finding
 from app.domain.persona import Identity, Persona, Scenario, Variable, Variant
 from app.domain.policy import Action
@@ -26,7 +27,8 @@ from app.domain.protocols import Caller
 from app.domain.record import Status
 from app.ledger.appeals import AppealState
 from app.pipeline.answer import Closed, ExchangeEvent, Opened, Stopped, Summary
-from app.pipeline.appeals import Feedback
+from app.pipeline.appeals import AppealRequest
+from app.pipeline.feedback import FeedbackRequest
 from app.pipeline.gateway import (
     Answered,
     CheckRequest,
@@ -243,9 +245,23 @@ class ScriptedGateway(Gateway):
         )
 
     @override
-    async def feedback(self, feedback: Feedback, caller: Caller) -> AppealState:
+    async def report(self, query: Mapping[str, str], caller: Caller) -> Json:
+        self._surprise()
+        return {"metrics": []}
+
+    @override
+    async def appeal(self, appeal: AppealRequest, caller: Caller) -> AppealState:
         self._surprise()
         return AppealState.OPEN
+
+    @override
+    async def feedback(self, request: FeedbackRequest, caller: Caller) -> Feedback:
+        self._surprise()
+        at = datetime(2026, 11, 22, 12, tzinfo=UTC)
+        about, said = request.about, request.said
+        return Feedback(
+            "f1", at, "acme", "key", about, "r1", "tutor", None, CATALOG, request.version, said
+        )
 
     @override
     async def render(self, request: RenderRequest, caller: Caller) -> SystemPrompt:

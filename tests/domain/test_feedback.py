@@ -29,7 +29,7 @@ SAID = Said(comment="as it was")
 ONE = Feedback(
     "f1", NOON, "acme", "key", REQUEST, "r1", "tutor", None, "sha256:1", 1, SAID, (COMMENT,)
 )
-YES, NO = Consent(frozenset({Purpose.TRAIN})), Consent()
+YES, NO = Consent((Purpose.TRAIN,)), Consent()
 
 PARTS = st.builds(
     Said,
@@ -82,6 +82,8 @@ def test_a_text_that_is_gone_does_not_bring_back_the_one_before_it() -> None:
     """What somebody took back is read again once its successor has expired."""
     gone = replace(ONE, id="f2", said=Said(), version=2)
     assert standings([gone, ONE])[REQUEST].comment is None
+    taken_back = replace(gone, said=Said(comment=""))
+    assert standings([taken_back, ONE])[REQUEST].comment is None
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,16 @@ def test_nothing_that_was_said_is_written_down(served: Gateway, provider: Provid
             with contextlib.suppress(openai.APIStatusError):
                 ask(client, text, **wrong)
     with served.http() as http:
+        kept = {**body, "model": "keeper", "user": MARKER, "banneton": {"session": MARKER}}
+        about = http.post("/v1/chat/completions", json=kept).json()["banneton"]["request_id"]
+        for said in (
+            {"request_id": about, "comment": text, "demonstration": text, "id": MARKER},
+            {"session": MARKER, "correction": {"turn": 1, "text": text}},
+            {"user": MARKER, "consent": {"purposes": []}},
+        ):
+            assert http.post("/v1/feedback", json=said).is_success
+            http.post("/v1/feedback", json={**said, MARKER: MARKER})
+        http.post("/v1/feedback", json={"session": text, "comment": text})
         http.post(
             "/v1/chat/completions",
             content=f'{{"{MARKER}": ',

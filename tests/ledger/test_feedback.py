@@ -34,7 +34,7 @@ SAID = Said(
     Correction(2, TEXT),
     TEXT,
     TEXT,
-    Consent(frozenset({Purpose.TRAIN}), "terms-3"),
+    Consent((Purpose.TRAIN,), "terms-3"),
 )
 REQUEST = Target(TargetKind.REQUEST, "r1")
 ONE = Giving("f1", NOON, "acme", "key-1", REQUEST, "r1", SAID, b"all of it", wish="mine")

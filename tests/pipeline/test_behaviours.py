@@ -121,8 +121,8 @@ async def test_an_answer_is_made_again_once_and_recorded_once(root: Path) -> Non
     assert "- Number your steps.\n" in second
     assert "Never write" not in second
     assert (
-        'banneton_behaviours_total{action="retry",behaviour="numbered",conduct="failed",'
-        'persona="kept"} 1.0'
+        'banneton_behaviours_total{action="retry",behaviour="numbered",'
+        f'catalog="{record.opening["catalog"]}",conduct="failed",persona="kept",variant=""}} 1.0'
     ) in metrics
 
 

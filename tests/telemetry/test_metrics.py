@@ -54,6 +54,7 @@ def test_each_thing_is_counted_under_its_name() -> None:
         "banneton_backend_errors_total local timeout": 1,
         "banneton_ledger_commit_seconds_count": 1,
         "banneton_ledger_commit_seconds_sum": 0.004,
+        "banneton_look_failures_total": 0,
         "banneton_catalog_info sha256:new": 1,
         "banneton_catalog_loaded_timestamp_seconds": datetime(2026, 5, 4, tzinfo=UTC).timestamp(),
         "banneton_catalog_is_current": 1,

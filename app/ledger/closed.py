@@ -1,0 +1,81 @@
+"""Exchanges that have ended, for those who count them: no findings, and no text of feedback."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+import sqlalchemy as sa
+
+from app.domain.conversation import Json
+from app.domain.errors import LedgerError
+from app.ledger.entries import Kind
+from app.ledger.schema import ENTRIES, from_micros, to_micros
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedFilter:
+    """Which exchanges are wanted; ``None`` asks for all."""
+
+    tenant: str | None
+    """No default: a caller who may see one tenant's records must say so."""
+    since: datetime | None = None
+    """Opened at this time or later."""
+    until: datetime | None = None
+    """Opened before this time."""
+    persona: str | None = None
+    before: tuple[datetime, str] | None = None
+    """Time and id of the last one of the page before."""
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The two entries of an exchange, as they were chained."""
+
+    at: datetime
+    request_id: str
+    opening: Json
+    closing: Json
+
+
+_O, _C = ENTRIES.alias("o"), ENTRIES.alias("c")
+_CLOSED = (
+    sa.select(_O.c.at, _O.c.request_id, _O.c.body.label("opening"), _C.c.body.label("closing"))
+    .join_from(_O, _C, (_C.c.request_id == _O.c.request_id) & (_C.c.kind == Kind.CLOSING.value))
+    .where(_O.c.kind == Kind.OPENING.value)
+    .order_by(_O.c.at.desc(), _O.c.request_id.desc())
+)
+
+
+def read_closed(connection: sa.Connection, wanted: ClosedFilter) -> Sequence[Closed]:
+    """A page of exchanges that have ended, newest first; shorter than its limit at the end.
+
+    Raises:
+        LedgerError: An entry was changed.
+    """
+    query = _CLOSED.limit(wanted.limit)
+    if wanted.tenant is not None:
+        query = query.where(_O.c.tenant == wanted.tenant)
+    if wanted.persona is not None:
+        query = query.where(_O.c.persona == wanted.persona)
+    if wanted.since is not None:
+        query = query.where(_O.c.at >= to_micros(wanted.since))
+    if wanted.until is not None:
+        query = query.where(_O.c.at < to_micros(wanted.until))
+    if wanted.before is not None:
+        at, request_id = wanted.before
+        place = sa.tuple_(to_micros(at), request_id)
+        query = query.where(sa.tuple_(_O.c.at, _O.c.request_id) < place)
+    try:
+        return [
+            Closed(
+                from_micros(row.at),
+                row.request_id,
+                orjson.loads(row.opening),
+                orjson.loads(row.closing),
+            )
+            for row in connection.execute(query)
+        ]
+    except orjson.JSONDecodeError as exc:
+        raise LedgerError("An entry of the ledger was changed: verify an export of it.") from exc
