@@ -1,5 +1,6 @@
 """What is kept of an exchange: an opening entry and a closing entry, chained per writer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -103,6 +104,11 @@ class Opening:
     turns: tuple[Message, ...] = ()
     """As passed on, for those that go on from this one. Texts that ``content`` has at their paths
     are left out. Kept as content is, and where there is none of it not at all."""
+    is_left_open: bool = False
+    """Whether others may go on from these turns."""
+    surrogates: Mapping[str, str] = field(default_factory=dict)
+    """Invented values that may stand in the content, each with the kind of value it stands for.
+    Kept as content is, so that whoever reads it can tell them from real ones."""
 
 
 @dataclass(frozen=True, slots=True)

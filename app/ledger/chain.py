@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import assert_never
 
@@ -16,6 +16,7 @@ from app.ledger.entries import (
     Deletion,
     Erasure,
     Exchange,
+    Exported,
     Findings,
     Kind,
     Link,
@@ -25,17 +26,18 @@ from app.ledger.entries import (
     deletion_body,
     detach,
     erasure_body,
+    export_body,
     feedback_body,
     moved_body,
     opening_body,
     sha256,
 )
-from app.ledger.keyring import Keyring, Owner
+from app.ledger.keyring import Kept, Keyring, Owner
 from app.ledger.schema import CHECKPOINTS, CONTENTS, ENTRIES, SUBJECT_KEYS, to_micros
 from app.ledger.statements import Cursor, Insert, SelectBy
 from app.ledger.verify import GENESIS, Head
 
-Entry = Opening | Closing | Erasure | Deletion | Remark | Moved
+Entry = Opening | Closing | Erasure | Deletion | Remark | Exported | Moved
 _Owners = dict[bytes | None, Owner]
 """Owners by lookup. No owner has the lookup ``None``: it stands for needing none."""
 
@@ -162,6 +164,10 @@ class Chain:
                 case Remark():
                     body = feedback_body(entry, link)
                     row = (Kind.FEEDBACK.value, None, to_micros(entry.at), *(None,) * 6)
+                    self._add(batch, link, row, body, None)
+                case Exported():
+                    body = export_body(entry, link)
+                    row = (Kind.EXPORT.value, None, to_micros(entry.at), *(None,) * 6)
                     self._add(batch, link, row, body, None)
                 case _:
                     assert_never(entry)
@@ -304,6 +310,9 @@ def _kept(
 ) -> list[tuple[object, ...]]:
     if not exchange.keeps_content or not (entry.content or entry.turns) or owner is None:
         return []
-    sealed = owner.seal_content(entry.content, entry.request_id, entry.turns)
+    kept = Kept(entry.content, entry.turns)
+    if isinstance(entry, Opening):
+        kept = replace(kept, is_left_open=entry.is_left_open, surrogates=entry.surrogates)
+    sealed = owner.seal_content(kept, entry.request_id)
     until = entry.at + timedelta(days=exchange.content_days)
     return [(entry.request_id, kind.value, owner.lookup, sealed, to_micros(until))]

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     DELETION = "deletion"
     ROLLOUT = "rollout"
     FEEDBACK = "feedback"
+    EXPORT = "export"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,22 @@ class Deletion:
     key_id: str
     """Whose wish it was."""
     request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A data set was made of what is kept."""
+
+    at: datetime
+    tenant: str
+    """Whose exchanges it is made of."""
+    by: str
+    """The account that ran the command."""
+    form: str
+    """Such as ``sft``."""
+    rows: int
+    manifest: str
+    """SHA-256 of its manifest, which names the hash of each of its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +220,23 @@ def deletion_body(deletion: Deletion, link: Link) -> bytes:
             "tenant": deletion.tenant,
             "key_id": deletion.key_id,
             "request_id": deletion.request_id,
+        },
+    )
+
+
+def export_body(exported: Exported, link: Link) -> bytes:
+    """The canonical bytes of the entry of an export."""
+    return _body(
+        Kind.EXPORT,
+        link,
+        None,
+        {
+            "at": exported.at,
+            "tenant": exported.tenant,
+            "by": exported.by,
+            "form": exported.form,
+            "rows": exported.rows,
+            "manifest": exported.manifest,
         },
     )
 

@@ -14,7 +14,7 @@ from app.domain.rollout import Moved
 from app.ledger import appeals, feedback
 from app.ledger.appeals import Appeal, AppealState
 from app.ledger.closed import Closed, ClosedFilter, read_closed
-from app.ledger.entries import Deletion
+from app.ledger.entries import Deletion, Exported
 from app.ledger.erase import (
     Erased,
     Purged,
@@ -44,6 +44,7 @@ from app.ledger.records import (
     read_turns,
 )
 from app.ledger.rollouts import Opened, read_moves, read_opened
+from app.ledger.sources import SourcePage, read_sources, read_tenants
 from app.ledger.store import Store
 from app.ledger.verify import Broken, Intact, IsSigned, verify
 from app.ledger.writer import Transaction
@@ -117,6 +118,29 @@ class Ledger:
     async def content(self, request_id: str) -> tuple[KeptText, ...]:
         """The text that was kept of an exchange; nothing where none was, or it has gone."""
         return await self.store.read(lambda db: read_content(db, self.store.keyring, request_id))
+
+    async def sources(self, wanted: RecordFilter) -> SourcePage:
+        """A page of records with their kept turns and feedback, newest first.
+
+        Raises:
+            RequestError: What is wanted makes no sense.
+        """
+        now, keyring = self.store.clock.now(), self.store.keyring
+        return await self.store.read(lambda db: read_sources(db, keyring, wanted, now))
+
+    async def tenants(self) -> tuple[str, ...]:
+        """Whose exchanges there are."""
+        return await self.store.read(read_tenants)
+
+    async def note_export(self, exported: Exported) -> None:
+        """Keep in the chain that a data set was made, durably."""
+
+        def note(transaction: Transaction) -> None:
+            for refusal in transaction.chain.append(transaction.cursor, [exported]):
+                if refusal is not None:
+                    raise refusal
+
+        await self.store.do(note)
 
     async def turns(self, request_id: str) -> KeptTurns | None:
         """The turns that were kept of an exchange; none where they were not, or have gone."""

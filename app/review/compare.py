@@ -14,6 +14,7 @@ from app.review.concerns.deployment import Sections, changes_of_deployment
 from app.review.concerns.personas import changes_of_persona
 from app.review.concerns.policies import changes_of_policy
 from app.review.concerns.prompts import PromptChange, changes_of_prompts
+from app.review.concerns.routes import changes_of_data_use
 from app.review.concerns.rules import IsAsStrict, Pair
 from app.review.concerns.variants import begins_anew
 
@@ -225,6 +226,10 @@ def changes_of_routes(old: Catalog, new: Catalog) -> Iterator[Located]:
             continue
         served = tuple(key for key, each in new.personas.items() if name in each.routes.values())
         source = Origins(new).route(name).source if ours else Source("banneton.yaml", 1, 1)
+        for change in changes_of_data_use(theirs, ours) if ours is not None else ():
+            yield Located(change, (), served, source)
+        if ours is not None and theirs is not None and _ways(ours) == _ways(theirs):
+            continue
         if ours is None or theirs is None:
             what = f"the route '{name}' is {'gone' if ours is None else 'new'}"
         else:

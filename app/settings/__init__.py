@@ -12,12 +12,14 @@ from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
+from app.domain.data_use import DataUse
 from app.domain.persona import FileModel
 from app.domain.prices import Price, Prices
 from app.settings.admission import Access, Waivers
 from app.settings.backends import Backend
 from app.settings.values import (
     SIGNING_PREFIX,
+    Assurance,
     ProjectPath,
     Secret,
     Surroundings,
@@ -71,6 +73,8 @@ class ServiceEndpoint(FileModel):
     """``${NAME}`` or ``file:path``; left out where the service wants no key."""
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
     """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+    assured: Mapping[DataUse, Assurance] = {}
+    """By what a contract or an account's setting forbids the service a use of what it is sent."""
 
 
 Endpoint = Annotated[WebhookEndpoint | ServiceEndpoint, Field(discriminator="type")]
@@ -133,7 +137,7 @@ class Watch(FileModel):
     days: Annotated[int, Field(ge=1, le=90)] = 14
     """How far back a look goes."""
     most_exchanges: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
-    """The newest of that time; a look costs about 0.1 ms of one core for each."""
+    """The newest of that time; a look costs about 0.3 ms of one core for each."""
 
 
 class Telemetry(FileModel):

@@ -77,6 +77,11 @@ cases:
   - id: judged by one who may not
     turns: [{user: mean words, expect: [{judge: unlabelled}]}]
 """
+RARE = """
+extends: conduct
+measure_percent: 0.001
+variants: [{id: brisk, percent: 100, set: {name: Rex}}]
+"""
 LABELLED = [
     {"answer": f"{word} {number}", "label": label}
     for number in range(16)
@@ -89,7 +94,7 @@ def write_talks(root: Path, url: str, *, suite: str = SUITE, more: str = "") -> 
     write_project(root, url)
     leave_out(root, {"lexi", "conduct"})
     (root / "banneton.yaml").write_text(DEPLOYMENT.format(url=url, more=more))
-    (root / "personas" / "rare.yaml").write_text("extends: conduct\nmeasure_percent: 0.001\n")
+    (root / "personas" / "rare.yaml").write_text(RARE)
     (root / "evals").mkdir()
     (root / "evals" / "talks.yaml").write_text(suite)
     labelled = b"".join(orjson.dumps(each) + b"\n" for each in LABELLED)

@@ -12,7 +12,7 @@ from datetime import timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.ledger.columns import Columns, columns_of
+from app.ledger.columns import columns_of
 from app.ledger.recorded import Recorded
 from app.pipeline.loaded import Loaded
 from app.review.again import Again, again
@@ -21,7 +21,7 @@ from app.review.replayed import Replayed, State
 from app.review.rulebook import Rulebook, rulebook
 from app.review.tally import Tally, alone
 from tests.guardrails.building import AUDIENCES, NOW, run
-from tests.review.generating import CHOOSING, DETECTS, records, revisions
+from tests.review.generating import CHOOSING, DETECTS, nearly_alike, records, revisions
 from tests.review.living import Said, live
 
 PAIRS, EXCHANGES = 100, 50
@@ -96,20 +96,18 @@ def _one_by_one(rows: list[Recorded], before: Rulebook, after: Rulebook) -> Repl
     return tally.result(before, after)
 
 
-def _at_once(parts: list[Columns], before: Rulebook, after: Rulebook) -> Replayed:
-    classes, tally = Classes(before, after), Tally()
-    for columns in parts:
-        classes.count(columns, tally)
-    return tally.result(before, after)
-
-
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**32))
 def test_many_records_are_decided_as_each_is(seed: int) -> None:
     """A million records say something else than the sum of them."""
     dice = random.Random(seed)  # noqa: S311  # Hypothesis chooses the seed
     both = revisions(dice, (*tuple(DETECTS)[:-1], *CHOOSING))
     books = rulebook(both[0]), rulebook(both[1])
-    rows = records(dice, both, 250)
+    rows = nearly_alike(dice, records(dice, both, 12), 20)
+    dice.shuffle(rows)
     halves = [columns_of(rows[:100]), columns_of(rows[100:])]
-    assert _at_once(halves, *books) == _one_by_one(rows, *books)
+    classes, tally = Classes(*books), Tally()
+    for columns in halves:
+        classes.count(columns, tally)
+    assert tally.result(*books) == _one_by_one(rows, *books)
+    assert classes.decided < len(rows)

@@ -17,6 +17,7 @@ from app.pipeline.loaded import Loaded
 from tests.guardrails.building import AUDIENCES, NOW, patterns, policy, rule, words
 from tests.review.living import PERSONA, revision
 
+DRAWS = (0.0, 9.99, 10.0, 49.99, 50.0, 99.99)
 ACTS = [action for action in Action if action is not Action.RETRY]
 Detect = Mapping[str, Mapping[str, object]]
 DETECTS: Mapping[str, Detect] = {
@@ -114,6 +115,39 @@ def revisions(
     return old, revision(_policy(dice, _changed(dice, rules)), others, "sha256:new")
 
 
+def nearly_alike(dice: random.Random, rows: Sequence[Recorded], times: int) -> list[Recorded]:
+    """Each of these so many times, with other scores, times and draws: most replay alike."""
+    return [
+        _nearly(dice, row, number * times + again)
+        for number, row in enumerate(rows)
+        for again in range(times)
+    ]
+
+
+def _nearly(dice: random.Random, row: Recorded, number: int) -> Recorded:
+    draw = dice.choice(DRAWS)
+
+    def other(part: StageTrace) -> StageTrace:
+        findings = tuple(
+            replace(each, score=_near(dice, each.score), start=dice.randint(0, 3))
+            for each in part.findings
+        )
+        return replace(part, findings=findings, draw=draw)
+
+    return replace(
+        row,
+        request_id=f"request-{number:05}",
+        at=row.at + timedelta(days=dice.choice([0, 0, 1]), seconds=dice.randint(0, 3)),
+        input=row.input and tuple(map(other, row.input)),
+        answer=row.answer and tuple(map(other, row.answer)),
+    )
+
+
+def _near(dice: random.Random, score: float) -> float:
+    chosen = [score, score, math.nextafter(score, 0), math.nextafter(score, 2), _score(dice)]
+    return min(max(dice.choice(chosen), 0.1), 1.0)
+
+
 def records(dice: random.Random, both: Sequence[Loaded], count: int) -> list[Recorded]:
     """Records of all kinds, also of such as no gateway leaves."""
     refs = {
@@ -129,7 +163,7 @@ def records(dice: random.Random, both: Sequence[Loaded], count: int) -> list[Rec
 def _record(
     dice: random.Random, both: Sequence[Loaded], refs: Sequence[DetectorRef], number: int
 ) -> Recorded:
-    draw = dice.choice([0.0, 9.99, 10.0, 49.99, 50.0, 99.99])
+    draw = dice.choice(DRAWS)
     request = _trace(dice, refs, [Stage.INPUT, Stage.TOOL_RESULT], draw, is_answer=False)
     answer = _trace(dice, refs, [Stage.OUTPUT, Stage.TOOL_CALL], draw, is_answer=True)
     stops = dice.random() < 0.2
