@@ -289,7 +289,8 @@ def _records() -> Iterator[str]:
     from app.domain.decision import Applied, Decision, DetectorRef, Outcome, StageTrace
     from app.domain.events import Usage
     from app.domain.finding import Finding
-    from app.domain.record import Closing, Opening, Status, Timings
+    from app.domain.record import Assigned, Closing, Opening, Status, Timings
+    from app.domain.rollout import Arm, Evidence, Moved
     from app.ledger.records import Record
 
     yield "What `GET /v1/records/{request_id}` and `banneton records show` give, and what the two"
@@ -299,7 +300,7 @@ def _records() -> Iterator[str]:
     yield "`previous` and `findings`: the hash of its trace and the day until which that stays."
     yield ""
     kinds = (Record, Opening, Closing, StageTrace, DetectorRef, Finding, Decision, Applied)
-    for kind in (*kinds, Timings, Usage):
+    for kind in (*kinds, Timings, Usage, Moved, Evidence, Arm):
         docs = _docs(kind)
         yield from (f"## {kind.__name__}", "", _first(kind), "")
         rows = (
@@ -307,7 +308,7 @@ def _records() -> Iterator[str]:
         )
         yield from table("field", "holds", "meaning", rows=rows)
     yield from _feedback_entries()
-    for values in (Status, Outcome):
+    for values in (Status, Outcome, Assigned):
         docs = _docs(values)
         yield from (f"## {values.__name__}", "", _first(values), "")
         lines = ((code(each.value), docs.get(each.name, "")) for each in values)

@@ -43,11 +43,6 @@ def count(
         metrics.detector_unchecked(run.detector)
 
 
-def count_shadow(metrics: Metrics, opened: Opened, closed: Closing) -> None:
+def count_shadow(metrics: Metrics, opened: Opened, closed: Closing, tokens: int) -> None:
     """Count a shadow that has ended, apart from what users asked for and what it cost."""
-    tokens = sum(
-        used.input_tokens + used.output_tokens
-        for used in (closed.usage, closed.detector_usage)
-        if used is not None
-    )
     metrics.shadow_ended(opened.persona, opened.variant, closed.outcome, closed.status, tokens)

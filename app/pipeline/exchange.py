@@ -347,11 +347,13 @@ class Exchange:
             is_stream = self._ask.conversation.is_stream
             count(metrics, opened, closing, self._findings.unchecked, is_stream=is_stream)
         else:
-            count_shadow(metrics, opened, closing)
+            count_shadow(metrics, opened, closing, self._tokens)
+            if self._steps.shadows is not None:
+                self._steps.shadows.spend(self._tokens)
         self._answering = None  # it knows this exchange: a ring waits long for a search for garbage
 
     @property
-    def tokens(self) -> int:
+    def _tokens(self) -> int:
         """What models counted so far, for the answer and for detectors."""
         used = [each for each in (self._usage, self._outside.usage) if each is not None]
         return sum(each.input_tokens + each.output_tokens for each in used)
@@ -376,10 +378,8 @@ class Exchange:
         return self._measuring.results("there is no whole answer")
 
 
-async def _run_shadow(steps: Steps, ask: Ask, given: Given) -> int:
-    """Run a shadow to its end; gives how many tokens it took."""
-    exchange = Exchange(steps, ask, given=given)
-    async with aclosing(exchange.run()) as events:
+async def _run_shadow(steps: Steps, ask: Ask, given: Given) -> None:
+    """Run a shadow to its end."""
+    async with aclosing(Exchange(steps, ask, given=given).run()) as events:
         async for _ in events:
             pass
-    return exchange.tokens

@@ -53,8 +53,8 @@ class Beside:
     """One shadow that is to run."""
 
     served: Served
-    run: Callable[[], Awaitable[int]]
-    """Runs it to its end, and says how many tokens it took. Raises where it failed."""
+    run: Callable[[], Awaitable[None]]
+    """Runs it to its end. Raises where it failed."""
 
 
 class Shadows:
@@ -86,6 +86,10 @@ class Shadows:
         """Count one that is not run."""
         self._metrics.shadow_dropped(served.persona.id, served.variant or "", why)
 
+    def spend(self, tokens: int) -> None:
+        """Note what one has taken, also where it failed."""
+        self._spent += tokens
+
     async def work(self, stop: asyncio.Event) -> None:
         """Run what is offered until ``stop`` is set.
 
@@ -116,7 +120,7 @@ class Shadows:
             self.drop(beside.served, Dropped.BUDGET)
             return
         try:
-            self._spent += await beside.run()
+            await beside.run()
         except RequestError:
             self.drop(beside.served, Dropped.REFUSED)
         except BannetonError as exc:  # its record says it

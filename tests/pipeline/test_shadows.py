@@ -241,9 +241,13 @@ async def test_what_has_no_shadow(root: Path, asked: Conversation, reason: str |
             assert at.counted(f'banneton_shadows_dropped_total.*"{reason}"') == 1
 
 
-async def test_shadows_stop_at_their_own_budget(root: Path) -> None:
-    """A variant that is only tried would cost without bound."""
-    async with room(root, Beside(), Bounds(at_once=1, tokens_per_hour=5)) as at:
+@pytest.mark.parametrize("fails", [False, True])
+async def test_shadows_stop_at_their_own_budget(root: Path, *, fails: bool) -> None:
+    """A variant that is only tried would cost without bound, most of all where it fails."""
+    backend = Beside()
+    if fails:
+        backend.instead = (Usage(3, 2), BackendError(BackendProblem.FAILED, "it failed"))
+    async with room(root, backend, Bounds(at_once=1, tokens_per_hour=5)) as at:
         for _ in range(3):
             await at.ask(ASKED)
         await at.until(lambda: at.counted('banneton_shadows_dropped_total.*"budget"') == 2)
