@@ -5,14 +5,14 @@ from typing import Any
 
 from app.domain.errors import LedgerError
 from app.ledger.entries import Kind
-from app.ledger.recorded import Recorded, recorded_from
+from app.ledger.recorded import Recorded, is_shown, recorded_from
 from app.ledger.verify import body_of
 
 _Entry = dict[str, Any]
 
 
 def read_exported(lines: Iterable[bytes]) -> Iterator[Recorded]:
-    """The records of an export, in the order in which they closed; open ones last.
+    """The records of an export, in the order in which they closed; open ones last, shadows never.
 
     Every line has the hash that stands in it; whether lines are missing is for ``verify`` to say.
 
@@ -31,10 +31,12 @@ def read_exported(lines: Iterable[bytes]) -> Iterator[Recorded]:
         seen.add((kind, request_id))
         (opened if kind == Kind.OPENING.value else closed)[request_id] = entry
         if request_id in opened and request_id in closed:
-            yield recorded_from(opened.pop(request_id), closed.pop(request_id))
+            opening, closing = opened.pop(request_id), closed.pop(request_id)
+            if is_shown(opening):
+                yield recorded_from(opening, closing)
     if closed:
         raise LedgerError("The export has a closing entry without its opening entry.")
-    for entry in opened.values():
+    for entry in filter(is_shown, opened.values()):
         yield recorded_from(entry, None)
 
 

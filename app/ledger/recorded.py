@@ -93,6 +93,11 @@ _READ_OPENING: TypeAdapter[_Opening] = TypeAdapter(_Opening)
 _READ_CLOSING: TypeAdapter[_Closing] = TypeAdapter(_Closing)
 
 
+def is_shown(opening: Json) -> bool:
+    """Whether somebody got the answer; nobody gets that of a shadow."""
+    return opening.get("shadow_of") is None
+
+
 def recorded_of(record: Record) -> Recorded:
     """What replaying needs of a record.
 

@@ -10,7 +10,7 @@ from app.ledger.columnar import ROWS, read_columnar
 from app.ledger.columns import Columns, columns_of
 from app.ledger.exported import read_exported
 from app.ledger.ledger import Ledger
-from app.ledger.recorded import Recorded, recorded_of
+from app.ledger.recorded import Recorded, is_shown, recorded_of
 from app.ledger.records import MOST_RECORDS, Record, RecordFilter
 from app.pipeline.loaded import Loaded
 from app.review.again import Again, again
@@ -150,7 +150,8 @@ async def _records(ledger: Ledger) -> AsyncIterator[Record]:
     while True:
         page = await ledger.records(RecordFilter(None, cursor=cursor, limit=MOST_RECORDS))
         for record in page.records:
-            yield record
+            if is_shown(record.opening):
+                yield record
         cursor = page.cursor
         if cursor is None:
             return

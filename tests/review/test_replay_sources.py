@@ -20,6 +20,7 @@ from app.review.replay import recorded_in, replay_records
 from app.review.replayed import Replayed, State
 from app.review.rerun import Rerun
 from tests.e2e.project import write_project
+from tests.ledger.exchanges import closing, opening
 from tests.pipeline.exchanging import Kitchen, PlayedBackend, conversation, kitchen
 
 ASKED = ("Hello", "Please ask-banned", "a grown-up thing", "needs-person", "Again")
@@ -70,11 +71,14 @@ def root(tmp_path: Path) -> Path:
 
 
 async def test_every_source_says_the_same(root: Path, tmp_path: Path) -> None:
-    """A file of records replays otherwise than the ledger that it was made of."""
+    """A file of records replays otherwise than its ledger, or answers that nobody got count."""
     pytest.importorskip("pyarrow")
     after = _changed(root, "after", LOOSER)
     lines, columns = tmp_path / "records.jsonl", tmp_path / "records.parquet"
     async with served(root, *ASKED) as at:
+        for shadow in (opening("beside", shadow_of="shown"), opening("open", shadow_of="shown")):
+            await at.ledger.open(shadow)
+        await at.ledger.close(closing("beside"))
         lines.write_bytes(b"".join([line + b"\n" async for line in at.ledger.export()]))
         with ColumnarWriter(columns, by="0.0") as writer:
             async for rows in recorded_in(at.ledger):
