@@ -226,16 +226,15 @@ def changes_of_routes(old: Catalog, new: Catalog) -> Iterator[Located]:
             continue
         served = tuple(key for key, each in new.personas.items() if name in each.routes.values())
         source = Origins(new).route(name).source if ours else Source("banneton.yaml", 1, 1)
-        for change in changes_of_data_use(theirs, ours) if ours is not None else ():
-            yield Located(change, (), served, source)
-        if ours is not None and theirs is not None and _ways(ours) == _ways(theirs):
-            continue
+        uses = list(changes_of_data_use(theirs, ours)) if ours is not None else []
+        yield from (Located(change, (), served, source) for change in uses)
         if ours is None or theirs is None:
             what = f"the route '{name}' is {'gone' if ours is None else 'new'}"
         else:
             what = f"the route '{name}' leads to {_ways(ours)} instead of {_ways(theirs)}"
-            if _ways(ours) == _ways(theirs):  # such as the weight of one that is never drawn
-                yield Located(_COSMETIC, (), served, source)
+            if _ways(ours) == _ways(theirs):
+                if not uses:  # such as the weight of one that is never drawn
+                    yield Located(_COSMETIC, (), served, source)
                 continue
         yield Located(Change(Effect.CHANGED, "routes", what), (), served, source)
 
