@@ -128,8 +128,14 @@ def _nearly(dice: random.Random, row: Recorded, number: int) -> Recorded:
     draw = dice.choice(DRAWS)
 
     def other(part: StageTrace) -> StageTrace:
+        paths = [each.path for each in part.findings]
         findings = tuple(
-            replace(each, score=_near(dice, each.score), start=dice.randint(0, 3))
+            replace(
+                each,
+                score=_near(dice, each.score),
+                path=dice.choice([each.path, each.path, *paths]),
+                start=dice.randint(0, 3),
+            )
             for each in part.findings
         )
         return replace(part, findings=findings, draw=draw)
