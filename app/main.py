@@ -27,18 +27,15 @@ from app.catalog.read import read_catalog, read_deployment
 from app.catalog.reload import Health, Reloader
 from app.catalog.ssh_signature import public_key
 from app.compose.check import prompt_variables
-from app.compose.compose import compile_prompt
 from app.domain.catalog import Catalog, Route, Target
 from app.domain.clock import Clock
 from app.domain.conversation import Segment
 from app.domain.errors import ContentError, LedgerError, Problem, RequestError
-from app.domain.persona import Persona
 from app.domain.policy import Approval, Stage
 from app.domain.protocols import Backend, PseudonymScope
 from app.evals.budget import check_budgets
 from app.evals.cases import cases_of
 from app.evals.run import run_cases
-from app.guardrails.behaviours import plan_behaviours
 from app.guardrails.evaluate import History
 from app.guardrails.installed import installed_kinds
 from app.guardrails.kinds import KINDS
@@ -57,15 +54,18 @@ from app.outgoing import (
     used_backends,
 )
 from app.pipeline.check import check_segments
+from app.pipeline.gates import GATE_METRICS
 from app.pipeline.gateway import CheckResult, Readiness
-from app.pipeline.loaded import Loaded, Served
+from app.pipeline.loaded import Loaded
 from app.pipeline.numbers import Numbers
+from app.pipeline.serve import serve
 from app.pipeline.service import Pipeline
 from app.pipeline.steps import Steps
 from app.review.explain import Explanation, explain
 from app.settings import Settings, environment, settings_from
 from app.telemetry.metrics import Metrics
 from app.upkeep import purge, watch_metrics
+from app.variants import start_variants
 
 T = TypeVar("T")
 
@@ -110,6 +110,7 @@ class Project:
             inspect_prompt=prompt_variables,
             validate=self.builds.detector,
             surrogates=SURROGATES,
+            gate_metrics=GATE_METRICS,
         )
 
     def compile(self, catalog: Catalog) -> Loaded:
@@ -122,32 +123,13 @@ class Project:
             name: compile_policy(policy, self.builds.kinds, self.builds)
             for name, policy in catalog.policies.items()
         }
-        versions: dict[tuple[str, str | None], Persona] = {
-            (name, None): persona for name, persona in catalog.personas.items()
-        }
-        versions.update(
-            {(name, variant): each for (name, variant), each in catalog.variants.items()}
-        )
         if unmet := [*unmet_needs(catalog, self.settings, self.builds.kinds)]:
             raise ContentError(unmet)
         routes = {
             name: route if self.only_backend is None else _only(self.only_backend, route)
             for name, route in catalog.routes.items()
         }
-        served: dict[tuple[str, str | None], Served] = {}
-        for (name, variant), persona in versions.items():
-            ways = {place: routes[route] for place, route in persona.routes.items()}
-            served[name, variant] = Served(
-                persona=persona,
-                variant=variant,
-                prompt=compile_prompt(catalog.personas[name], catalog, variant=variant),
-                plan=plans[persona.policy],
-                behaviours=plan_behaviours(persona, self.builds),
-                route=ways["route"],
-                embeddings=ways.get("embeddings.route"),
-                images=ways.get("images.route"),
-            )
-        return Loaded(catalog, served, plans, routes)
+        return serve(catalog, plans, routes, self.builds)
 
     def unapproved(
         self,
@@ -257,6 +239,9 @@ async def running_app(
         names = used_backends(reloader.revision.compiled, kinds)
         backends.update(await start_backends(settings, project.root, names, new_id, stack))
         reach = await open_reach(settings, backends, clock, new_id, stack)
+        variants = await start_variants(
+            settings, ledger, lambda: reloader.revision.compiled, metrics, clock
+        )
         steps = Steps(
             backends=backends,
             ledger=ledger,
@@ -269,6 +254,8 @@ async def running_app(
             history=History(secrets.token_bytes(32)),
             max_messages=settings.limits.max_messages,
             max_text_chars=settings.limits.max_text_chars,
+            shares=variants.rollouts.shares,
+            shadows=variants.shadows,
         )
         pipeline = Pipeline(
             steps,
@@ -288,6 +275,7 @@ async def running_app(
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(reloader.watch(stop))
+            group.create_task(variants.run(stop))
             group.create_task(purge(ledger, stop))
             group.create_task(watch_metrics(settings, ledger, metrics, clock, stop))
             try:

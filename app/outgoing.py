@@ -14,6 +14,7 @@ from app.backends.outside import Answers, Endpoint, Reach
 from app.catalog.wording import unknown
 from app.domain.catalog import Catalog, Route, Source
 from app.domain.clock import Clock, NewId
+from app.domain.data_use import DataUse
 from app.domain.errors import ContentError, Problem
 from app.domain.policy import DetectSpec
 from app.domain.protocols import Backend
@@ -22,6 +23,7 @@ from app.guardrails.plan import Kinds
 from app.pipeline.loaded import Loaded
 from app.providers import backend_of, signers
 from app.settings import ServiceEndpoint, Settings, WebhookEndpoint
+from app.settings.data_uses import unforbidden
 
 _AT_ONCE = 32
 """Requests to one endpoint's host at a time."""
@@ -103,6 +105,39 @@ def _unmet(need: Need, catalog: Catalog, settings: Settings) -> str:
         f"is '{need.name}', whose targets each want an audience or a persona: a detector asks for "
         "neither; add one without that"
     )
+
+
+def unforbidden_uses(catalog: Catalog, settings: Settings) -> Iterator[Problem]:
+    """Backends and services that nothing is known to hold off what no route allows them.
+
+    They are no error: an agreement may say what a request cannot, and ``assured`` names it.
+    """
+    file = "banneton.yaml"
+    for use in DataUse:
+        for name, backend in settings.backends.items():
+            routes = [
+                each.id
+                for each in catalog.routes.values()
+                if use not in each.provider_may
+                and any(target.backend == name for target in each.all_targets)
+            ]
+            if routes and (why := unforbidden(backend, use)):
+                source = _source(catalog, file, f"backends.{name}")
+                what = (
+                    f"may {use} what the routes {', '.join(sorted(routes))} send: {why} Name what "
+                    f"forbids it under 'assured: {{{use}: …}}', or allow it in the routes with "
+                    f"'provider_may: [{use}]'"
+                )
+                yield Problem(source.file, source.line, source.column, f"backends.{name}", what)
+        for name, endpoint in settings.endpoints.items():
+            why = unforbidden(endpoint, use) if isinstance(endpoint, ServiceEndpoint) else None
+            if why:
+                source = _source(catalog, file, f"endpoints.{name}")
+                what = (
+                    f"may {use} what detectors send: {why} "
+                    f"Name what forbids it under 'assured: {{{use}: …}}'"
+                )
+                yield Problem(source.file, source.line, source.column, f"endpoints.{name}", what)
 
 
 @dataclass(frozen=True, slots=True)

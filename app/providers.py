@@ -42,6 +42,7 @@ from app.settings.backends import ResponsesBackend as ResponsesSettings
 from app.settings.backends import ScriptedBackend as ScriptedSettings
 from app.settings.backends import Timeouts as TimeoutSettings
 from app.settings.backends import VertexBackend as VertexSettings
+from app.settings.data_uses import switches_of
 from app.settings.presets import presets
 
 _VENDORS = {ANTHROPIC: "api.anthropic.com", OPENAI: "api.openai.com"}
@@ -247,6 +248,7 @@ def _connection(
         base_url,
         {**headers, **key},
         _waits(settings.timeouts),
+        switches=switches_of(settings),
     )
 
 

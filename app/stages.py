@@ -326,7 +326,10 @@ class _Company:
 
 
 def _prepared(loaded: Loaded, route: Route | None) -> Loaded:
-    """As cases are served: every behaviour is measured, and all take one route if there is one."""
+    """As cases are served: every behaviour is measured, and all take one route if there is one.
+
+    A case names its variant; none is drawn, and none runs beside another.
+    """
     served = {
         key: replace(
             each,
@@ -335,4 +338,4 @@ def _prepared(loaded: Loaded, route: Route | None) -> Loaded:
         )
         for key, each in loaded.served.items()
     }
-    return replace(loaded, served=served)
+    return replace(loaded, served=served, splits={}, shadows={})

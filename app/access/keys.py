@@ -26,6 +26,7 @@ class KeyWish:
     loosest_audience: str | None = None
     may_read_records: bool = False
     expires_at: datetime | None = None
+    may_name_variants: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ async def create_key(store: KeyStore, clock: Clock, new_id: NewId, wish: KeyWish
         may_read_records=wish.may_read_records,
         created_at=clock.now(),
         expires_at=wish.expires_at,
+        may_name_variants=wish.may_name_variants,
     )
     await store.add(key, _hash(secret))
     return NewKey(key, secret)
@@ -103,7 +105,14 @@ class Authenticator:
             raise AccessError(
                 AccessProblem.INVALID, "The key is not valid: it is wrong, revoked or expired."
             )
-        return Caller(key.tenant, key.id, key.personas, key.loosest_audience, key.may_read_records)
+        return Caller(
+            key.tenant,
+            key.id,
+            key.personas,
+            key.loosest_audience,
+            key.may_read_records,
+            key.may_name_variants,
+        )
 
     async def _find(self, secret: str) -> ApiKey | None:
         if _SECRET.fullmatch(secret) is None:
@@ -134,6 +143,20 @@ def check_persona(caller: Caller, persona: str) -> None:
         raise AccessError(
             AccessProblem.FORBIDDEN,
             "The key may not use this persona; GET /v1/models lists those it may.",
+        )
+
+
+def check_variant(caller: Caller, variant: str | None) -> None:
+    """Refuse a request that names a variant where the caller's key may not.
+
+    Raises:
+        AccessError: ``forbidden``.
+    """
+    if variant is not None and not caller.may_name_variants:
+        raise AccessError(
+            AccessProblem.FORBIDDEN,
+            "The key may not name a variant; name the persona alone, and the session's draw says"
+            " which one answers.",
         )
 
 

@@ -152,8 +152,10 @@ class _Outbox:
 
 
 def _headers(opened: Opened) -> RawHeaders:
+    variant = opened.variant
     return [
         (b"x-banneton-persona", _ascii(opened.persona)),
+        *([] if variant is None else [(b"x-banneton-variant", _ascii(variant))]),
         (b"x-banneton-catalog", _ascii(opened.catalog)),
         (b"x-banneton-input", _ascii(opened.input)),
         (b"cache-control", b"no-store"),

@@ -11,6 +11,7 @@ from app.backends.pieces import PieceReader
 from app.backends.sse import SseParser
 from app.backends.turns import without
 from app.domain.conversation import Conversation, SamplingField
+from app.domain.data_use import Call
 from app.domain.events import StreamEvent
 
 
@@ -38,7 +39,8 @@ class AnthropicBackend(HttpBackend):
     @override
     def request(self, conversation: Conversation, model: str) -> Request:
         wanted = without(conversation, self._leaves_out)
-        return Request("/messages", anthropic_request(wanted, model, self._options))
+        switches = self.switched(Call.MESSAGES, conversation)
+        return Request("/messages", anthropic_request(wanted, model, self._options, switches))
 
     @override
     def reader(self, conversation: Conversation) -> Reader:

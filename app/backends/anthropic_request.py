@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
@@ -44,6 +44,7 @@ from app.domain.conversation import (
     ToolChoiceMode,
     ToolResultPart,
 )
+from app.domain.data_use import over
 from app.domain.errors import RequestError
 
 Version = Literal["2026-10-21", "2023-06-01"]
@@ -76,10 +77,21 @@ class Options:
     """Of an answer, where nobody says it: the protocol must have a limit."""
 
 
-def anthropic_request(conversation: Conversation, model: str, options: Options) -> bytes:
+def anthropic_request(
+    conversation: Conversation,
+    model: str,
+    options: Options,
+    switches: Mapping[str, Json] | None = None,
+) -> bytes:
     """The request body, as JSON.
 
     The client's name for the subject is not sent: it is the gateway's to keep and to erase.
+
+    Args:
+        conversation: What is asked.
+        model: The model's name.
+        options: What the models behind the endpoint want.
+        switches: Fields that forbid the provider uses of it.
 
     Raises:
         RequestError: The conversation holds what this protocol cannot carry.
@@ -105,7 +117,7 @@ def anthropic_request(conversation: Conversation, model: str, options: Options) 
         config = body.setdefault("output_config", {})
         config["format"] = _format(conversation.response_format)
     # What the client passes through never stands in for what the gateway says itself.
-    return encoded({**conversation.passthrough, **body})
+    return encoded(over(conversation.passthrough, {**body, **(switches or {})}))
 
 
 def _blocks(turn: Turn) -> list[Json]:

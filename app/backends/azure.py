@@ -8,7 +8,10 @@ from typing_extensions import override
 from app.backends.chat_request import COMMON, Differences
 from app.backends.http import Connection, Request
 from app.backends.openai import OpenAIBackend
-from app.domain.conversation import Conversation
+from app.domain.conversation import Conversation, Json
+from app.domain.data_use import Call
+
+_STORES_SINCE = "2025-02-01"
 
 
 class AzureBackend(OpenAIBackend):
@@ -34,6 +37,13 @@ class AzureBackend(OpenAIBackend):
         """
         super().__init__(connection, differences)
         self._api_version = api_version
+
+    @override
+    def switched(self, call: Call, conversation: Conversation) -> dict[str, Json]:
+        # Older versions store nothing, and refuse the field.
+        if self._api_version is not None and self._api_version < _STORES_SINCE:
+            return {}
+        return super().switched(call, conversation)
 
     @override
     def request(self, conversation: Conversation, model: str) -> Request:

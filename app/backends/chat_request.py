@@ -1,6 +1,6 @@
 """A conversation as the body of an OpenAI chat completion request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -28,6 +28,7 @@ from app.domain.conversation import (
     ToolChoiceMode,
     ToolResultPart,
 )
+from app.domain.data_use import over
 from app.domain.errors import RequestError
 
 
@@ -49,11 +50,20 @@ COMMON = Differences()
 
 
 def chat_request(
-    conversation: Conversation, model: str, differences: Differences = COMMON
+    conversation: Conversation,
+    model: str,
+    differences: Differences = COMMON,
+    switches: Mapping[str, Json] | None = None,
 ) -> bytes:
     """The request body, as JSON.
 
     The client's name for the subject is not sent: it is the gateway's to keep and to erase.
+
+    Args:
+        conversation: What is asked.
+        model: The model's name.
+        differences: Of the server.
+        switches: Fields that forbid the provider uses of it.
 
     Raises:
         RequestError: The conversation holds what this protocol or this server cannot carry.
@@ -85,7 +95,7 @@ def chat_request(
     _add_sampling(body, conversation.sampling, differences)
     _refuse_lacking(body, differences.lacks)
     # What the client passes through never stands in for what the gateway says itself.
-    return _encode({**conversation.passthrough, **body})
+    return _encode(over(conversation.passthrough, {**body, **(switches or {})}))
 
 
 def _encode(body: dict[str, Json]) -> bytes:

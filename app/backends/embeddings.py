@@ -12,6 +12,7 @@ from app.backends.http import Request
 from app.backends.strict import broken, count_at, decoded, list_at, wrong
 from app.backends.turns import encoded, refuse_foreign_passthrough
 from app.domain.conversation import Conversation, Json, TextPart
+from app.domain.data_use import over
 from app.domain.errors import BackendError, BackendProblem, RequestError
 from app.domain.events import Embedding, Finish, FinishReason, StreamEvent, Usage
 from app.domain.vectors import checked, length, packed
@@ -21,10 +22,18 @@ _MOST_OF_GEMINI: Final = 100
 """Texts in one batch."""
 
 
-def openai_embedding_request(conversation: Conversation, wanted: Embeddings, model: str) -> Request:
+def openai_embedding_request(
+    conversation: Conversation, wanted: Embeddings, model: str, switches: Mapping[str, Json]
+) -> Request:
     """A request for vectors, by OpenAI's protocol.
 
     The form of the numbers is left to the server: not every one knows the field that says it.
+
+    Args:
+        conversation: Holds the texts.
+        wanted: What of them.
+        model: The model's name.
+        switches: Fields that forbid the provider uses of them.
 
     Raises:
         RequestError: The conversation holds what this protocol cannot carry.
@@ -33,7 +42,7 @@ def openai_embedding_request(conversation: Conversation, wanted: Embeddings, mod
     body: dict[str, Json] = {"model": model, "input": texts_of(conversation)}
     if wanted.dimensions is not None:
         body["dimensions"] = wanted.dimensions
-    return Request("/embeddings", encoded({**conversation.passthrough, **body}))
+    return Request("/embeddings", encoded(over(conversation.passthrough, {**body, **switches})))
 
 
 def openai_embedding_answer(

@@ -15,7 +15,8 @@ from typing_extensions import override
 from yarl import URL
 
 from app.backends.timeouts import Patience, Timeouts
-from app.domain.conversation import Conversation
+from app.domain.conversation import Conversation, Json
+from app.domain.data_use import NO_SWITCHES, Call, Switches
 from app.domain.errors import BackendError, BackendProblem
 from app.domain.events import StreamEvent, TextDelta
 from app.domain.protocols import Backend
@@ -100,6 +101,8 @@ class Connection:
     """Sent with every request."""
     timeouts: Timeouts
     authorize: Authorize | None = None
+    switches: Switches = NO_SWITCHES
+    """What is sent to forbid the provider what a route does not allow it."""
 
 
 class HttpBackend(Backend):
@@ -133,10 +136,15 @@ class HttpBackend(Backend):
         if any(_UNPRINTABLE.search(part) for header in self._headers.items() for part in header):
             raise ValueError("api_key and headers must be printable ASCII on one line")
         self._authorize = connection.authorize
+        self._switches = connection.switches
         self._timeouts = connection.timeouts
         self._http_timeout = aiohttp.ClientTimeout(
             total=None, connect=self._timeouts.connect_s, sock_connect=self._timeouts.connect_s
         )
+
+    def switched(self, call: Call, conversation: Conversation) -> dict[str, Json]:
+        """The fields that forbid the provider what this request's route does not allow it."""
+        return self._switches.forbidding(call, conversation.provider_may)
 
     @abstractmethod
     def request(self, conversation: Conversation, model: str) -> Request:

@@ -6,7 +6,7 @@ rewrote it, go nowhere.
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, NoReturn
 from urllib.parse import quote
@@ -35,6 +35,7 @@ from app.domain.conversation import (
     Sampling,
     TextPart,
 )
+from app.domain.data_use import over
 from app.domain.errors import BackendError, BackendProblem, RequestError
 from app.domain.events import Finish, FinishReason, ImageDelta, StreamEvent, Usage
 from app.domain.wanted import Pictures
@@ -53,8 +54,16 @@ _PICTURE: Final = frozenset(
 )
 
 
-def openai_image_request(conversation: Conversation, wanted: Pictures, model: str) -> Request:
+def openai_image_request(
+    conversation: Conversation, wanted: Pictures, model: str, switches: Mapping[str, Json]
+) -> Request:
     """A request for pictures, by OpenAI's protocol: an edit, where it shows some.
+
+    Args:
+        conversation: Holds the prompt.
+        wanted: Which pictures.
+        model: The model's name.
+        switches: Fields that forbid the provider uses of it.
 
     Raises:
         RequestError: The conversation holds what this protocol cannot carry.
@@ -74,9 +83,15 @@ def openai_image_request(conversation: Conversation, wanted: Pictures, model: st
     said = {name: value for name, value in fields.items() if value is not None}
     if not shown:
         refuse_foreign_passthrough(conversation, "openai_images")
-        return Request("/images/generations", encoded({**conversation.passthrough, **said}))
+        return Request(
+            "/images/generations", encoded(over(conversation.passthrough, {**said, **switches}))
+        )
     # A form has no place for what is no text.
     refuse_foreign_passthrough(conversation, "")
+    if switches:
+        _refuse(
+            "image", "this persona's provider cannot be told in a form what it may not do with it"
+        )
     body, content_type = _form(said, shown, has_mask=wanted.has_mask)
     return Request("/images/edits", body, content_type)
 

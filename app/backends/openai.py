@@ -11,6 +11,7 @@ from app.backends.http import Connection, HttpBackend, Reader, Request
 from app.backends.images import openai_image_answer, openai_image_request
 from app.domain.catalog import Feature
 from app.domain.conversation import Conversation
+from app.domain.data_use import Call
 from app.domain.events import StreamEvent
 from app.domain.wanted import Embeddings, Pictures
 
@@ -38,10 +39,14 @@ class OpenAIBackend(HttpBackend):
     @override
     def request(self, conversation: Conversation, model: str) -> Request:
         if isinstance(conversation.wanted, Embeddings):
-            return openai_embedding_request(conversation, conversation.wanted, model)
+            switches = self.switched(Call.EMBEDDINGS, conversation)
+            return openai_embedding_request(conversation, conversation.wanted, model, switches)
         if isinstance(conversation.wanted, Pictures):
-            return openai_image_request(conversation, conversation.wanted, model)
-        return Request("/chat/completions", chat_request(conversation, model, self._differences))
+            switches = self.switched(Call.IMAGES, conversation)
+            return openai_image_request(conversation, conversation.wanted, model, switches)
+        switches = self.switched(Call.CHAT, conversation)
+        body = chat_request(conversation, model, self._differences, switches)
+        return Request("/chat/completions", body)
 
     @override
     def answer(self, conversation: Conversation, body: bytes) -> Sequence[StreamEvent]:

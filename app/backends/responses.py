@@ -12,6 +12,7 @@ from app.backends.responses_request import Options, responses_request
 from app.backends.sse import SseParser
 from app.backends.turns import without
 from app.domain.conversation import Conversation, SamplingField
+from app.domain.data_use import Call
 from app.domain.events import StreamEvent
 
 
@@ -41,7 +42,8 @@ class ResponsesBackend(HttpBackend):
     @override
     def request(self, conversation: Conversation, model: str) -> Request:
         wanted = without(conversation, self._leaves_out)
-        return Request("/responses", responses_request(wanted, model, self._options))
+        switches = self.switched(Call.RESPONSES, conversation)
+        return Request("/responses", responses_request(wanted, model, self._options, switches))
 
     @override
     def reader(self, conversation: Conversation) -> Reader:

@@ -1,7 +1,7 @@
 """A conversation as the body of an OpenAI Responses request."""
 
 import mimetypes
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, assert_never
 
@@ -35,6 +35,7 @@ from app.domain.conversation import (
     ToolChoiceMode,
     ToolResultPart,
 )
+from app.domain.data_use import DataUse, over
 from app.domain.errors import RequestError
 
 Summary = Literal["auto", "concise", "detailed"]
@@ -61,11 +62,21 @@ class Options:
     """Of their reasoning, for people to read."""
 
 
-def responses_request(conversation: Conversation, model: str, options: Options) -> bytes:
+def responses_request(
+    conversation: Conversation,
+    model: str,
+    options: Options,
+    switches: Mapping[str, Json] | None = None,
+) -> bytes:
     """The request body, as JSON.
 
-    The provider is told to keep nothing. The client's name for the subject is not sent: it is the
-    gateway's to keep and to erase.
+    The client's name for the subject is not sent: it is the gateway's to keep and to erase.
+
+    Args:
+        conversation: What is asked.
+        model: The model's name.
+        options: What the models behind the endpoint want.
+        switches: Fields that forbid the provider uses of it.
 
     Raises:
         RequestError: The conversation holds what this protocol cannot carry.
@@ -78,8 +89,9 @@ def responses_request(conversation: Conversation, model: str, options: Options) 
             [item for message in messages for item in _items(message)]
         ),
         "stream": conversation.is_stream,
-        "store": False,
     }
+    if DataUse.STORE not in conversation.provider_may:  # every server that speaks it knows this
+        body["store"] = False
     if instructions:
         body["instructions"] = instructions
     tools = [_tool(tool) for tool in conversation.tools]
@@ -99,7 +111,7 @@ def responses_request(conversation: Conversation, model: str, options: Options) 
     _add_sampling(body, conversation.sampling)
     _add_reasoning(body, conversation.sampling, options)
     # What the client passes through never stands in for what the gateway says itself.
-    return encoded({**conversation.passthrough, **body})
+    return encoded(over(conversation.passthrough, {**body, **(switches or {})}))
 
 
 def _instructions(messages: tuple[Message, ...]) -> tuple[str, tuple[Message, ...]]:

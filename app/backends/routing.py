@@ -174,6 +174,7 @@ class Way:
             BackendError: The last model failed before it began, or the one that began fails.
             RequestError: No model's protocol can carry the request; of the first one that cannot.
         """
+        conversation = replace(conversation, provider_may=self._route.provider_may)
         refused: RequestError | None = None
         failed: BackendError | None = None
         until = self._deadline_s()

@@ -154,7 +154,7 @@ class Ceilings(FileModel):
     first_token_ms: Annotated[float, Field(gt=0)] | None = None
     """From the request to the first event of the model."""
     cost: Annotated[float, Field(ge=0)] | None = None
-    """What it costs, in the unit in which prices are given."""
+    """What it costs, in USD, as ``prices`` of the deployment have it."""
     input_tokens: Annotated[int, Field(ge=0)] | None = None
     """What the model read."""
     output_tokens: Annotated[int, Field(ge=0)] | None = None

@@ -16,6 +16,7 @@ from app.catalog.tier import (
     wider_media,
     wider_sinks,
 )
+from app.catalog.variants import check_variants
 from app.catalog.wording import choices, unknown
 from app.domain.errors import Problem
 from app.domain.persona import ChoicesBound, EffortBound, FloatBound, IntBound, Scalar, Variable
@@ -41,7 +42,6 @@ _ACTS_AT = {
 _FOR_OUTAGES = (Action.ALLOW, Action.FLAG, Action.ESCALATE, Action.BLOCK)
 """An outage has no finding to rewrite and no answer to steer."""
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_VARIANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _REPLIES = ("block", "escalate", "unchecked")
 _LIMITS = {"temperature": (0.0, 2.0), "top_p": (0.0, 1.0), "max_tokens": (1.0, 10_000_000.0)}
 
@@ -55,6 +55,8 @@ class Names:
     routes: Collection[str]
     prompt_variables: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By prompt: what its template wants declared."""
+    gate_metrics: Collection[str] = ()
+    """What the gates of a rollout may name; see ``check_variants``."""
 
 
 def check_policy(read: ReadPolicy, parent: ReadPolicy | None) -> Iterator[Problem]:
@@ -254,7 +256,7 @@ def check_persona(read: ReadPersona, names: Names) -> Iterator[Problem]:
             yield tree.nearest("replies", outcome).problem(what)
     for name, bound in persona.sampling:
         yield from _check_bound(name, bound, tree.nearest("sampling", name))
-    yield from _check_variants(read)
+    yield from check_variants(read, names.gate_metrics)
     for varied in read.variants.values():
         yield from check_persona(varied, names)
 
@@ -321,15 +323,3 @@ def _check_bound(
     if values != sorted(values):
         order = " ≤ ".join(f"'{key}'" for key, _ in given)
         yield node.problem(f"must have {order}")
-
-
-def _check_variants(read: ReadPersona) -> Iterator[Problem]:
-    variants = read.persona.variants
-    node = read.tree.nearest("variants")
-    for index, variant in enumerate(variants):
-        if not _VARIANT_ID.fullmatch(variant.id):
-            what = "may hold letters, digits, '.', '_' and '-'; requests say persona:variant"
-            yield node.nearest(index, "id").problem(what)
-    total = sum(variant.percent for variant in variants)
-    if total > 100:  # noqa: PLR2004  # a hundred percent
-        yield node.problem(f"have {total:g} percent together, more than 100")

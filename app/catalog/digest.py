@@ -37,8 +37,12 @@ def digest_of(
         "routes": dict(routes),
         "knowledge": dict(knowledge),
     }
-    canonical = orjson.dumps(content, default=_as_json, option=orjson.OPT_SORT_KEYS)
-    return f"sha256:{hashlib.sha256(canonical).hexdigest()}"
+    return f"sha256:{hashlib.sha256(canonical(content)).hexdigest()}"
+
+
+def canonical(content: Mapping[str, object]) -> bytes:
+    """The bytes that a digest is of."""
+    return orjson.dumps(content, default=_as_json, option=orjson.OPT_SORT_KEYS)
 
 
 def _as_json(value: object) -> Json:

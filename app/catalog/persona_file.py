@@ -11,7 +11,7 @@ from app.catalog.wording import read_as
 from app.domain.errors import ContentError, Problem
 from app.domain.persona import Persona, Verify
 
-_FIXED = ("id", "extends", "variants", "system_messages", "passthrough")
+_FIXED = ("id", "extends", "variants", "rollout", "system_messages", "passthrough")
 """What a variant cannot set."""
 
 
@@ -42,16 +42,16 @@ def read_persona(persona_id: str, tree: Node, siblings: Siblings) -> ReadPersona
     problems: list[Problem] = []
     variants: dict[str, ReadPersona] = {}
     for index, variant in enumerate(persona.variants):
+        varied = without(tree, "variants", "rollout")
         change = tree.child("variants", index, "set")
-        if change is None:
-            continue
-        problems += [
-            change.entries[key].key_problem("cannot be set by a variant")
-            for key in _FIXED
-            if key in change.entries
-        ]
+        if change is not None:
+            problems += [
+                change.entries[key].key_problem("cannot be set by a variant")
+                for key in _FIXED
+                if key in change.entries
+            ]
+            varied = merged(varied, without(change, *_FIXED))
         try:
-            varied = merged(without(tree, "variants"), without(change, *_FIXED))
             variants[variant.id] = ReadPersona(_read(persona_id, varied, siblings), varied)
         except ContentError as exc:
             problems += exc.problems

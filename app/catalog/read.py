@@ -55,6 +55,7 @@ def read_catalog(
     inspect_prompt: PromptInspector,
     validate: Callable[[str, FileModel], object] = accept_settings,
     surrogates: Collection[str] = frozenset(),
+    gate_metrics: Collection[str] = frozenset(),
 ) -> Catalog:
     """Read, merge, validate and cross-check everything under a project's root.
 
@@ -65,6 +66,7 @@ def read_catalog(
         validate: Called with a detector's name and settings; raises ``DetectorError`` where the
             detector could not be built from them.
         surrogates: Kinds of values for which rules may say ``as: surrogate``.
+        gate_metrics: What the gates of a rollout may name.
 
     Raises:
         ContentError: Every problem of every file.
@@ -86,6 +88,7 @@ def read_catalog(
         policies=policy_trees,
         routes=_entries(deployment, "routes") if deployment else (),
         prompt_variables=_variables(prompts, siblings, notes),
+        gate_metrics=gate_metrics,
     )
     for read in personas.values():
         notes.problems += check_persona(read, names)

@@ -11,6 +11,7 @@ from app.catalog.persona_file import ReadPersona
 from app.catalog.policy_file import ReadPolicy
 from app.catalog.wording import read_as, unknown
 from app.domain.catalog import Feature, Route, Target, When
+from app.domain.data_use import DataUse
 from app.domain.errors import Problem
 from app.domain.persona import FileModel
 
@@ -62,6 +63,9 @@ class _Chain(FileModel):
     deadline_ms: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
     """From the first call to the first event of an answer, over all models and retries; left out,
     each backend's timeouts alone count."""
+    provider_may: frozenset[DataUse] = frozenset()
+    """What providers may do with what they are sent, beyond answering it. Left out, nothing: every
+    request carries the provider's own switches against it, where it has any."""
 
 
 class RouteFile(_Chain):
@@ -95,7 +99,7 @@ def read_route(name: str, node: Node) -> Route:
 
 def _route(name: str, targets: tuple[Target, ...], chain: _Chain) -> Route:
     fallbacks = tuple(_target(each) for each in chain.fallbacks)
-    return Route(name, targets, fallbacks, chain.retries, chain.deadline_ms)
+    return Route(name, targets, fallbacks, chain.retries, chain.deadline_ms, chain.provider_may)
 
 
 def _target(written: TargetFile, weight: float = 1) -> Target:

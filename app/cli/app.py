@@ -15,6 +15,7 @@ from app.cli import (
     check,
     demo,
     explain,
+    export,
     guard,
     import_,
     keys,
@@ -23,6 +24,7 @@ from app.cli import (
     records,
     reference,
     render,
+    rollouts,
     schemas,
     serve,
     waivers,
@@ -66,6 +68,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     calibrate.calibrate,
     explain.explain,
     plan.plan,
+    export.export,
     metrics.metrics,
     waivers.waivers,
     approvals.approvals,
@@ -79,6 +82,7 @@ cli.add_typer(records.cli, name="records")
 cli.add_typer(appeals.cli, name="appeals")
 cli.add_typer(keys.cli, name="keys")
 cli.add_typer(import_.cli, name="import")
+cli.add_typer(rollouts.cli, name="rollouts")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

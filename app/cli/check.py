@@ -74,10 +74,12 @@ def _look(project: "Project", found: _Found, *, cases: bool) -> None:
     from app.catalog.behaviours import contradictions
     from app.catalog.weakenings import Approvers, read_approvals, refused
     from app.main import SystemClock, check_cases
+    from app.outgoing import unforbidden_uses
 
     loaded = project.load()
     catalog = loaded.catalog
-    found.warnings = contradictions(catalog)
+    unforbidden = sorted(unforbidden_uses(catalog, project.settings))
+    found.warnings = (*contradictions(catalog), *unforbidden)
     owners = partial(owners_in_checkout, project.root)
     found.problems = tuple(project.unapproved(catalog, SystemClock().now().date(), owners))
     wanted = project.settings.waivers

@@ -32,6 +32,13 @@ def create(  # noqa: PLR0913  # one parameter an option
         typer.Option(help="The loosest audience it may be served under. Default: the policy's."),
     ] = None,
     records: Annotated[bool, typer.Option(help="May read its tenant's records.")] = False,
+    variants: Annotated[
+        bool,
+        typer.Option(
+            "--variants/--no-variants",
+            help="May name the variant of a persona that answers (persona:variant).",
+        ),
+    ] = True,
     expires: Annotated[
         datetime | None, typer.Option(help="When it ends; in UTC without a zone. Default: never.")
     ] = None,
@@ -55,6 +62,7 @@ def create(  # noqa: PLR0913  # one parameter an option
         personas=frozenset(persona) if persona else None,
         loosest_audience=audience,
         may_read_records=records,
+        may_name_variants=variants,
         expires_at=expires and (expires if expires.tzinfo else expires.replace(tzinfo=UTC)),
     )
     if wish.expires_at is not None and wish.expires_at <= SystemClock().now():
@@ -110,7 +118,7 @@ def list_keys(
         return
     table = Table(box=None)
     table.add_column("id", no_wrap=True)
-    for heading in ("name", "tenant", "personas", "audience", "records", "state"):
+    for heading in ("name", "tenant", "personas", "audience", "records", "variants", "state"):
         table.add_column(heading, overflow="fold")
     for key in keys:
         table.add_row(*(str(value) for value in _row(key).values()))
@@ -133,6 +141,7 @@ def _row(key: "ApiKey") -> dict[str, str]:
         "personas": ", ".join(sorted(key.personas)) if key.personas else "all",
         "audience": key.loosest_audience or "as the policy says",
         "records": "yes" if key.may_read_records else "no",
+        "variants": "yes" if key.may_name_variants else "no",
         "state": state,
     }
 

@@ -1,15 +1,15 @@
 """Write the reference pages from the code that they describe."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.cli.tables import Keys, cell, code, table
+from app.cli.providers_page import providers_page
+from app.cli.reference_kept import docs_of, metrics, records
+from app.cli.tables import Keys, code, table
 
 if TYPE_CHECKING:
     from app.api.shapes import Shape
@@ -83,8 +83,9 @@ def pages(cli: Any) -> Mapping[str, str]:  # noqa: ANN401  # Typer's parser has 
         "suites.md": ("Suites", _suites),
         "detectors.md": ("Detectors", _detectors),
         "errors.md": ("Errors", _errors),
-        "records.md": ("Records", _records),
-        "metrics.md": ("Metrics", _metrics),
+        "records.md": ("Records", records),
+        "providers.md": ("Providers and what they are sent", providers_page),
+        "metrics.md": ("Metrics", metrics),
     }
     return {
         name: "\n".join([f"# {title}", "", _MADE, "", *lines()]).rstrip() + "\n"
@@ -178,7 +179,7 @@ def _coverage() -> Iterator[str]:
 
     yield "What stands here drives the parser; `GET /v1/coverage` serves the same table."
     yield ""
-    docs = _docs(Treatment)
+    docs = docs_of(Treatment)
     yield from table(
         "treatment", "meaning", rows=((code(each.value), docs[each.name]) for each in Treatment)
     )
@@ -273,7 +274,7 @@ def _detectors() -> Iterator[str]:
         yield from Keys(schema).tables()
 
 
-# Errors and records
+# Errors
 
 
 def _errors() -> Iterator[str]:
@@ -300,7 +301,7 @@ def _errors() -> Iterator[str]:
     yield "`authentication_error` (401), `permission_error` (403), `not_found_error` (404),"
     yield "`request_too_large` (413), `rate_limit_error` (429), `timeout_error` (504), `api_error`."
     yield ""
-    backend, image = _docs(BackendProblem), _docs(ImageProblem)
+    backend, image = docs_of(BackendProblem), docs_of(ImageProblem)
     raised: list[tuple[Exception, str]] = [
         *((RequestError("", code=code), what) for code, what in _REQUEST_CODES.items()),
         *((AccessError(each, _ACCESS[each.name]), "") for each in AccessProblem),
@@ -325,113 +326,3 @@ def _errors() -> Iterator[str]:
     yield "With `on_block: error`, a block is 400 `content_filter`, and a check that could not run"
     yield "is 503 `unchecked`; both carry the `banneton` summary."
     yield ""
-
-
-def _records() -> Iterator[str]:
-    from app.domain.decision import Applied, Decision, DetectorRef, Outcome, StageTrace
-    from app.domain.events import Usage
-    from app.domain.finding import Finding
-    from app.domain.record import Closing, Opening, Status, Timings
-    from app.ledger.records import Record
-
-    yield "What `GET /v1/records/{request_id}` and `banneton records show` give, and what the two"
-    yield "entries of a record hold. No text, value or name stands in an entry: `subject` and"
-    yield "`session` are HMACs, `content` holds a path and an HMAC for each text. In an export, a"
-    yield 'line is `{"hash": …, "entry": …}`; an entry also has `v`, `kind`, `writer`, `seq`,'
-    yield "`previous` and `findings`: the hash of its trace and the day until which that stays."
-    yield ""
-    kinds = (Record, Opening, Closing, StageTrace, DetectorRef, Finding, Decision, Applied)
-    for kind in (*kinds, Timings, Usage):
-        docs = _docs(kind)
-        yield from (f"## {kind.__name__}", "", _first(kind), "")
-        rows = (
-            (code(each.name), _type(each.type), docs.get(each.name, "")) for each in fields(kind)
-        )
-        yield from table("field", "holds", "meaning", rows=rows)
-    yield from _feedback_entries()
-    for values in (Status, Outcome):
-        docs = _docs(values)
-        yield from (f"## {values.__name__}", "", _first(values), "")
-        lines = ((code(each.value), docs.get(each.name, "")) for each in values)
-        yield from table("value", "meaning", rows=lines)
-
-
-def _feedback_entries() -> Iterator[str]:
-    from app.domain.feedback import Consent, Correction, Feedback, Said, Satisfaction, Target
-
-    yield "## Feedback"
-    yield ""
-    yield "What was said of the exchange, its session or its subject, each time an entry of its"
-    yield "own: `feedback` of a record. Texts stand beside the chain: `given` names those there"
-    yield "were, and the entry's `content` has their HMACs. `permits` is what the subject allows:"
-    yield "one yes is needed among request, session and subject, and any no is a no."
-    yield ""
-    for kind in (Feedback, Said, Satisfaction, Correction, Consent, Target):
-        docs = _docs(kind)
-        if kind is not Feedback:
-            yield from (f"### {kind.__name__}", "", _first(kind), "")
-        rows = (
-            (code(each.name), _type(each.type), docs.get(each.name, "")) for each in fields(kind)
-        )
-        yield from table("field", "holds", "meaning", rows=rows)
-
-
-# Metrics
-
-
-def _metrics() -> Iterator[str]:
-    from app.metrics.compare import Verdict
-    from app.metrics.definitions import METRICS
-
-    yield "What is measured of a product, on cases that were run and on live records by the same"
-    yield "code. What was not scored is counted apart and is in no sum. A rate has a Wilson"
-    yield "interval that counts cases, not their repeats; a mean has a bootstrap interval over"
-    yield "cases. How a movement is judged: [reading a movement](../explanation/movements.md)."
-    yield ""
-    yield "`adherence:<behaviour>` is adherence to one behaviour."
-    yield ""
-    for each in METRICS.values():
-        yield from (f"## {each.title}", "")
-        said = {
-            "id": code(each.id),
-            "formula": each.formula,
-            "unit": each.unit,
-            "better": each.better.value,
-            "does not measure": each.not_measured,
-            "source": each.source,
-        }
-        yield from table("it", "is", rows=iter(said.items()))
-    docs = _docs(Verdict)
-    yield from ("## Verdicts of a movement", "")
-    rows = ((code(each.value), docs.get(each.name, "")) for each in Verdict)
-    yield from table("verdict", "meaning", rows=rows)
-
-
-def _first(kind: type) -> str:
-    return cell((kind.__doc__ or "").strip().splitlines()[0])
-
-
-def _type(annotation: object) -> str:
-    text = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    return code(re.sub(r"\b(?:app|typing|datetime)\.(?:\w+\.)*", "", text))
-
-
-def _docs(kind: type) -> dict[str, str]:
-    """The docstrings that stand under a class's fields."""
-    import ast
-    import inspect
-    import textwrap
-    from itertools import pairwise
-
-    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    docs: dict[str, str] = {}
-    for field, doc in pairwise(tree.body if isinstance(tree, ast.ClassDef) else ()):
-        match field, doc:
-            case (
-                ast.AnnAssign(target=ast.Name(id=name)) | ast.Assign(targets=[ast.Name(id=name)]),
-                ast.Expr(value=ast.Constant(value=str(text))),
-            ):
-                docs[name] = inspect.cleandoc(text)
-            case _:
-                pass
-    return docs

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from app.domain.data_use import DataUse
 from app.domain.persona import Persona
 from app.domain.policy import Policy
 
@@ -88,6 +89,8 @@ class Route:
     """How often a target is asked again before the next one is."""
     deadline_ms: int | None = None
     """From the first call to the first event of an answer, over all targets."""
+    provider_may: frozenset[DataUse] = frozenset()
+    """What its providers may do with what they are sent, beyond answering."""
 
     @property
     def all_targets(self) -> tuple[Target, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
+from app.domain.data_use import DataUse
 from app.domain.policy import Stage
 from app.domain.wanted import TEXT_ANSWER, Wanted
 
@@ -312,6 +313,8 @@ class Conversation:
     ``passthrough: allow``. Their texts are guarded; what they do is between client and provider."""
     continues: str | None = None
     """The exchange that this one goes on from: its turns come before these."""
+    provider_may: frozenset[DataUse] = frozenset()
+    """What the provider that is asked may do with it beyond answering, as the route says."""
     keeps_turns: bool | None = False
     """Whether others are to go on from this one; ``None`` where policy keeps content anyway."""
 

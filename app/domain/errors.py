@@ -8,6 +8,7 @@ BannetonError
 ├── BackendError      the model's side failed
 ├── ImageRefusedError  the model answered with an image that policy does not let out
 ├── LedgerError       a record could not be kept
+├── DatasetError      a data set could not be made, written or read
 └── DetectorError     a detector could not be built or could not run
 A block is a ``Decision``, not an error. HTTP status codes live in ``app.api.errors``.
 """
@@ -153,6 +154,10 @@ class ImageRefusedError(BannetonError):
 
 class LedgerError(BannetonError):
     """A record, key or pseudonym could not be kept or read."""
+
+
+class DatasetError(BannetonError):
+    """A data set could not be made, written or read."""
 
 
 class DetectorError(BannetonError):

@@ -1,10 +1,12 @@
 """Personas as their files say, after ``extends`` and shorthands are resolved."""
 
+import re
 from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from app.domain.conversation import Effort
 
@@ -235,9 +237,66 @@ class Variant(FileModel):
     id: str
     """Its name; a request asks for it as ``persona:variant``."""
     percent: Annotated[float, Field(ge=0, le=100)] = 0
-    """For which share of sessions it is meant. So far it answers only where a request names it."""
+    """For which share of sessions it answers; of a shadow, beside which share it is run."""
+    shadow: bool = False
+    """Whether it is run and recorded after the answer of the persona, and shown to nobody."""
     set: Mapping[str, object] = {}
     """Merged over the persona, as ``extends`` merges."""
+
+
+_DURATION = r"[0-9]{1,5}[smhd]"
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _duration(text: str) -> str:
+    if not re.fullmatch(_DURATION, text):
+        raise ValueError("must be a number with s, m, h or d, such as 2h")
+    return text
+
+
+def timedelta_of(duration: str) -> timedelta:
+    """How long ``2h`` is."""
+    return timedelta(**{_UNITS[duration[-1]]: int(duration[:-1])})
+
+
+Duration = Annotated[
+    str,
+    AfterValidator(_duration),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION}$"}),
+]
+
+
+class Gate(FileModel):
+    """A product metric that a rolled out variant must not make worse."""
+
+    metric: str
+    """Its id, such as ``over_refusal``, or ``behaviour_adherence:`` and a behaviour's id."""
+    no_worse_by: Annotated[float, Field(gt=0, le=1)]
+    """How much worse than the persona as it is, in the metric's own unit, is still as good."""
+
+
+class Rollout(FileModel):
+    """How a variant comes to answer more and more sessions, or is taken back."""
+
+    variant: str
+    """The id of the variant."""
+    steps: Annotated[
+        tuple[Annotated[float, Field(gt=0, le=100)], ...], Field(min_length=1, max_length=20)
+    ]
+    """For which share of sessions it answers, step by step, in percent. At 100 nobody is left to
+    compare with, so that a rollout which ends there is no longer watched."""
+    hold: Duration = "1h"
+    """How long each step lasts at least."""
+    min_samples: Annotated[int, Field(ge=1, le=10_000_000)] = 100
+    """How many sessions of the variant, and as many of the persona as it is, each gate must have
+    been measured on in a step before the next one."""
+    settle: Duration = "10m"
+    """How long a session must have been silent before it counts."""
+    error_rate: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """How often, at most, chance may return a variant that is as good as the persona, and how often
+    it may let one on that is worse than a gate allows, however often one looks."""
+    gates: Annotated[tuple[Gate, ...], Field(min_length=1, max_length=20)]
+    """All of them must hold."""
 
 
 class Persona(FileModel):
@@ -283,6 +342,8 @@ class Persona(FileModel):
     """What it says where policy stops an answer, by language tag."""
     variants: tuple[Variant, ...] = ()
     """Changed copies for a share of sessions."""
+    rollout: Rollout | None = None
+    """Which variant is on its way to all sessions, and what may not get worse meanwhile."""
     system_messages: Literal["refuse", "below"] = "refuse"
     """What to do with system messages that the client sends: refuse them, or guard them and
     place them below the persona's prompt."""

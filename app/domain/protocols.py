@@ -174,6 +174,8 @@ class Caller:
     loosest_audience: str | None
     """The loosest audience the key may be served under; ``None`` means the policy's default."""
     may_read_records: bool = False
+    may_name_variants: bool = True
+    """Whether requests may name the variant that answers; else the session's draw alone says it."""
     claim: Claim | None = None
     """What the request carries beside the key; ``None`` where it carries nothing."""
 
@@ -196,6 +198,7 @@ class ApiKey:
     """``None`` means never."""
     revoked_at: datetime | None = None
     """``None`` means that it was not revoked."""
+    may_name_variants: bool = True
 
 
 class KeyStore(Protocol):

@@ -1,5 +1,6 @@
 """What is kept of an exchange: an opening entry and a closing entry, chained per writer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -22,6 +23,21 @@ class Status(StrEnum):
     """The client went away."""
     CUT_OFF = "cut_off"
     """The process ended in mid-exchange; closed at the next start."""
+
+
+class Assigned(StrEnum):
+    """How it came that this variant of the persona answers, or none."""
+
+    ALONE = "alone"
+    """The persona shares its sessions with no variant."""
+    DRAWN = "drawn"
+    """By the session's draw; also where that fell to the persona as it is."""
+    NAMED = "named"
+    """The request named the variant."""
+    CONTINUED = "continued"
+    """It goes on from an exchange in which the same one answered."""
+    SHADOW = "shadow"
+    """It ran beside another exchange; nobody was shown its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +97,18 @@ class Opening:
     """The exchange that this one goes on from."""
     media: tuple[MediaSeen, ...] = ()
     """What of the request no detector could look at."""
+    assigned: Assigned = Assigned.ALONE
+    shadow_of: str | None = None
+    """The exchange that this one is a shadow of: the same guarded input, and an answer for nobody.
+    None where it was shown."""
     turns: tuple[Message, ...] = ()
     """As passed on, for those that go on from this one. Texts that ``content`` has at their paths
     are left out. Kept as content is, and where there is none of it not at all."""
+    is_left_open: bool = False
+    """Whether others may go on from these turns."""
+    surrogates: Mapping[str, str] = field(default_factory=dict)
+    """Invented values that may stand in the content, each with the kind of value it stands for.
+    Kept as content is, so that whoever reads it can tell them from real ones."""
 
 
 @dataclass(frozen=True, slots=True)

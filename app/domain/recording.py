@@ -111,6 +111,7 @@ _NOT_ASKED = frozenset(
         "path",
         "persona",
         "stop_path",
+        "provider_may",
         "subject",
         "variant",
         "wants_usage",

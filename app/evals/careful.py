@@ -1,5 +1,7 @@
 """Recordings that take no answer with a credential in it."""
 
+from functools import cached_property
+
 from typing_extensions import override
 
 from app.domain.conduct import Conduct
@@ -12,7 +14,7 @@ from app.domain.events import (
 from app.domain.persona import Behaviour, Verify
 from app.domain.policy import Stage
 from app.domain.recording import Recording, RecordingError, Recordings
-from app.guardrails.behaviours import look, plan_behaviour, resolve
+from app.guardrails.behaviours import PlannedBehaviour, look, plan_behaviour, resolve
 from app.guardrails.context import Context
 from app.guardrails.plan import Builds
 
@@ -22,10 +24,14 @@ class Careful(Recordings):
 
     def __init__(self, behind: Recordings, builds: Builds) -> None:
         self._behind = behind
+        self._builds = builds
+
+    @cached_property
+    def _looks(self) -> PlannedBehaviour:
+        """Made when the first answer is kept: most runs keep none."""
         verify = Verify(detector="secrets", settings={}, expect="absent")
-        self._looks = plan_behaviour(
-            Behaviour(id="recording", instruct="", verify=verify), verify, 100, builds
-        )
+        wanted = Behaviour(id="recording", instruct="", verify=verify)
+        return plan_behaviour(wanted, verify, 100, self._builds)
 
     @override
     def find(self, key: str) -> Recording | None:

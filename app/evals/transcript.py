@@ -54,7 +54,7 @@ class Turn:
     timings: Timings | None = None
     """Until the first token of the first exchange, and until the end of the last one."""
     cost: float | None = None
-    """In the unit in which prices are given; none where the model has no price."""
+    """In USD; none where the model has no price."""
     request_id: str = ""
     """Of the last exchange."""
     error: str | None = None

@@ -67,6 +67,15 @@ class Minter:
         return self._known
 
     @property
+    def surrogates(self) -> Mapping[str, str]:
+        """The invented values among the pseudonyms, each with the kind of value it stands for."""
+        return {
+            pseudonym: original.category
+            for pseudonym, original in self._known.items()
+            if _form(pseudonym) is PseudonymForm.SURROGATE
+        }
+
+    @property
     def knows_many(self) -> bool:
         """Whether getting ready to find them all has no place on the event loop."""
         return len(self._known) > _MANY

@@ -8,7 +8,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from app.ledger.entries import Kind
-from app.ledger.keyring import Keyring
+from app.ledger.keyring import Kept, Keyring
 from app.ledger.schema import APPEALS, ENTRIES, SUBJECT_KEYS, from_micros, to_micros
 from app.ledger.writer import Transaction
 
@@ -70,7 +70,7 @@ def file(
                 filed_at=to_micros(at),
                 decided_at=None,
                 expires_at=to_micros(at + timedelta(days=days)),
-                sealed=owner.seal_content(tuple(texts), request_id),
+                sealed=owner.seal_content(Kept(tuple(texts)), request_id),
             )
         )
         return AppealState.OPEN
@@ -105,7 +105,7 @@ def read(
             AppealState(row.state),
             from_micros(row.filed_at),
             None if row.decided_at is None else from_micros(row.decided_at),
-            keyring.unwrap(row.owner, row.wrapped).unseal_content(row.sealed, row.request_id),
+            keyring.unwrap(row.owner, row.wrapped).unseal_content(row.sealed, row.request_id).texts,
         )
         for row in connection.execute(wanted.order_by(appeals.filed_at, appeals.request_id))
     )

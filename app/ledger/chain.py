@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import assert_never
 
@@ -10,11 +10,13 @@ import sqlalchemy as sa
 
 from app.domain.errors import LedgerError
 from app.domain.record import Closing, Opening
+from app.domain.rollout import Moved
 from app.ledger.entries import (
     SALT_BYTES,
     Deletion,
     Erasure,
     Exchange,
+    Exported,
     Findings,
     Kind,
     Link,
@@ -24,16 +26,18 @@ from app.ledger.entries import (
     deletion_body,
     detach,
     erasure_body,
+    export_body,
     feedback_body,
+    moved_body,
     opening_body,
     sha256,
 )
-from app.ledger.keyring import Keyring, Owner
+from app.ledger.keyring import Kept, Keyring, Owner
 from app.ledger.schema import CHECKPOINTS, CONTENTS, ENTRIES, SUBJECT_KEYS, to_micros
 from app.ledger.statements import Cursor, Insert, SelectBy
 from app.ledger.verify import GENESIS, Head
 
-Entry = Opening | Closing | Erasure | Deletion | Remark
+Entry = Opening | Closing | Erasure | Deletion | Remark | Exported | Moved
 _Owners = dict[bytes | None, Owner]
 """Owners by lookup. No owner has the lookup ``None``: it stands for needing none."""
 
@@ -155,9 +159,15 @@ class Chain:
                     body = deletion_body(entry, link)
                     about = (Kind.DELETION.value, entry.request_id, to_micros(entry.at))
                     self._add(batch, link, (*about, *(None,) * 6), body, None)
+                case Moved():
+                    self._take_moved(entry, link, batch)
                 case Remark():
                     body = feedback_body(entry, link)
                     row = (Kind.FEEDBACK.value, None, to_micros(entry.at), *(None,) * 6)
+                    self._add(batch, link, row, body, None)
+                case Exported():
+                    body = export_body(entry, link)
+                    row = (Kind.EXPORT.value, None, to_micros(entry.at), *(None,) * 6)
                     self._add(batch, link, row, body, None)
                 case _:
                     assert_never(entry)
@@ -227,6 +237,13 @@ class Chain:
         batch.contents += kept
         batch.closed.add(request_id)
 
+    def _take_moved(self, moved: Moved, link: Link, batch: _Batch) -> None:
+        # No two entries of a kind have the same name: of two who would make the same move at once,
+        # one does.
+        name = f"{moved.rollout}.{moved.number}"
+        about = (Kind.ROLLOUT.value, name, to_micros(moved.at), None, moved.persona)
+        self._add(batch, link, (*about, *(None,) * 4), moved_body(moved, link), None)
+
     def _add(
         self,
         batch: _Batch,
@@ -293,6 +310,9 @@ def _kept(
 ) -> list[tuple[object, ...]]:
     if not exchange.keeps_content or not (entry.content or entry.turns) or owner is None:
         return []
-    sealed = owner.seal_content(entry.content, entry.request_id, entry.turns)
+    kept = Kept(entry.content, entry.turns)
+    if isinstance(entry, Opening):
+        kept = replace(kept, is_left_open=entry.is_left_open, surrogates=entry.surrogates)
+    sealed = owner.seal_content(kept, entry.request_id)
     until = entry.at + timedelta(days=exchange.content_days)
     return [(entry.request_id, kind.value, owner.lookup, sealed, to_micros(until))]

@@ -15,6 +15,7 @@ import orjson
 from app.domain.decision import Trace
 from app.domain.feedback import Feedback
 from app.domain.record import Closing, Opening
+from app.domain.rollout import Moved
 from app.ledger.keyring import Owner
 from app.ledger.verify import VERSION
 
@@ -28,7 +29,9 @@ class Kind(StrEnum):
     CLOSING = "closing"
     ERASURE = "erasure"
     DELETION = "deletion"
+    ROLLOUT = "rollout"
     FEEDBACK = "feedback"
+    EXPORT = "export"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,22 @@ class Deletion:
     key_id: str
     """Whose wish it was."""
     request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A data set was made of what is kept."""
+
+    at: datetime
+    tenant: str
+    """Whose exchanges it is made of."""
+    by: str
+    """The account that ran the command."""
+    form: str
+    """Such as ``sft``."""
+    rows: int
+    manifest: str
+    """SHA-256 of its manifest, which names the hash of each of its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +149,8 @@ def opening_body(opening: Opening, link: Link, owner: Owner, findings: Findings 
             "dialect": opening.dialect,
             "persona": opening.persona,
             "variant": opening.variant,
+            "assigned": opening.assigned,
+            "shadow_of": opening.shadow_of,
             "audience": opening.audience,
             "policy": opening.policy,
             "catalog": opening.catalog,
@@ -199,6 +220,46 @@ def deletion_body(deletion: Deletion, link: Link) -> bytes:
             "tenant": deletion.tenant,
             "key_id": deletion.key_id,
             "request_id": deletion.request_id,
+        },
+    )
+
+
+def export_body(exported: Exported, link: Link) -> bytes:
+    """The canonical bytes of the entry of an export."""
+    return _body(
+        Kind.EXPORT,
+        link,
+        None,
+        {
+            "at": exported.at,
+            "tenant": exported.tenant,
+            "by": exported.by,
+            "form": exported.form,
+            "rows": exported.rows,
+            "manifest": exported.manifest,
+        },
+    )
+
+
+def moved_body(moved: Moved, link: Link) -> bytes:
+    """The canonical bytes of a move of a rollout."""
+    return _body(
+        Kind.ROLLOUT,
+        link,
+        None,
+        {
+            "at": moved.at,
+            "rollout": moved.rollout,
+            "number": moved.number,
+            "persona": moved.persona,
+            "variant": moved.variant,
+            "move": moved.move,
+            "step": moved.step,
+            "percent": moved.percent,
+            "by": moved.by,
+            "why": moved.why,
+            "catalog": moved.catalog,
+            "evidence": moved.evidence,
         },
     )
 

@@ -26,7 +26,7 @@ from app.domain.feedback import (
     TaskOutcome,
 )
 from app.ledger.entries import Kind, Remark
-from app.ledger.keyring import Keyring, Owner
+from app.ledger.keyring import Kept, Keyring, Owner
 from app.ledger.schema import ENTRIES, FEEDBACK, SUBJECT_KEYS, to_micros
 from app.ledger.writer import Transaction
 
@@ -221,7 +221,7 @@ def _remark(giving: Giving, owner: Owner, opening: Json) -> Remark:
 
 
 def _sealed(owner: Owner, texts: Mapping[str, str], feedback_id: str) -> bytes:
-    return owner.seal_content(tuple(texts.items()), _context(feedback_id))
+    return owner.seal_content(Kept(tuple(texts.items())), _context(feedback_id))
 
 
 def _context(feedback_id: str) -> str:
@@ -232,7 +232,7 @@ def _feedback(keyring: Keyring, row: _Row, *, has_texts: bool = True) -> Feedbac
     texts: dict[str, str] = {}
     if has_texts and row.sealed is not None and row.wrapped is not None:
         owner = keyring.unwrap(row.owner, row.wrapped)
-        texts = dict(owner.unseal_content(row.sealed, _context(row.id)))
+        texts = dict(owner.unseal_content(row.sealed, _context(row.id)).texts)
     try:
         return feedback_of(orjson.loads(row.body), texts)
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as exc:

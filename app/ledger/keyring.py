@@ -5,9 +5,9 @@ import binascii
 import hmac
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
@@ -63,6 +63,17 @@ def unseal(key: bytes, sealed: bytes, context: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Kept:
+    """What is kept of the text of one side of an exchange."""
+
+    texts: tuple[tuple[str, str], ...]
+    """Path and text."""
+    turns: tuple[Message, ...] = ()
+    is_left_open: bool = False
+    surrogates: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Owner:
     """Whose data it is: a subject, or all of a tenant that names no subject.
 
@@ -88,26 +99,28 @@ class Owner:
         """Tells whether the same is said again; only with the owner's key can it be made."""
         return hmac.digest(self.key, b"said\0" + said, "sha256")
 
-    def seal_content(
-        self, content: tuple[tuple[str, str], ...], request_id: str, turns: Sequence[Message] = ()
-    ) -> bytes:
+    def seal_content(self, kept: Kept, request_id: str) -> bytes:
         """Encrypt what is kept of an exchange's text, and of whose turn it was."""
-        kept = {"texts": content, "turns": turns_json(turns)} if turns else content
-        return seal(_derive(self.key, "kept"), orjson.dumps(kept), request_id.encode())
+        told = {
+            "texts": kept.texts,
+            "turns": turns_json(kept.turns),
+            "is_left_open": kept.is_left_open,
+            "surrogates": dict(kept.surrogates),
+        }
+        return seal(_derive(self.key, "kept"), orjson.dumps(told), request_id.encode())
 
-    def unseal_content(self, sealed: bytes, request_id: str) -> tuple[tuple[str, str], ...]:
-        """The texts that ``seal_content`` was given."""
-        return self.unseal_turns(sealed, request_id)[0]
-
-    def unseal_turns(
-        self, sealed: bytes, request_id: str
-    ) -> tuple[tuple[tuple[str, str], ...], tuple[Message, ...]]:
-        """The texts and turns that ``seal_content`` was given."""
-        kept = orjson.loads(unseal(_derive(self.key, "kept"), sealed, request_id.encode()))
-        if isinstance(kept, list):
-            kept = {"texts": kept, "turns": []}
-        texts = tuple((path, text) for path, text in kept["texts"])
-        return texts, read_turns(kept["turns"])
+    def unseal_content(self, sealed: bytes, request_id: str) -> Kept:
+        """What ``seal_content`` was given."""
+        told = orjson.loads(unseal(_derive(self.key, "kept"), sealed, request_id.encode()))
+        if isinstance(told, list):  # older: texts alone
+            told = {"texts": told, "turns": []}
+        return Kept(
+            tuple((path, text) for path, text in told["texts"]),
+            read_turns(told["turns"]),
+            # Older ones had turns only where others may go on from them.
+            told.get("is_left_open", True),
+            told.get("surrogates", {}),
+        )
 
 
 class Keyring:

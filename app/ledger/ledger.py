@@ -2,16 +2,19 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from app.domain.clock import Clock, NewId
+from app.domain.errors import LedgerError
 from app.domain.feedback import Feedback
 from app.domain.record import Closing, Opening
+from app.domain.rollout import Moved
 from app.ledger import appeals, feedback
 from app.ledger.appeals import Appeal, AppealState
 from app.ledger.closed import Closed, ClosedFilter, read_closed
-from app.ledger.entries import Deletion
+from app.ledger.entries import Deletion, Exported
 from app.ledger.erase import (
     Erased,
     Purged,
@@ -40,6 +43,8 @@ from app.ledger.records import (
     read_record,
     read_turns,
 )
+from app.ledger.rollouts import Opened, read_moves, read_opened
+from app.ledger.sources import SourcePage, read_sources, read_tenants
 from app.ledger.store import Store
 from app.ledger.verify import Broken, Intact, IsSigned, verify
 from app.ledger.writer import Transaction
@@ -114,6 +119,29 @@ class Ledger:
         """The text that was kept of an exchange; nothing where none was, or it has gone."""
         return await self.store.read(lambda db: read_content(db, self.store.keyring, request_id))
 
+    async def sources(self, wanted: RecordFilter) -> SourcePage:
+        """A page of records with their kept turns and feedback, newest first.
+
+        Raises:
+            RequestError: What is wanted makes no sense.
+        """
+        now, keyring = self.store.clock.now(), self.store.keyring
+        return await self.store.read(lambda db: read_sources(db, keyring, wanted, now))
+
+    async def tenants(self) -> tuple[str, ...]:
+        """Whose exchanges there are."""
+        return await self.store.read(read_tenants)
+
+    async def note_export(self, exported: Exported) -> None:
+        """Keep in the chain that a data set was made, durably."""
+
+        def note(transaction: Transaction) -> None:
+            for refusal in transaction.chain.append(transaction.cursor, [exported]):
+                if refusal is not None:
+                    raise refusal
+
+        await self.store.do(note)
+
     async def turns(self, request_id: str) -> KeptTurns | None:
         """The turns that were kept of an exchange; none where they were not, or have gone."""
         now, keyring = self.store.clock.now(), self.store.keyring
@@ -149,6 +177,31 @@ class Ledger:
     async def decide_appeal(self, request_id: str, state: AppealState) -> bool:
         """End an open appeal; false where there is none."""
         return await self.store.do(appeals.decide(request_id, state, self.store.clock.now()))
+
+    async def moves(
+        self, rollout: str | None = None, *, persona: str | None = None
+    ) -> tuple[Moved, ...]:
+        """The moves of one rollout, of a persona's or of all, in their order."""
+        return await self.store.read(lambda db: read_moves(db, rollout, persona=persona))
+
+    async def opened(
+        self, persona: str, *, after: tuple[datetime, str], until: datetime, limit: int
+    ) -> list[Opened]:
+        """Exchanges of a persona in the order of their time, after one and before a time."""
+        return await self.store.read(
+            lambda db: read_opened(db, persona, after=after, until=until, limit=limit)
+        )
+
+    async def move(self, moved: Moved) -> bool:
+        """Commit a move of a rollout; false where another process has made one of its number."""
+        try:
+            await self.store.keep(moved)
+        except LedgerError:
+            made = await self.moves(moved.rollout)
+            if all(each.number != moved.number for each in made):
+                raise
+            return False
+        return True
 
     async def give_feedback(self, giving: Giving) -> Feedback | None:
         """Keep something that was said; the same again gives what is kept.

@@ -105,6 +105,10 @@ class KeptTurns:
     answered: tuple[Message, ...]
     texts: Mapping[str, str]
     """What stands in the turns, by its path."""
+    is_left_open: bool
+    """Whether others may go on from them."""
+    surrogates: Mapping[str, str]
+    """Invented values that may stand in them, each with the kind of value it stands for."""
 
 
 _Row = sa.Row[*tuple[Any, ...]]
@@ -177,9 +181,9 @@ def read_content(
     return tuple(
         KeptText(Kind(row.kind), path, text)
         for row in rows
-        for path, text in keyring.unwrap(row.owner, row.wrapped).unseal_content(
-            row.sealed, request_id
-        )
+        for path, text in keyring.unwrap(row.owner, row.wrapped)
+        .unseal_content(row.sealed, request_id)
+        .texts
     )
 
 
@@ -197,16 +201,23 @@ def read_turns(
         .join_from(CONTENTS, SUBJECT_KEYS, contents.owner == keys.lookup)
         .where(contents.request_id == request_id, contents.expires_at > to_micros(now))
     ).all()
-    owner, texts, turns = b"", dict[str, str](), dict[Kind, tuple[Message, ...]]()
-    for row in rows:
-        owner = row.owner
-        unwrapped = keyring.unwrap(owner, row.wrapped)
-        kept, turns[Kind(row.kind)] = unwrapped.unseal_turns(row.sealed, request_id)
-        texts.update(kept)
-    asked, answered = turns.get(Kind.OPENING), turns.get(Kind.CLOSING)
-    if not asked or not answered:
+    sides = {
+        Kind(row.kind): keyring.unwrap(row.owner, row.wrapped).unseal_content(
+            row.sealed, request_id
+        )
+        for row in rows
+    }
+    asked, answered = sides.get(Kind.OPENING), sides.get(Kind.CLOSING)
+    if asked is None or answered is None or not asked.turns or not answered.turns:
         return None
-    return KeptTurns(owner, asked, answered, texts)
+    return KeptTurns(
+        rows[0].owner,
+        asked.turns,
+        answered.turns,
+        dict((*asked.texts, *answered.texts)),
+        asked.is_left_open,
+        asked.surrogates,
+    )
 
 
 def read_heads(connection: sa.Connection, keyring: Keyring, at: datetime) -> list[bytes]:

@@ -14,9 +14,10 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     text,
+    true,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration; kept here so that a start without one need not load Alembic."""
 
 METADATA = MetaData()
@@ -73,6 +74,15 @@ Index(
     ENTRIES.c.tenant,
     sqlite_where=_OPENING,
     postgresql_where=_OPENING,
+)
+IS_ROLLOUT = text("entries.kind = 'rollout'")
+"""As text, so that SQLite sees that a query asks for what the index is of."""
+_ROLLOUT = text("kind = 'rollout'")
+Index(
+    "entries_rollout",
+    ENTRIES.c.request_id,
+    sqlite_where=_ROLLOUT,
+    postgresql_where=_ROLLOUT,
 )
 for _name in ("owner", "session", "findings_until"):
     _present = text(f"{_name} IS NOT NULL")
@@ -175,6 +185,7 @@ API_KEYS = Table(
     Column("personas", String),
     Column("loosest_audience", String),
     Column("may_read_records", Boolean, nullable=False),
+    Column("may_name_variants", Boolean, nullable=False, server_default=true()),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),

@@ -7,6 +7,7 @@ import numpy as np
 
 from app.domain.conduct import Conduct
 from app.domain.decision import Outcome
+from app.domain.record import Status
 from app.metrics.course import episodes
 from app.metrics.observed import Basis, ObservedExchange, ObservedTask
 
@@ -141,3 +142,10 @@ def cost(task: ObservedTask) -> Tally:
     costs = [each.cost for each in task.exchanges]
     known = [cost for cost in costs if cost is not None]
     return Tally(sum(known), 1) if len(known) == len(costs) else _MISSED
+
+
+def failed(exchange: ObservedExchange) -> float | None:
+    """Whether an exchange failed; none where the client broke it off."""
+    if exchange.status is Status.CANCELLED:
+        return None
+    return float(exchange.status in {Status.FAILED, Status.CUT_OFF})

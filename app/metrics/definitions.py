@@ -21,6 +21,7 @@ from app.metrics.counting import (
     drift,
     each_exchange,
     escalation,
+    failed,
     over_refusal,
     recovery,
     recovery_turns,
@@ -310,6 +311,31 @@ METRICS: Mapping[str, Metric] = _by_id(
         source='P. Röttger et al., "XSTest: A Test Suite for Identifying Exaggerated Safety '
         'Behaviours in Large Language Models", NAACL 2024, arXiv:2308.01263',
         tally=over_refusal,
+    ),
+    Metric(
+        id="refusal_rate",
+        title="Refusal rate",
+        formula="requests that were refused (blocked, escalated, or declined by the provider or "
+        "the model) / requests whose fate is known",
+        unit="share of requests",
+        better=Better.LOWER,
+        not_measured="Whether a refusal was right: compare only traffic that was shared by chance, "
+        "where both sides are asked the same things. Refusals in plain words.",
+        source="the outcome and the end of the answer in the record",
+        kind=Kind.SHARE,
+        tally=each_exchange(lambda each: each.is_refused),
+    ),
+    Metric(
+        id="failure_rate",
+        title="Failure rate",
+        formula="exchanges that the model's side or the gateway failed / all that no client broke "
+        "off",
+        unit="share of exchanges",
+        better=Better.LOWER,
+        not_measured="Answers that are wrong; failures that a route's fallback made good.",
+        source="the status in the record",
+        kind=Kind.SHARE,
+        tally=each_exchange(failed),
     ),
     Metric(
         id="violation_rate",

@@ -26,13 +26,15 @@ from app.guardrails.share import draw_of
 from app.pipeline.answer import Closed, ExchangeEvent, Findings, Opened, Summary
 from app.pipeline.answering import Answering, Halted
 from app.pipeline.asked import estimate_tokens_of, with_prompt
+from app.pipeline.beside import asks_beside
 from app.pipeline.conduct import Measuring, refuse_overriding
-from app.pipeline.counting import count
+from app.pipeline.counting import count, count_shadow
 from app.pipeline.media import check_media, refuse_moved, seen_of
-from app.pipeline.ready import Ready
+from app.pipeline.ready import Given, Ready
 from app.pipeline.replies import stopped_by
 from app.pipeline.sampling import bounded
 from app.pipeline.segments import is_extensive, refuse_too_many, segments, with_texts
+from app.pipeline.shadows import Beside
 from app.pipeline.steps import Ask, Steps
 from app.pipeline.turns import Answer, to_keep
 
@@ -40,10 +42,18 @@ from app.pipeline.turns import Answer, to_keep
 class Exchange:
     """One exchange on its way, from the request that was read to the record that is closed."""
 
-    def __init__(self, steps: Steps, ask: Ask) -> None:
+    def __init__(self, steps: Steps, ask: Ask, *, given: Given | None = None) -> None:
+        """Hold what it needs.
+
+        Args:
+            steps: The parts of the process.
+            ask: The request.
+            given: Of a shadow: what came of guarding the same input before.
+        """
         self._steps = steps
         self._ask = ask
-        self._unit = ask.scope.session if ask.scope.session is not None else ask.request_id
+        self._given = given
+        self._unit = ask.scope.session if ask.scope.session is not None else ask.shown_id
         self._draw = self._drawn(self._unit)
         self._route = ask.served.route_to(ask.conversation.wanted)
         self._targets: Sequence[Target] = self._route.targets
@@ -62,7 +72,7 @@ class Exchange:
         self._measuring = Measuring(
             ask.served.behaviours if ask.conversation.wanted.is_turn else (),
             ask.conversation.wishes.scenario,
-            self._drawn(f"measured:{ask.request_id}") if ask.served.behaviours else 0.0,
+            self._drawn(f"measured:{ask.shown_id}") if ask.served.behaviours else 0.0,
         )
         self._outside = steps.outside(ask.caller.tenant, ask.routes)
 
@@ -96,6 +106,11 @@ class Exchange:
         finally:
             # Shielded: a client that leaves must not leave the record open.
             await asyncio.shield(self._close(status, error))
+        if self._ask.shadows and self._steps.shadows is not None:
+            given = Given(ready.inspection, ready.minter)
+            for ask in asks_beside(self._steps, self._steps.shadows, self._ask, ready):
+                run = partial(_run_shadow, self._steps, ask, given)
+                self._steps.shadows.offer(Beside(ask.served, run))
         yield Closed(self._summary(status))
 
     async def _guard_input(self) -> Ready:
@@ -103,6 +118,12 @@ class Exchange:
         ask, steps = self._ask, self._steps
         sampling = bounded(ask.conversation.sampling, ask.served.persona.sampling)
         aside = is_extensive(ask.conversation)
+        if self._given is not None:
+            prompt = await done(partial(ask.prompt, ask.conversation), aside=aside)
+            inspection, minter = self._given.inspection, self._given.minter
+            return await done(
+                partial(self._ready, inspection, minter, sampling, prompt), aside=aside
+            )
         texts, raw = await done(self._read, aside=aside)
         minter = await self._minter()
         inspection = await inspect_segments(
@@ -148,7 +169,7 @@ class Exchange:
         if inspection.stop is None:
             refuse_moved(self._ask.conversation, conversation)
             self._choose(asked)
-        return Ready(inspection, minter, prompt, asked)
+        return Ready(inspection, minter, prompt, conversation, asked)
 
     def _choose(self, asked: Conversation) -> None:
         """Settle which models are asked; a request that none takes is refused here."""
@@ -222,7 +243,7 @@ class Exchange:
 
     async def _keep(self, minter: Minter) -> None:
         """Keep what was minted: the record says by now whose session it is."""
-        if self._ask.scope.session is not None and minter.minted:
+        if self._ask.scope.session is not None and minter.minted and self._given is None:
             await self._steps.vault.save(self._ask.scope, minter.minted)
 
     def _stopped(self, choice: int, outcome: Outcome) -> tuple[ExchangeEvent, ...]:
@@ -257,7 +278,7 @@ class Exchange:
         ask, inspection = self._ask, ready.inspection
         served, caller, policy = ask.served, ask.caller, ask.served.plan.policy
         keeps = policy.keep.content is KeepContent.REWRITTEN and inspection.stop is None
-        if keeps and ask.conversation.keeps_turns is not False:
+        if keeps and ask.shadow_of is None:
             self._turns = Answer()
         return Opening(
             request_id=ask.request_id,
@@ -270,6 +291,8 @@ class Exchange:
             dialect=ask.conversation.dialect,
             persona=served.persona.id,
             variant=served.variant,
+            assigned=ask.assigned,
+            shadow_of=ask.shadow_of,
             audience=ask.audience,
             policy=policy.id,
             catalog=ask.catalog,
@@ -288,6 +311,8 @@ class Exchange:
             continues=ask.conversation.continues,
             media=seen_of(ready.asked),
             turns=() if self._turns is None else to_keep(ready.asked),
+            is_left_open=ask.conversation.keeps_turns is not False,
+            surrogates=ready.minter.surrogates if keeps else {},
         )
 
     async def _close(self, status: Status, error: str | None) -> None:
@@ -317,16 +342,21 @@ class Exchange:
             turns=() if self._turns is None else self._turns.to_keep(self._finish, self._reply),
         )
         await self._steps.ledger.close(closing)
-        unchecked = self._findings.unchecked
-        is_stream = self._ask.conversation.is_stream
-        count(
-            self._steps.metrics,
-            self._opened(),
-            closing,
-            unchecked,
-            is_stream=is_stream,
-        )
+        metrics, opened = self._steps.metrics, self._opened()
+        if self._ask.shadow_of is None:
+            is_stream = self._ask.conversation.is_stream
+            count(metrics, opened, closing, self._findings.unchecked, is_stream=is_stream)
+        else:
+            count_shadow(metrics, opened, closing, self._tokens)
+            if self._steps.shadows is not None:
+                self._steps.shadows.spend(self._tokens)
         self._answering = None  # it knows this exchange: a ring waits long for a search for garbage
+
+    @property
+    def _tokens(self) -> int:
+        """What models counted so far, for the answer and for detectors."""
+        used = [each for each in (self._usage, self._outside.usage) if each is not None]
+        return sum(each.input_tokens + each.output_tokens for each in used)
 
     def _summary(self, status: Status) -> Summary:
         ask = self._ask
@@ -346,3 +376,10 @@ class Exchange:
     @property
     def _measured(self) -> tuple[Measured, ...]:
         return self._measuring.results("there is no whole answer")
+
+
+async def _run_shadow(steps: Steps, ask: Ask, given: Given) -> None:
+    """Run a shadow to its end."""
+    async with aclosing(Exchange(steps, ask, given=given).run()) as events:
+        async for _ in events:
+            pass

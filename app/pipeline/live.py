@@ -121,6 +121,8 @@ async def traffic(
 def _observed(page: Sequence[Closed], prices: Prices) -> list[ObservedExchange]:
     observed = []
     for each in page:
+        if each.opening.get("shadow_of") is not None:
+            continue  # nobody was shown it
         # What another release wrote may lack something; it must not hide all the rest.
         with suppress(KeyError, TypeError, ValueError):
             observed.append(from_record(each.opening, each.closing, prices))

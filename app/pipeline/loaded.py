@@ -1,16 +1,20 @@
 """A catalog, compiled: what a request needs is looked up, never made."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn, assert_never
 
 from app.compose.compose import ComposedPrompt
 from app.domain.catalog import Catalog, Route
 from app.domain.errors import RequestError
 from app.domain.persona import Persona
+from app.domain.rollout import PlannedRollout
 from app.domain.wanted import Embeddings, Pictures, TextAnswer, Wanted
 from app.guardrails.behaviours import PlannedBehaviour
 from app.guardrails.plan import PolicyPlan
+
+_ALL = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,47 @@ def _nowhere(key: str) -> NoReturn:
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """The shares of a persona's variants in the range from 0 to 100 of a session's draw.
+
+    Those with a share of their own stand at the beginning, in the order of the file; the one that
+    is rolled out stands at the end. What lies between is the persona's as it is. So a rollout takes
+    sessions from the persona alone, and a variant that grows moves sessions into itself and up the
+    file, never out of itself.
+    """
+
+    persona: str
+    served: tuple[Served, ...]
+    bounds: tuple[float, ...]
+    """Where the share of each ends."""
+    rollout: str | None = None
+    """The id of the rollout."""
+    rolled_out: Served | None = None
+
+    def of(self, draw: float, shares: Mapping[str, float]) -> Served | None:
+        """The variant that a draw falls to; none is the persona as it is.
+
+        Args:
+            draw: In [0, 100).
+            shares: How far each rollout has come, by its id; one that is not there has not begun.
+        """
+        if self.rolled_out is not None and self.rollout is not None:
+            percent = shares.get(self.rollout, 0.0)
+            if draw >= round(_ALL - percent, 6):
+                return self.rolled_out
+        at = bisect_right(self.bounds, draw)
+        return self.served[at] if at < len(self.served) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """A variant that runs beside a share of exchanges, for nobody to see."""
+
+    served: Served
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """One catalog revision, ready to serve. A request keeps the one it began with."""
 
@@ -66,6 +111,12 @@ class Loaded:
     """By policy, also of policies that no persona uses."""
     routes: Mapping[str, Route]
     """Every route, as it is served."""
+    splits: Mapping[str, Split] = field(default_factory=dict)
+    """Of the personas that share their sessions with variants."""
+    shadows: Mapping[str, tuple[Shadow, ...]] = field(default_factory=dict)
+    """Of the personas that have any."""
+    rollouts: Mapping[str, PlannedRollout] = field(default_factory=dict)
+    """By persona."""
 
     def find(self, persona: str, variant: str | None) -> Served:
         """The persona or variant.

@@ -10,12 +10,22 @@ from app.guardrails.pseudonyms import Minter
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """What came of guarding an input, for another exchange of the same."""
+
+    inspection: Inspection
+    minter: Minter
+
+
+@dataclass(frozen=True, slots=True)
 class Ready:
     """A request that was looked at."""
 
     inspection: Inspection
     minter: Minter
     prompt: SystemPrompt
+    said: Conversation
+    """The request as policy lets it through."""
     asked: Conversation
     """As the model gets it."""
 

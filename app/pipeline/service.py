@@ -11,7 +11,7 @@ import orjson
 from app.access.admission import Admission
 from app.access.audience import resolve_audience
 from app.access.claims import subject_of
-from app.access.keys import check_persona
+from app.access.keys import check_persona, check_variant
 from app.domain.conversation import Conversation, Json
 from app.domain.decision import Outcome
 from app.domain.errors import FieldRefusedError, RequestError
@@ -20,7 +20,7 @@ from app.domain.persona import Persona
 from app.domain.policy import KeepContent, Policy
 from app.domain.prompt import SystemPrompt
 from app.domain.protocols import Caller, PseudonymScope
-from app.domain.record import Status
+from app.domain.record import Assigned, Status
 from app.guardrails.aside import done
 from app.guardrails.context import Context
 from app.ledger.appeals import AppealState
@@ -37,6 +37,7 @@ from app.pipeline.gateway import Answered, CheckRequest, CheckResult, Readiness,
 from app.pipeline.loaded import Loaded
 from app.pipeline.numbers import Numbers
 from app.pipeline.said import Reading
+from app.pipeline.split import Chosen, Drawing
 from app.pipeline.steps import Ask, Steps
 from app.pipeline.turns import going_on, kept_answer
 
@@ -74,6 +75,7 @@ class Pipeline:
         self._readiness = readiness
         self._ledger = ledger
         self._admission = admission
+        self._drawing = Drawing(steps.pseudonym_key, steps.shares)
         self._numbers = numbers
 
     async def authenticate(self, authorization: str | None, claims: str | None = None) -> Caller:
@@ -98,39 +100,38 @@ class Pipeline:
     ) -> AsyncGenerator[ExchangeEvent, None]:
         """Run one exchange."""
         check_persona(caller, conversation.persona)
+        check_variant(caller, conversation.variant)
         loaded = self._loaded()
         served = loaded.find(conversation.persona, conversation.variant)
         self._admission.require_claim(caller)
-        _check_keeping(conversation, served.plan.policy)
         subject = subject_of(caller, conversation.subject)
         if subject != conversation.subject:
             conversation = replace(conversation, subject=subject)
-        ask = Ask(
-            conversation=conversation,
-            served=served,
-            catalog=loaded.catalog.digest,
-            caller=caller,
-            audience=resolve_audience(served.plan.policy, caller, conversation.wishes.audience),
-            routes=loaded.routes,
-            request_id=self._steps.new_id(),
-        )
+        request_id = self._steps.new_id()
         if conversation.continues is not None:
-            return self._going_on(ask)
-        return Exchange(self._steps, ask).run()
+            _check_keeping(conversation, served.plan.policy)
+            return self._going_on(loaded, conversation, caller, request_id)
+        chosen = self._drawing.choose(loaded, conversation, caller.tenant, request_id)
+        return Exchange(self._steps, _ask(loaded, conversation, caller, chosen, request_id)).run()
 
     async def count(self, conversation: Conversation, caller: Caller) -> int:
         """About how many tokens the model would read; calls none and leaves no record."""
         check_persona(caller, conversation.persona)
+        check_variant(caller, conversation.variant)
         served = self._loaded().find(conversation.persona, conversation.variant)
         self._admission.require_claim(caller)
         wishes = conversation.wishes
         prompt = served.prompt.compose(wishes.scenario, wishes.variables)
         return estimate_tokens_of(with_prompt(conversation, prompt))
 
-    async def _going_on(self, ask: Ask) -> AsyncGenerator[ExchangeEvent, None]:
+    async def _going_on(
+        self, loaded: Loaded, conversation: Conversation, caller: Caller, request_id: str
+    ) -> AsyncGenerator[ExchangeEvent, None]:
         """Run an exchange after the turns that it goes on from."""
-        asked = await going_on(self._ledger, ask.conversation, ask.caller)
-        async with aclosing(Exchange(self._steps, replace(ask, conversation=asked)).run()) as run:
+        asked, variant = await going_on(self._ledger, conversation, caller)
+        chosen = self._drawing.choose_again(loaded, conversation, variant)
+        ask = _ask(loaded, asked, caller, chosen, request_id)
+        async with aclosing(Exchange(self._steps, ask).run()) as run:
             async for event in run:
                 yield event
 
@@ -153,6 +154,7 @@ class Pipeline:
         loaded = self._loaded()
         if request.persona is not None:
             check_persona(caller, request.persona)
+            check_variant(caller, request.variant)
             plan = loaded.find(request.persona, request.variant).plan
         else:
             plan = loaded.plan(request.policy or "")
@@ -174,6 +176,7 @@ class Pipeline:
     async def render(self, request: RenderRequest, caller: Caller) -> SystemPrompt:
         """The composed system prompt with its provenance."""
         check_persona(caller, request.persona)
+        check_variant(caller, request.variant)
         served = self._loaded().find(request.persona, request.variant)
         return served.prompt.compose(request.scenario, request.variables)
 
@@ -258,6 +261,26 @@ class Pipeline:
     def metrics(self) -> bytes:
         """Prometheus text."""
         return self._numbers.prometheus(is_current=not self._readiness().problems)
+
+
+def _ask(
+    loaded: Loaded, conversation: Conversation, caller: Caller, chosen: Chosen, request_id: str
+) -> Ask:
+    """A request with all that is decided before anything is looked at."""
+    policy = chosen.served.plan.policy
+    _check_keeping(conversation, policy)
+    is_named = chosen.assigned is Assigned.NAMED
+    return Ask(
+        conversation=conversation,
+        served=chosen.served,
+        catalog=loaded.catalog.digest,
+        caller=caller,
+        audience=resolve_audience(policy, caller, conversation.wishes.audience),
+        routes=loaded.routes,
+        request_id=request_id,
+        assigned=chosen.assigned,
+        shadows=() if is_named else loaded.shadows.get(conversation.persona, ()),
+    )
 
 
 def _check_keeping(conversation: Conversation, policy: Policy) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.domain.catalog import Route
 from app.domain.clock import Clock, NewId
@@ -16,10 +16,12 @@ from app.domain.protocols import (
     PseudonymScope,
     PseudonymVault,
 )
+from app.domain.record import Assigned
 from app.domain.tokens import token_units, tokens_of
 from app.domain.wanted import Pictures
 from app.guardrails.evaluate import History
-from app.pipeline.loaded import Served
+from app.pipeline.loaded import Served, Shadow
+from app.pipeline.shadows import Shadows
 from app.telemetry.metrics import Metrics
 
 
@@ -40,6 +42,10 @@ class Steps:
     max_messages: int
     max_text_chars: int
     """Code points of all texts of a request together."""
+    shares: Mapping[str, float] = field(default_factory=dict)
+    """How far each rollout has come, in percent, by its id; followed while the process runs."""
+    shadows: Shadows | None = None
+    """Runs variants beside exchanges; none runs none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,17 @@ class Ask:
     audience: str
     routes: Mapping[str, Route]
     request_id: str
+    assigned: Assigned = Assigned.ALONE
+    """Why this version answers."""
+    shadows: tuple[Shadow, ...] = ()
+    """What may run beside it."""
+    shadow_of: str | None = None
+    """The exchange that it runs beside, where it is a shadow itself."""
+
+    @property
+    def shown_id(self) -> str:
+        """Of the exchange that the user sees: shares of traffic fall alike for its shadows."""
+        return self.shadow_of or self.request_id
 
     def prompt(self, conversation: Conversation) -> SystemPrompt:
         """The system prompt with this conversation's variables.

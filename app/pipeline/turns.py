@@ -62,7 +62,7 @@ def to_keep(asked: Conversation) -> tuple[Message, ...]:
 
 
 class Answer:
-    """What an answer was made of, event by event."""
+    """What an answer was made of, event by event; of several choices, the first one."""
 
     def __init__(self) -> None:
         self._parts: dict[str, Part] = {}
@@ -71,15 +71,16 @@ class Answer:
     def add(self, event: StreamEvent) -> None:
         """An event that left."""
         if isinstance(event, ReasoningDelta):
-            self._reason(event)
+            if event.choice == 0:
+                self._reason(event)
             return
         self._reasoning.clear()
         match event:
-            case TextDelta():
+            case TextDelta(choice=0):
                 self._parts.setdefault("text", TextPart("", f"{_CHOICE}.text"))
-            case RefusalDelta():
+            case RefusalDelta(choice=0):
                 self._parts.setdefault("refusal", RefusalPart("", f"{_CHOICE}.refusal"))
-            case ToolCallDelta():
+            case ToolCallDelta(choice=0):
                 at = f"tool_calls[{event.index}]"
                 made = ToolCallPart(event.call_id or "", "", "", f"{_CHOICE}.{at}")
                 call = self._parts.setdefault(at, made)
@@ -114,8 +115,10 @@ class Answer:
         return (Message(Role.ASSISTANT, Origin.CLIENT, tuple(parts), path=_CHOICE),)
 
 
-async def going_on(ledger: Ledger, asked: Conversation, caller: Caller) -> Conversation:
-    """The request with the turns before it that it goes on from.
+async def going_on(
+    ledger: Ledger, asked: Conversation, caller: Caller
+) -> tuple[Conversation, str | None]:
+    """The request with the turns before it that it goes on from, and the variant that gave them.
 
     They are looked at again, as a client's own history is: policy may have changed since.
 
@@ -131,19 +134,23 @@ async def going_on(ledger: Ledger, asked: Conversation, caller: Caller) -> Conve
     ):
         raise nothing_kept()
     kept = await ledger.turns(request_id)
-    if kept is None or not ledger.are_of(kept, caller.tenant, asked.subject):
+    is_theirs = kept is not None and ledger.are_of(kept, caller.tenant, asked.subject)
+    if kept is None or not is_theirs or not kept.is_left_open:
         raise nothing_kept()
-    turns = [turn for turn in _whole((*kept.asked, *kept.answered), kept) if turn.parts]
+    turns = [turn for turn in whole((*kept.asked, *kept.answered), kept) if turn.parts]
     earlier = [_moved(turn, at) for at, turn in enumerate(turns)]
     standing = [turn for turn in asked.messages if turn.path == STANDING]
     new = [turn for turn in asked.messages if turn.path != STANDING]
-    return replace(asked, messages=(*standing, *earlier, *new))
+    gone_on = replace(asked, messages=(*standing, *earlier, *new))
+    return gone_on, record.opening["variant"]
 
 
 async def kept_answer(ledger: Ledger, record: Record) -> Answered | None:
     """The answer that a record is of, where it was kept."""
     kept = await ledger.turns(record.request_id)
-    if kept is None or record.closing is None or record.closing["finish"] is None:
+    if record.closing is None or record.closing["finish"] is None:
+        return None
+    if kept is None or not kept.is_left_open:
         return None
     usage = record.closing["usage"]
     return Answered(
@@ -151,14 +158,14 @@ async def kept_answer(ledger: Ledger, record: Record) -> Answered | None:
         record.persona,
         record.opened_at,
         FinishReason(record.closing["finish"]),
-        tuple(_whole(kept.asked, kept)),
-        tuple(part for turn in _whole(kept.answered, kept) for part in turn.parts),
+        tuple(whole(kept.asked, kept)),
+        tuple(part for turn in whole(kept.answered, kept) for part in turn.parts),
         None if usage is None else Usage(**usage),
         record.opening.get("continues"),  # older entries do not say
     )
 
 
-def _whole(turns: tuple[Message, ...], kept: KeptTurns) -> tuple[Message, ...]:
+def whole(turns: tuple[Message, ...], kept: KeptTurns) -> tuple[Message, ...]:
     """Turns with their texts."""
     return with_texts(Conversation("", turns), kept.texts).messages
 

@@ -14,7 +14,9 @@ from app.review.concerns.deployment import Sections, changes_of_deployment
 from app.review.concerns.personas import changes_of_persona
 from app.review.concerns.policies import changes_of_policy
 from app.review.concerns.prompts import PromptChange, changes_of_prompts
+from app.review.concerns.routes import changes_of_data_use
 from app.review.concerns.rules import IsAsStrict, Pair
+from app.review.concerns.variants import begins_anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,8 @@ def _of_personas(
                 source = origins.persona(name, "policy").source
                 yield Located(change, (ours.policy,), (name,), source)
     yield from _of_variants(old, new, is_as_strict, today)
+    for name, change in begins_anew(old, new):
+        yield Located(change, (), (name,), origins.persona(name, *change.keys).source)
 
 
 def _of_variants(
@@ -199,7 +203,7 @@ def _of_variants(
         source = Origins(new).persona(name, "variants").source
         known = set(changes_of_persona(before, after))
         for change in changes_of_persona(theirs, ours):
-            if change not in known and change.concern != "variants":
+            if change not in known and change.concern not in _OF_SHARES:
                 yield Located(change, (), whom, source)
         if ours.policy != theirs.policy and (theirs.policy, ours.policy) != (
             before.policy,
@@ -210,6 +214,10 @@ def _of_variants(
                 yield Located(change, (ours.policy,), whom, source)
 
 
+_OF_SHARES = frozenset({"variants", "rollout"})
+"""Concerns of the persona that no variant has."""
+
+
 def changes_of_routes(old: Catalog, new: Catalog) -> Iterator[Located]:
     """Ways to models that lead elsewhere."""
     for name in dict.fromkeys((*new.routes, *old.routes)):
@@ -218,12 +226,15 @@ def changes_of_routes(old: Catalog, new: Catalog) -> Iterator[Located]:
             continue
         served = tuple(key for key, each in new.personas.items() if name in each.routes.values())
         source = Origins(new).route(name).source if ours else Source("banneton.yaml", 1, 1)
+        uses = list(changes_of_data_use(theirs, ours)) if ours is not None else []
+        yield from (Located(change, (), served, source) for change in uses)
         if ours is None or theirs is None:
             what = f"the route '{name}' is {'gone' if ours is None else 'new'}"
         else:
             what = f"the route '{name}' leads to {_ways(ours)} instead of {_ways(theirs)}"
-            if _ways(ours) == _ways(theirs):  # such as the weight of one that is never drawn
-                yield Located(_COSMETIC, (), served, source)
+            if _ways(ours) == _ways(theirs):
+                if not uses:  # such as the weight of one that is never drawn
+                    yield Located(_COSMETIC, (), served, source)
                 continue
         yield Located(Change(Effect.CHANGED, "routes", what), (), served, source)
 

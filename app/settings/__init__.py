@@ -12,12 +12,14 @@ from typing import Annotated, Literal, Protocol, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 
+from app.domain.data_use import DataUse
 from app.domain.persona import FileModel
 from app.domain.prices import Price, Prices
 from app.settings.admission import Access, Waivers
 from app.settings.backends import Backend
 from app.settings.values import (
     SIGNING_PREFIX,
+    Assurance,
     ProjectPath,
     Secret,
     Surroundings,
@@ -71,6 +73,8 @@ class ServiceEndpoint(FileModel):
     """``${NAME}`` or ``file:path``; left out where the service wants no key."""
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
     """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+    assured: Mapping[DataUse, Assurance] = {}
+    """By what a contract or an account's setting forbids the service a use of what it is sent."""
 
 
 Endpoint = Annotated[WebhookEndpoint | ServiceEndpoint, Field(discriminator="type")]
@@ -133,7 +137,7 @@ class Watch(FileModel):
     days: Annotated[int, Field(ge=1, le=90)] = 14
     """How far back a look goes."""
     most_exchanges: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
-    """The newest of that time; a look costs about 0.1 ms of one core for each."""
+    """The newest of that time; a look costs about 0.3 ms of one core for each."""
 
 
 class Telemetry(FileModel):
@@ -143,6 +147,20 @@ class Telemetry(FileModel):
     """Whether ``GET /metrics`` answers."""
     watch: Watch | None = Watch()
     """How product metrics get there; ``null`` leaves them out."""
+
+
+class Variants(FileModel):
+    """How rollouts are looked at, and what shadows may take, in each process."""
+
+    look_every_s: Annotated[float, Field(ge=0.1, le=3_600)] = 10
+    """Seconds between two looks at the gates of rollouts, and at what others decided."""
+    shadows_at_once: Annotated[int, Field(ge=1, le=1_000)] = 4
+    """How many shadows run beside each other."""
+    shadows_waiting: Annotated[int, Field(ge=1, le=10_000)] = 64
+    """How many may wait; more are dropped, and counted."""
+    shadow_tokens_per_hour: Annotated[int, Field(ge=1)] | None = None
+    """Tokens of models and detectors that shadows may take in an hour; left out, as many as they
+    do."""
 
 
 class Settings(FileModel):
@@ -164,6 +182,8 @@ class Settings(FileModel):
     """Where the gateway listens."""
     limits: Limits = Limits()
     """What a single request may hold."""
+    variants: Variants = Variants()
+    """How rollouts are looked at, and what shadows may take."""
     telemetry: Telemetry = Telemetry()
     """What the gateway tells its operators."""
     prices: Mapping[str, Mapping[str, ModelPrice]] = {}

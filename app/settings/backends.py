@@ -7,9 +7,11 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from app.domain.conversation import SamplingField
+from app.domain.data_use import DataUse
 from app.domain.persona import FileModel
 from app.settings.presets import Preset, presets
 from app.settings.values import (
+    Assurance,
     Milliseconds,
     ProjectPath,
     Secret,
@@ -64,6 +66,9 @@ class OpenAIBackend(FileModel):
     """How long to wait."""
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
     """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+    assured: Mapping[DataUse, Assurance] = {}
+    """By what a contract or an account's setting forbids the provider a use, where no request can
+    say it, such as ``store: zero data retention, agreed 2026-03-01``."""
 
     @property
     def server(self) -> Preset:
@@ -108,6 +113,9 @@ class ResponsesBackend(FileModel):
     """How long to wait."""
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
     """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+    assured: Mapping[DataUse, Assurance] = {}
+    """By what a contract or an account's setting forbids the provider a use, where no request can
+    say it, such as ``store: zero data retention, agreed 2026-03-01``."""
 
     @property
     def address(self) -> str:
@@ -141,6 +149,9 @@ class AnthropicBackend(FileModel):
     """How long to wait."""
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
     """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+    assured: Mapping[DataUse, Assurance] = {}
+    """By what a contract or an account's setting forbids the provider a use, where no request can
+    say it, such as ``store: zero data retention, agreed 2026-03-01``."""
 
 
 class BedrockBackend(FileModel):
@@ -175,6 +186,9 @@ class BedrockBackend(FileModel):
     """How long to wait."""
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
     """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+    assured: Mapping[DataUse, Assurance] = {}
+    """By what a contract or an account's setting forbids the provider a use, where no request can
+    say it, such as ``store: zero data retention, agreed 2026-03-01``."""
 
     @model_validator(mode="after")
     def _one_kind_of_credentials(self) -> Self:
@@ -213,6 +227,9 @@ class GeminiBackend(FileModel):
     """How long to wait."""
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
     """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+    assured: Mapping[DataUse, Assurance] = {}
+    """By what a contract or an account's setting forbids the provider a use, where no request can
+    say it, such as ``store: zero data retention, agreed 2026-03-01``."""
 
 
 class VertexBackend(FileModel):
@@ -242,6 +259,9 @@ class VertexBackend(FileModel):
     """How long to wait."""
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
     """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+    assured: Mapping[DataUse, Assurance] = {}
+    """By what a contract or an account's setting forbids the provider a use, where no request can
+    say it, such as ``store: zero data retention, agreed 2026-03-01``."""
 
 
 class AzureBackend(FileModel):
@@ -268,6 +288,9 @@ class AzureBackend(FileModel):
     """How long to wait."""
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
     """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+    assured: Mapping[DataUse, Assurance] = {}
+    """By what a contract or an account's setting forbids the provider a use, where no request can
+    say it, such as ``store: zero data retention, agreed 2026-03-01``."""
 
     @model_validator(mode="after")
     def _one_kind_of_credentials(self) -> Self:
@@ -299,6 +322,9 @@ class LiteLLMBackend(FileModel):
     """How long to wait; ``connect_ms`` has no meaning here."""
     headers: Annotated[Mapping[str, SecretStr], BeforeValidator(expanded_headers)] = {}
     """Sent with every request. May hold ``${NAME}``, and must where they carry a credential."""
+    assured: Mapping[DataUse, Assurance] = {}
+    """By what a contract or an account's setting forbids the provider a use, where no request can
+    say it, such as ``store: zero data retention, agreed 2026-03-01``."""
 
 
 class LocalBackend(FileModel):

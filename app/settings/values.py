@@ -198,4 +198,6 @@ def _approver_key(line: str, info: ValidationInfo) -> str:
 ApproverKey = Annotated[str, AfterValidator(_approver_key)]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 ProjectPath = Annotated[Path, AfterValidator(_under_root)]
+Assurance = Annotated[str, Field(min_length=8, max_length=500)]
+"""Names a contract or a setting, for people."""
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]

@@ -6,6 +6,8 @@ with ``banneton_`` elsewhere. Labels hold ids from the catalog and words of ours
 that a user sent.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
@@ -17,6 +19,7 @@ from app.domain.decision import Outcome
 from app.domain.events import Usage
 from app.domain.feedback import Feedback
 from app.domain.record import Status
+from app.domain.rollout import Phase
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 """Of what ``render`` gives."""
@@ -30,6 +33,16 @@ _COMMIT_S = tuple(0.0005 * 2**step for step in range(12))
 _MOST_CATALOGS = 3
 
 
+@dataclass(frozen=True, slots=True)
+class RolloutSeen:
+    """How it stands with a rollout."""
+
+    persona: str
+    variant: str
+    phase: Phase
+    percent: float
+
+
 class Metrics:
     """What this process counted, in a registry of its own."""
 
@@ -41,7 +54,7 @@ class Metrics:
             Counter(
                 "banneton_requests",
                 "Exchanges that ended.",
-                ["persona", "outcome", "status"],
+                ["persona", "variant", "outcome", "status"],
                 registry=registry,
             ).labels
         )
@@ -49,7 +62,7 @@ class Metrics:
             Histogram(
                 "gen_ai_server_request_duration_seconds",
                 "From reading a request to the end of its answer.",
-                ["persona"],
+                ["persona", "variant"],
                 buckets=_DURATION_S,
                 registry=registry,
             ).labels
@@ -58,7 +71,7 @@ class Metrics:
             Histogram(
                 "gen_ai_server_time_to_first_token_seconds",
                 "From reading a request to the backend's first event.",
-                ["persona"],
+                ["persona", "variant"],
                 buckets=_FIRST_TOKEN_S,
                 registry=registry,
             ).labels
@@ -120,6 +133,42 @@ class Metrics:
                 registry=registry,
             ).labels
         )
+        self._shadows = cache(
+            Counter(
+                "banneton_shadows",
+                "Variants that ran beside an exchange, for nobody to see.",
+                ["persona", "variant", "outcome", "status"],
+                registry=registry,
+            ).labels
+        )
+        self._shadow_tokens = cache(
+            Counter(
+                "banneton_shadow_tokens",
+                "Tokens that models counted for shadows and their detectors.",
+                ["persona", "variant"],
+                registry=registry,
+            ).labels
+        )
+        self._shadows_dropped = cache(
+            Counter(
+                "banneton_shadows_dropped",
+                "Shadows that were not run.",
+                ["persona", "variant", "reason"],
+                registry=registry,
+            ).labels
+        )
+        self._rollout_shares = Gauge(
+            "banneton_rollout_share_percent",
+            "The share of sessions that a variant answers which is being rolled out.",
+            ["persona", "variant"],
+            registry=registry,
+        )
+        self._rollout_phases = Gauge(
+            "banneton_rollout_phase",
+            "1 for the phase that a rollout is in.",
+            ["persona", "variant", "phase"],
+            registry=registry,
+        )
         self._look_failures = Counter(
             "banneton_look_failures",
             "Looks at live traffic, for product metrics, that failed.",
@@ -150,15 +199,23 @@ class Metrics:
         )
 
     def request_ended(
-        self, persona: str, outcome: Outcome, status: Status, duration_s: float
+        self,
+        persona: str,
+        variant: str | None,
+        outcome: Outcome,
+        status: Status,
+        duration_s: float,
     ) -> None:
-        """Count an exchange. ``persona`` is one of the catalog, never what a request said."""
-        self._requests(persona, outcome.value, status.value).inc()
-        self._durations(persona).observe(duration_s)
+        """Count an exchange. Persona and variant are of the catalog, never what a request said.
 
-    def first_token_came(self, persona: str, after_s: float) -> None:
+        The persona as it is has an empty variant, which Prometheus takes for no label.
+        """
+        self._requests(persona, variant or "", outcome.value, status.value).inc()
+        self._durations(persona, variant or "").observe(duration_s)
+
+    def first_token_came(self, persona: str, variant: str | None, after_s: float) -> None:
         """Note how long the backend's first event took."""
-        self._first_tokens(persona).observe(after_s)
+        self._first_tokens(persona, variant or "").observe(after_s)
 
     def tokens_used(self, usage: Usage) -> None:
         """Note what a provider counted."""
@@ -211,6 +268,32 @@ class Metrics:
     def backend_failed(self, backend: str, problem: str) -> None:
         """Count a failure of a backend, by its id in ``banneton.yaml``."""
         self._backend_errors(backend, problem).inc()
+
+    def shadow_ended(
+        self,
+        persona: str,
+        variant: str | None,
+        outcome: Outcome,
+        status: Status,
+        tokens: int,
+    ) -> None:
+        """Count a shadow, and what models counted for it."""
+        self._shadows(persona, variant or "", outcome.value, status.value).inc()
+        self._shadow_tokens(persona, variant or "").inc(tokens)
+
+    def shadow_dropped(self, persona: str, variant: str, reason: str) -> None:
+        """Count a shadow that was not run."""
+        self._shadows_dropped(persona, variant, reason).inc()
+
+    def rollouts_seen(self, seen: Iterable[RolloutSeen]) -> None:
+        """Note how it stands with every rollout that there is."""
+        self._rollout_shares.clear()
+        self._rollout_phases.clear()
+        for each in seen:
+            self._rollout_shares.labels(each.persona, each.variant).set(each.percent)
+            for phase in Phase:
+                is_in = float(phase is each.phase)
+                self._rollout_phases.labels(each.persona, each.variant, phase.value).set(is_in)
 
     def ledger_committed(self, after_s: float) -> None:
         """Note how long an entry took to be durable."""

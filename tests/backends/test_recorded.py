@@ -28,6 +28,7 @@ from app.domain.conversation import (
     TextPart,
     Tool,
 )
+from app.domain.data_use import DataUse
 from app.domain.errors import BackendError, DetectorError
 from app.domain.events import (
     Finish,
@@ -228,7 +229,13 @@ def test_where_a_client_put_something_is_not_asked() -> None:
     """Recordings would go stale because of what no model sees."""
     asked = says("hi")
     wishes = PersonaWishes(session="s", consent="c")
-    other = replace(says("hi", "input[0]"), wishes=wishes, is_stream=True, subject="anna")
+    other = replace(
+        says("hi", "input[0]"),
+        wishes=wishes,
+        is_stream=True,
+        subject="anna",
+        provider_may=frozenset({DataUse.STORE}),
+    )
     yielding = replace(other, sampling=Sampling(yields=frozenset({"seed"})))
     key = digest_of_question("b", "m", asked, 0)
     assert digest_of_question("b", "m", yielding, 0) == key

@@ -19,6 +19,7 @@ from app.domain.errors import ContentError, DetectorError, Problem
 from app.domain.persona import FileModel
 from app.domain.policy import Stage
 from app.metrics.definitions import METRICS
+from app.pipeline.gates import GATE_METRICS
 
 CASES = Path(__file__).parent.parent / "cases" / "bad_catalogs"
 GOOD = CASES / "_good"
@@ -127,15 +128,20 @@ def read(root: Path) -> Catalog:
         inspect_prompt=inspect_prompt,
         validate=build,
         surrogates={"EMAIL_ADDRESS", "PERSON"},
+        gate_metrics=GATE_METRICS,
     )
+
+
+def siblings() -> Siblings:
+    """What cases may name: the detectors above, and the product metrics."""
+    kinds = {kind.name: kind for kind in KINDS}
+    metrics = frozenset({*METRICS, "adherence:"})
+    return Siblings(kinds, inspect_prompt, build, metrics=metrics)
 
 
 def cases(root: Path) -> Cases:
     """Read a catalog and all cases with the detectors above."""
-    kinds = {kind.name: kind for kind in KINDS}
-    metrics = frozenset({*METRICS, "adherence:"})
-    siblings = Siblings(kinds, inspect_prompt, build, metrics=metrics)
-    return read_cases(root, read(root), siblings)
+    return read_cases(root, read(root), siblings())
 
 
 @pytest.fixture

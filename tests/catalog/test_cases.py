@@ -1,14 +1,21 @@
 """Files of cases: what they may say, and that they speak of things that are there."""
 
+import json
+import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from app.catalog.cases import CaseMessage, Cases, PersonaCase
+from app.catalog.cases import CaseMessage, Cases, PersonaCase, read_cases
+from app.domain.catalog import Catalog
 from app.domain.decision import Outcome
 from app.domain.errors import ContentError
 from app.domain.policy import Stage
+from tests.catalog.conftest import GOOD, read, siblings
 
 Read = Callable[[Path], Cases]
 
@@ -46,6 +53,14 @@ def test_cases_of_a_persona_are_about_its_prompt(root: Path, cases_of: Read) -> 
     assert (case.renders.contains, case.renders.lacks) == (("clause",), ("TODO",))
 
 
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Catalog]:
+    """A copy of the good catalog, and what is read of it once."""
+    root = tmp_path_factory.mktemp("fuzz") / "project"
+    shutil.copytree(GOOD, root)
+    return root, read(root)
+
+
 NO_CASES = (
     "",
     "[]",
@@ -68,3 +83,41 @@ def test_a_file_that_holds_no_case_is_refused(root: Path, cases_of: Read, text: 
     (root / "policies/legal.cases.yaml").write_text(text)
     with pytest.raises(ContentError):
         cases_of(root)
+
+
+SCALARS = (
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "x", "lexi", "ask?"])
+)
+KEYS = st.sampled_from(
+    [
+        *("id", "turns", "user", "expect", "every_turn", "goal", "violates", "tools", "name"),
+        *("gives", "fails", "simulated_user", "contains", "calls", "judge", "rule", "finding"),
+        *("at_most", "similar", "pattern", "words", "behaviour", "persona", "cases", "judges"),
+        *("defaults", "include", "gate", "scenario", "variables", "json_schema", "outcome"),
+    ]
+)
+TREES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=25,
+)
+
+
+@given(
+    case=st.dictionaries(KEYS, TREES, max_size=7), check=st.dictionaries(KEYS, TREES, max_size=2)
+)
+@settings(deadline=None, max_examples=80)
+def test_whatever_a_conversation_says_it_is_read_or_refused(
+    case: dict[str, object], check: dict[str, object], good: tuple[Path, Catalog]
+) -> None:
+    """An author's mistake would end in a traceback instead of a line and a remedy."""
+    root, catalog = good
+    turned = {"id": "b", "turns": [{"user": "hi", "expect": [check]}], "goal": [check]}
+    for file, tree in (
+        ("personas/lexi.cases.yaml", {"cases": [case, turned]}),
+        ("evals/talks.yaml", {"defaults": {"persona": "lexi"}, "cases": [case, turned], **case}),
+    ):
+        (root / file).parent.mkdir(exist_ok=True)
+        (root / file).write_text(json.dumps(tree))
+    with suppress(ContentError):
+        read_cases(root, catalog, siblings())

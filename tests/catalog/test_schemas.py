@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from app.catalog.contracts import DetectorKind
 from app.catalog.schemas import generate_schemas
@@ -13,6 +14,7 @@ from app.catalog.yaml_source import read_document
 from app.domain.conversation import Json
 from app.settings import Settings
 
+REPOSITORY = Path(__file__).parent.parent.parent
 GOOD = Path(__file__).parent.parent / "cases" / "bad_catalogs" / "_good"
 Schema = dict[str, Any]
 
@@ -88,12 +90,35 @@ def test_the_good_files_fit_their_schemas(file: str, schemas: dict[str, Schema])
         ("banneton", {"backends": {"x": {"type": "local", "api_key": "${KEY}"}}, "routes": {}}),
         ("banneton", {"backends": {"x": {"type": "local"}}}),
         ("cases", {"cases": [{"id": "a", "text": "b", "expect": "allowed"}]}),
+        ("cases", {"cases": [{"id": "a", "turns": [], "goal": [{"contain": "x"}]}]}),
+        ("cases", {"cases": [{"id": "a", "turns": [{"user": "x", "expects": []}]}]}),
+        ("cases", {"cases": [{"id": "a", "goal": [{"similar": {"to": "x", "by": "bleu"}}]}]}),
+        ("suite", {"cases": [{"turns": [{"user": "x"}]}]}),
+        ("suite", {"judges": {"kind": {"question": "Kind?"}}}),
     ],
 )
 def test_a_mistake_does_not_fit(name: str, value: Json, schemas: dict[str, Schema]) -> None:
     """An editor would say that a file is in order which the gateway refuses."""
     schema = schemas[f"{name}.schema.json"]
     assert list(misfits(value, schema, schema))
+
+
+def _shipped() -> Iterator[tuple[str, Path]]:
+    for root in (REPOSITORY, REPOSITORY / "docs" / "reference" / "examples"):
+        for path in root.glob("*/*.cases.yaml"):
+            yield "cases", path
+        for path in root.glob("evals/*.yaml"):
+            if not path.name.endswith(".script.yaml"):
+                yield "suite", path
+
+
+@pytest.mark.parametrize(("name", "path"), list(_shipped()), ids=lambda each: Path(each).name)
+def test_what_ships_fits_its_schema(name: str, path: Path) -> None:
+    """An editor would underline what the shipped cases and the annotated ones say."""
+    schema = json.loads((REPOSITORY / "schemas" / f"{name}.schema.json").read_text("utf-8"))
+    validator = Draft202012Validator(schema)
+    value = read_document(path, path.parent.parent).plain()
+    assert [error.json_path for error in validator.iter_errors(value)] == []
 
 
 def test_every_key_is_explained(schemas: dict[str, Schema]) -> None:
@@ -110,8 +135,9 @@ def test_every_key_is_explained(schemas: dict[str, Schema]) -> None:
 
     policy = list(unexplained(schemas["policy.schema.json"], "policy"))
     banneton = list(unexplained(schemas["banneton.schema.json"], "banneton"))
-    assert not policy
-    assert not banneton
+    suite = list(unexplained(schemas["suite.schema.json"], "suite"))
+    cases = list(unexplained(schemas["cases.schema.json"], "cases"))
+    assert policy + banneton + suite + cases == []
 
 
 def test_schemas_are_the_same_each_time(kinds: tuple[DetectorKind, ...]) -> None:

@@ -18,7 +18,7 @@ VALUES = st.recursive(
 
 
 @given(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=4))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_a_written_file_is_read_as_what_it_was(value: Json) -> None:
     """A text such as ``no`` would come back as something else, or break the file."""
     assert parse_document(yaml_text(value).encode(), "made.yaml").plain() == value

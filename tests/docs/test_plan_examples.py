@@ -36,6 +36,8 @@ def test_the_examples_are_what_plan_says() -> None:
         if (whole := FOLDER / f"{example.name}.html").exists():
             assert masked(page_html(page)) == masked(whole.read_text("utf-8"))
         names.add(example.name)
+    readme = FOLDER.parent.parent.parent / "README.md"
+    assert make.with_example(readme.read_text("utf-8")) == readme.read_text("utf-8")
     assert {path.stem for path in FOLDER.glob("*.md")} - {"README"} == names
 
 

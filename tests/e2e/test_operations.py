@@ -72,7 +72,8 @@ def test_metrics_count(served: Gateway, provider: Provider) -> None:
         for sample in family.samples
     }
     for outcome in ("allow", "block"):
-        labels = (("outcome", outcome), ("persona", "lexi"), ("status", "completed"))
+        told = {"outcome": outcome, "persona": "lexi", "status": "completed", "variant": ""}
+        labels = tuple(told.items())
         assert samples["banneton_requests_total", labels] >= 1
     assert any(name.startswith("gen_ai_server_time_to_first_token") for name, _ in samples)
     assert any(name.startswith("gen_ai_client_token_usage") for name, _ in samples)

@@ -77,6 +77,11 @@ cases:
   - id: judged by one who may not
     turns: [{user: mean words, expect: [{judge: unlabelled}]}]
 """
+RARE = """
+extends: conduct
+measure_percent: 0.001
+variants: [{id: brisk, percent: 100, set: {name: Rex}}]
+"""
 LABELLED = [
     {"answer": f"{word} {number}", "label": label}
     for number in range(16)
@@ -87,13 +92,26 @@ LABELLED = [
 def write_talks(root: Path, url: str, *, suite: str = SUITE, more: str = "") -> Path:
     """A project with a suite; ``more`` is added to ``banneton.yaml``."""
     write_project(root, url)
+    leave_out(root, {"lexi", "conduct"})
     (root / "banneton.yaml").write_text(DEPLOYMENT.format(url=url, more=more))
-    (root / "personas" / "rare.yaml").write_text("extends: conduct\nmeasure_percent: 0.001\n")
+    (root / "personas" / "rare.yaml").write_text(RARE)
     (root / "evals").mkdir()
     (root / "evals" / "talks.yaml").write_text(suite)
     labelled = b"".join(orjson.dumps(each) + b"\n" for each in LABELLED)
     (root / "evals" / "kind.jsonl").write_bytes(labelled)
     return root
+
+
+def leave_out(root: Path, needed: set[str]) -> None:
+    """Without other personas and the rule that takes longest to load: tests load often."""
+    for path in (root / "personas").iterdir():
+        if path.stem not in needed:
+            path.unlink()
+    (root / "policies" / "keeping.yaml").unlink()
+    policy = root / "policies" / "root.yaml"
+    before, credentials, after = policy.read_text().partition("  - id: credentials\n")
+    rest = after.partition("  - id: ")
+    policy.write_text("".join((before, *rest[1:])) if credentials else before)
 
 
 def answer(body: Json) -> Play:

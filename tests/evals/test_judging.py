@@ -12,9 +12,10 @@ from app.evals.checks import score
 from app.evals.scoring import score_case
 from app.evals.transcript import ToolCall, ToolResult, Transcript, Turn
 from app.guardrails.context import NO_CONTEXT
+from app.metrics.observed import Basis
 from tests.evals.casework import check, shipped
 from tests.evals.test_scoring import case
-from tests.guardrails.reaching import Far, far
+from tests.guardrails.reaching import ROUTES, Far, far
 from tests.servers.openai_server import error_answer, whole_answer
 
 POLITE = JudgeFile(question="Is it polite?", expect="yes", routes=("judge",))
@@ -105,6 +106,18 @@ async def test_only_a_judge_that_is_trusted_can_gate() -> None:
     assert [each.can_gate for each in result.checks] == [False]
     named_ = check("{judge: polite}", polite=POLITE)
     assert named_.model_dump()["named"] == "polite"
+
+
+async def test_a_goal_that_a_judge_decides_is_completed_as_a_judge_sees_it() -> None:
+    """What a model believes would be added to what checks have shown."""
+    judge = "{question: Polite?, expect: 'yes', routes: [balanced]}"
+    one = case(f"id: a\nturns: [{{user: hi}}]\ngoal: [{{contains: hello}}, {{judge: {judge}}}]\n")
+    async with far() as there:
+        there.models.play(whole_answer('{"score": 10}'))
+        routes = {"balanced": ROUTES["judge"]}
+        asking = Means(shipped()[1], there.reach.asking("acme", routes))
+        result = await score_case(one, Transcript((Turn("hi", "hello"),)), asking)
+    assert (result.completed, result.completed_by) == (Conduct.HELD, Basis.JUDGE)
 
 
 LABELLED = [

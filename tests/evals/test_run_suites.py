@@ -57,6 +57,9 @@ async def test_every_kind_of_case_ends_as_it_should(tmp_path: Path) -> None:
     assert not any("anna@example.org" in orjson.dumps(body).decode() for body in asked)
     assert "the model failed" in runs["the model is out"].why
     assert runs["the model is out"].task is None
+    drawn = runs["what is rarely measured is measured here"].task
+    assert drawn is not None
+    assert drawn.variant is None, "a case names its variant"
     assert runs["a user who wants bread"].ended is Ended.REACHED
     assert runs["a user who is never content"].ended is Ended.PATIENCE
     assert len(runs["a user who is never content"].transcript.turns) == 2

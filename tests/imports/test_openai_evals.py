@@ -31,6 +31,19 @@ def test_samples_that_no_entry_names_are_said(tmp_path: Path) -> None:
     assert "other.jsonl" in {problem.file for problem in found.left_out}
 
 
+def test_samples_are_looked_for_inside_the_registry_alone(tmp_path: Path) -> None:
+    """A stranger's entry would name any file of the machine."""
+    entry = tmp_path / "registry" / "evals" / "e.yaml"
+    entry.parent.mkdir(parents=True)
+    (tmp_path / "registry" / "data").mkdir()
+    (tmp_path / "secret.jsonl").write_text('{"input": "Hi", "ideal": "Hello"}')
+    args = {"samples_jsonl": "../../secret.jsonl"}
+    entry.write_text(json.dumps({"e": {"class": "evals.elsuite.basic.match:Match", "args": args}}))
+    found = read_openai_evals([entry], None)
+    assert found.cases == []
+    assert "not there" in found.left_out[0].what
+
+
 def test_a_match_is_one_of_the_beginnings(tmp_path: Path) -> None:
     """An ideal with a full stop would match any letter there."""
     entry = tmp_path / "e.yaml"

@@ -1,10 +1,12 @@
 """Turns that others go on from are kept as texts are, and go as they do."""
 
+import orjson
 import pytest
 
 from app.domain.conversation import Message, Origin, Role, TextPart, ToolCallPart
 from app.domain.errors import LedgerError
-from app.ledger.keyring import Keyring, seal
+from app.domain.turns import turns_json
+from app.ledger.keyring import Kept, Keyring, _derive, seal
 from app.ledger.ledger import Ledger
 from app.ledger.verify import Intact
 from tests.ledger.exchanges import StandingClock, closing, opening
@@ -26,6 +28,7 @@ async def test_turns_are_kept_with_their_texts(ledger: Ledger) -> None:
     kept = await ledger.turns("r1")
     assert kept is not None
     assert (kept.asked, kept.answered) == (ASKED, ANSWERED)
+    assert not kept.is_left_open
     assert kept.texts == {"messages[0].content": "write to [removed]"}
     assert ledger.are_of(kept, "acme", "ada")
     for tenant, subject in (("acme", "bob"), ("acme", None), ("other", "ada")):
@@ -89,11 +92,16 @@ def test_what_was_kept_before_there_were_turns_is_still_read() -> None:
     keyring = Keyring(b"m" * 32)
     owner, _ = keyring.new_owner(b"o" * 16)
     content = (("messages[0].content", "hello"),)
-    sealed = owner.seal_content(content, "r1")
-    assert owner.unseal_turns(sealed, "r1") == (content, ())
-    assert owner.unseal_content(owner.seal_content(content, "r1", ASKED), "r1") == content
+    key = _derive(owner.key, "kept")
+    assert owner.unseal_content(seal(key, orjson.dumps(content), b"r1"), "r1").texts == content
+    older = orjson.dumps({"texts": content, "turns": turns_json(ASKED)})
+    assert owner.unseal_content(seal(key, older, b"r1"), "r1") == Kept(
+        content, ASKED, is_left_open=True
+    )
+    kept = Kept(content, ASKED, surrogates={"Elm Amberdale": "PERSON"})
+    assert owner.unseal_content(owner.seal_content(kept, "r1"), "r1") == kept
     with pytest.raises(LedgerError):
-        owner.unseal_turns(seal(b"k" * 32, b"[]", b"r1"), "r1")
+        owner.unseal_content(seal(b"k" * 32, b"[]", b"r1"), "r1")
 
 
 async def test_a_client_can_have_the_text_of_an_exchange_destroyed(

@@ -11,6 +11,7 @@ import pytest
 
 from app.domain.catalog import Catalog, Feature, Route, Source, Target, When
 from app.domain.conversation import Effort
+from app.domain.data_use import DataUse
 from app.domain.persona import Persona
 from app.domain.policy import (
     Action,
@@ -78,6 +79,11 @@ PERSONA = Persona.model_validate(
             "choices": {"max": 2},
         },
         "variants": [{"id": "brisk", "percent": 10, "set": {"name": "Q"}}],
+        "rollout": {
+            "variant": "brisk",
+            "steps": [1, 50],
+            "gates": [{"metric": "refusal_rate", "no_worse_by": 0.1}],
+        },
     }
 )
 BOUNDS = MediaBounds(frozenset({"image/png", "image/gif"}), 100, 2, "public", frozenset({"a.org"}))
@@ -164,7 +170,7 @@ def test_what_is_skipped_is_there() -> None:
 TARGET = Target(
     "vendor", "large", 2, When(("public",), ("p",), 900), frozenset({Feature.TOOLS, Feature.FILES})
 )
-ROUTE = Route("c", (TARGET, TARGET), (TARGET,), 1, 500)
+ROUTE = Route("c", (TARGET, TARGET), (TARGET,), 1, 500, frozenset(DataUse))
 
 
 @pytest.mark.parametrize(
@@ -179,6 +185,9 @@ def test_every_part_of_a_route_is_told(path: str, after: Route) -> None:
     (found,) = changes_of_routes(old, new)
     if path == ".fallbacks[0].weight":  # one is asked after another, and none is drawn
         assert found.change.effect is Effect.COSMETIC
+        return
+    if path == ".provider_may.-":
+        assert found.change.effect is Effect.STRICTER
         return
     now, _, was = found.change.what.partition(" leads to ")[2].partition(" instead of ")
     assert was

@@ -52,3 +52,30 @@ def test_who_may_override_a_behaviour(was: str, now: str) -> None:
     lower = LADDER.index(now) - LADDER.index(was)
     expected = [] if not lower else [Effect.WEAKER if lower > 0 else Effect.STRICTER]
     assert effects(before, after) == expected
+
+
+PLAN: Json = {
+    "variant": "b",
+    "steps": [1, 50],
+    "gates": [{"metric": "refusal_rate", "no_worse_by": 0.1}],
+}
+GATES = [
+    # What the plan says instead, and which way that goes.
+    ({"gates": [{"metric": "refusal_rate", "no_worse_by": 0.2}]}, [Effect.WEAKER]),
+    ({"gates": [{"metric": "refusal_rate", "no_worse_by": 0.05}]}, [Effect.STRICTER]),
+    ({"error_rate": 0.1}, [Effect.WEAKER]),
+    ({"error_rate": 0.01}, [Effect.STRICTER]),
+    (
+        {"gates": [{"metric": "failure_rate", "no_worse_by": 0.1}]},
+        [Effect.WEAKER, Effect.STRICTER],
+    ),
+    ({"steps": [1, 5, 50], "hold": "2h"}, [Effect.CHANGED, Effect.CHANGED]),
+]
+
+
+@pytest.mark.parametrize(("changes", "ways"), GATES)
+def test_which_way_the_gates_of_a_rollout_go(changes: Json, ways: list[Effect]) -> None:
+    """A rollout could let through what it stopped before, and no reviewer be told."""
+    before, after = persona(rollout=PLAN), persona(rollout={**PLAN, **changes})
+    assert effects(before, after) == ways
+    assert effects(before, persona()) == effects(persona(), before) == [Effect.CHANGED]

@@ -27,9 +27,9 @@ def test_each_thing_is_counted_under_its_name() -> None:
     """A number is missing from the dashboards, or counts something else."""
     metrics = Metrics()
     for _ in range(2):
-        metrics.request_ended("tutor", Outcome.BLOCK, Status.COMPLETED, 0.5)
-    metrics.request_ended("tutor", Outcome.ALLOW, Status.FAILED, 1.5)
-    metrics.first_token_came("tutor", 0.25)
+        metrics.request_ended("tutor", "", Outcome.BLOCK, Status.COMPLETED, 0.5)
+    metrics.request_ended("tutor", "", Outcome.ALLOW, Status.FAILED, 1.5)
+    metrics.first_token_came("tutor", "", 0.25)
     metrics.tokens_used(Usage(10, 20))
     metrics.tokens_used(Usage(1, 2, cached_tokens=5, cache_write_tokens=3))
     metrics.detector_unchecked("judge")
@@ -38,12 +38,12 @@ def test_each_thing_is_counted_under_its_name() -> None:
     metrics.catalog_loaded("sha256:old", datetime(2026, 5, 3, tzinfo=UTC))
     metrics.catalog_loaded("sha256:new", datetime(2026, 5, 4, tzinfo=UTC))
     assert samples(metrics) == {
-        "banneton_requests_total block tutor completed": 2,
-        "banneton_requests_total allow tutor failed": 1,
-        "gen_ai_server_request_duration_seconds_count tutor": 3,
-        "gen_ai_server_request_duration_seconds_sum tutor": 2.5,
-        "gen_ai_server_time_to_first_token_seconds_count tutor": 1,
-        "gen_ai_server_time_to_first_token_seconds_sum tutor": 0.25,
+        "banneton_requests_total block tutor completed ": 2,
+        "banneton_requests_total allow tutor failed ": 1,
+        "gen_ai_server_request_duration_seconds_count tutor ": 3,
+        "gen_ai_server_request_duration_seconds_sum tutor ": 2.5,
+        "gen_ai_server_time_to_first_token_seconds_count tutor ": 1,
+        "gen_ai_server_time_to_first_token_seconds_sum tutor ": 0.25,
         "gen_ai_client_token_usage_count input": 2,
         "gen_ai_client_token_usage_sum input": 11,
         "gen_ai_client_token_usage_count output": 2,

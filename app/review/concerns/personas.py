@@ -15,6 +15,7 @@ from app.domain.persona import (
 from app.domain.policy import Action
 from app.review.change import Change, Effect, way
 from app.review.concerns.values import in_words, plain
+from app.review.concerns.variants import changes_of_rollout, changes_of_variants
 
 _WORDS = frozenset({"description", "owner"})
 """For people who read the file; nothing is served differently."""
@@ -173,6 +174,8 @@ _CONCERNS: Mapping[str, Callable[[Persona, Persona], Iterator[Change]]] = {
     "behaviours": _behaviours,
     "sampling": _sampling,
     "variables": _variables,
+    "variants": changes_of_variants,
+    "rollout": changes_of_rollout,
     "passthrough": _choice("refuse", "allow", "passthrough"),
     "system_messages": _choice("refuse", "below", "system_messages"),
 }

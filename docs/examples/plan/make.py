@@ -222,6 +222,23 @@ def main() -> None:
         (HERE / f"{example.name}.md").write_text(markdown(page), "utf-8")
         if example.name in PAGES:
             (HERE / f"{example.name}.html").write_text(page_html(page), "utf-8")
+    readme = SHIPPED / "README.md"
+    readme.write_text(with_example(readme.read_text("utf-8")), "utf-8")
+
+
+def with_example(readme: str) -> str:
+    """The README with the first example as it is now."""
+    comment = (HERE / f"{EXAMPLES[0].name}.md").read_text("utf-8").split("\n")
+    left_out = ("<!--", "Compared with", "Who owns", "#### What this does not say")
+    end = comment.index(left_out[-1])
+    shown = [line for line in comment[:end] if not line.startswith(left_out)]
+    quoted = "\n".join(f"> {line}".rstrip() for line in shown).strip("> \n")
+    quoted = re.sub(r"(\n>)(?:\n>)+(?=\n)", r"\1", f"> {quoted}")
+    return re.sub(
+        r"(?s)(<!-- plan example[^\n]*-->\n).*(<!-- end of plan example -->)",
+        lambda found: f"{found[1]}{quoted}\n{found[2]}",
+        readme,
+    )
 
 
 if __name__ == "__main__":
