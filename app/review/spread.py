@@ -1,6 +1,7 @@
 """Replaying on Ray: groups of records go out, counts come back, and the sum is the same."""
 
 from collections.abc import Iterable
+from itertools import cycle
 from types import TracebackType
 from typing import Any, Self
 
@@ -61,13 +62,14 @@ class Spread:
         """
         ray = self._ray
         books = ray.put(self._books)
-        count = ray.remote(_count)
-        most = _AT_ONCE * max(int(ray.cluster_resources().get("CPU", 1)), 1)
+        made = ray.remote(max_restarts=-1, max_task_retries=-1, num_cpus=1)(_Counting)
+        count = max(int(ray.cluster_resources().get("CPU", 1)), 1)
+        workers = [made.remote(books) for _ in range(count)]
         total, running = Tally(), list[Any]()
         try:
-            for columns in source:
-                running.append(count.remote(books, columns))
-                if len(running) >= most:
+            for columns, worker in zip(source, cycle(workers), strict=False):
+                running.append(worker.count.remote(columns))
+                if len(running) >= _AT_ONCE * count:
                     done, running = ray.wait(running)
                     total.merge(ray.get(done[0]))
             for each in running:
@@ -78,7 +80,13 @@ class Spread:
         return total
 
 
-def _count(books: Books, columns: Columns) -> Tally:
-    tally = Tally()
-    Classes(*books).count(columns, tally)
-    return tally
+class _Counting:
+    """Counts groups, each by itself, and remembers which records it has decided before."""
+
+    def __init__(self, books: Books) -> None:
+        self._classes = Classes(*books)
+
+    def count(self, columns: Columns) -> Tally:
+        tally = Tally()
+        self._classes.count(columns, tally)
+        return tally

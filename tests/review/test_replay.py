@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from app.domain.conduct import Conduct, Measured
-from app.domain.decision import Applied, Outcome
+from app.domain.decision import Applied, Decision, Outcome, UncheckedRun
 from app.domain.persona import Behaviour, Verify
 from app.domain.policy import Action, Mode, Rule, Stage, Step, Waiver
 from app.domain.record import Status
@@ -321,3 +321,72 @@ def test_nothing_recorded_is_nothing_told() -> None:
     """An empty ledger ends in a division by zero."""
     made = told(project(FLAG), project(BLOCK, digest="new"))
     assert (made.total, made.oldest, made.flips, made.of_other_revisions) == (0, None, (), 0)
+
+
+ASKS: dict[str, dict[str, object]] = {"remote": {}}
+
+
+def _asks(action: Action, **more: object) -> Rule:
+    return rule("asks", ASKS, action, Stage.INPUT, **more)
+
+
+def test_nobody_outside_is_asked_about_a_request_that_is_stopped_here() -> None:
+    """What a detector outside said then decides a request that it would never be shown."""
+    before = project(FLAG, _asks(Action.FLAG))
+    after = project(replace(FLAG, then=_always(Action.ESCALATE)), _asks(Action.BLOCK), digest="new")
+    found = [
+        seen(ref_of(before, PERSONA, name), 1.0, category="asks") for name in ("slurs", "asks")
+    ]
+    applied = [Applied("slurs", Action.FLAG, (0,)), Applied("asks", Action.FLAG, (1,))]
+    said = recorded(before, PERSONA, request=found, outcome=Outcome.FLAG, applied=applied)
+    flip = only(told(before, after, said))
+    assert (flip.after, flip.state) == (Outcome.ESCALATE, State.EXACT)
+
+
+def test_who_would_not_be_asked_cannot_be_out() -> None:
+    """An outage of a detector that the change no longer asks stops what it lets pass."""
+    before = project(FLAG, _asks(Action.FLAG, on_unchecked=Action.FLAG))
+    after = project(FLAG, _asks(Action.ALLOW, on_unchecked=Action.BLOCK), digest="new")
+    ref = ref_of(before, PERSONA, "asks")
+    out = UncheckedRun(ref.detector, ref.spec, "messages[0].content", "out")
+    applied = (Applied("asks", Action.FLAG, (), is_unchecked=True),)
+    plain = recorded(before, PERSONA)
+    assert plain.input is not None
+    said = replace(
+        plain,
+        input=(replace(plain.input[0], unchecked=(out,)),),
+        decisions=(Decision(Stage.INPUT, applied), Decision(Stage.OUTPUT)),
+        input_outcome=Outcome.FLAG,
+        outcome=Outcome.FLAG,
+    )
+    made = told(before, after, said)
+    assert made.baseline.agreed == 1
+    assert (only(made).before, only(made).after) == (Outcome.FLAG, Outcome.ALLOW)
+
+
+def test_what_stops_an_answer_first_is_not_known() -> None:
+    """One of two ways to end is told as if the other could not have come first."""
+    names = ("slurs", "money")
+    before = project(*(rule(name, words(name), Action.FLAG, Stage.OUTPUT) for name in names))
+    ends = dict(zip(names, (Action.ESCALATE, Action.BLOCK), strict=True))
+    after = project(
+        *(rule(name, words(name), ends[name], Stage.OUTPUT) for name in names), digest="new"
+    )
+    found = [seen(ref_of(before, PERSONA, name), 1.0, path="choices[0].text") for name in names]
+    applied = [Applied(name, Action.FLAG, (at,)) for at, name in enumerate(names)]
+    both = recorded(before, PERSONA, answer=found, outcome=Outcome.FLAG, applied=applied)
+    assert only(told(before, after, both)).state is State.COUNTERFACTUAL
+    one = recorded(before, PERSONA, answer=found[1:], outcome=Outcome.FLAG)
+    assert only(told(before, after, one)).state is State.EXACT
+
+
+def test_an_answer_that_is_stopped_now_was_measured_in_vain() -> None:
+    """What was measured of choices together is told of what policy leaves of them."""
+    before = project(FLAG, behaviours=(_greets(),))
+    slur = seen(ref_of(before, PERSONA, "slurs"), 1.0, path="choices[0].text")
+    failed = _measured(before, Conduct.FAILED, action=Action.FLAG, outcome=Outcome.FLAG)
+    said = replace(failed, answer=(trace(before, PERSONA, Stage.OUTPUT, slur),))
+    for action, state in ((Action.ESCALATE, State.COUNTERFACTUAL), (Action.BLOCK, State.EXACT)):
+        stops = replace(FLAG, then=_always(action))
+        after = project(stops, digest="new", behaviours=(_greets(),))
+        assert only(told(before, after, said)).state is state
