@@ -67,7 +67,7 @@ def metrics(plan: Plan) -> Iterator[Section]:
 
 
 def _table(found: Sequence[Movement], evaluated: Evaluated) -> Table:
-    columns = ("metric", "before", "after", "difference (95 %)", "p", "cases", "verdict")
+    columns = ("metric", "before", "after", "difference a case (95 %)", "p", "cases", "verdict")
     return Table(columns, tuple(_row(each, evaluated) for each in found))
 
 
