@@ -88,7 +88,9 @@ async def sent(
     return server.requests[-1].body
 
 
-@pytest.mark.parametrize("may", [frozenset(), BOTH, frozenset({DataUse.TRAIN})], ids=str)
+@pytest.mark.parametrize(
+    "may", [frozenset(), BOTH, frozenset({DataUse.TRAIN})], ids=["nothing", "both", "train"]
+)
 async def test_openai_is_told_to_store_nothing(tmp_path: Path, may: frozenset[DataUse]) -> None:
     """A provider would keep what no route allows it to keep, streamed or not."""
     async with openai_server() as server:
