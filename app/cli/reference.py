@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from app.cli.case_pages import UNKNOWN_KEYS, cases, checks, suites
 from app.cli.providers_page import providers_page
 from app.cli.reference_kept import docs_of, metrics, records
 from app.cli.tables import Keys, code, table
@@ -78,9 +79,9 @@ def pages(cli: Any) -> Mapping[str, str]:  # noqa: ANN401  # Typer's parser has 
         "settings.md": ("banneton.yaml", lambda: _file("banneton")),
         "persona.md": ("Persona files", lambda: _file("persona")),
         "policy.md": ("Policy files", _policy),
-        "cases.md": ("Files of cases", _cases),
-        "checks.md": ("Checks", _checks),
-        "suites.md": ("Suites", _suites),
+        "cases.md": ("Files of cases", lambda: cases(_schemas()["cases"])),
+        "checks.md": ("Checks", lambda: checks(_schemas()["cases"])),
+        "suites.md": ("Suites", lambda: suites(_schemas()["suite"])),
         "detectors.md": ("Detectors", _detectors),
         "errors.md": ("Errors", _errors),
         "records.md": ("Records", records),
@@ -207,60 +208,16 @@ def _schemas() -> Mapping[str, Json]:
     }
 
 
-def _file(name: str, *, skips: frozenset[str] = frozenset({"detect"})) -> Iterator[str]:
-    yield "Unknown keys are errors. A key without a default must stand in the file, or in one that"
-    yield "it extends."
-    yield ""
+def _file(name: str) -> Iterator[str]:
+    yield from UNKNOWN_KEYS
     schema = _schemas()[name]
-    yield from Keys(schema, skips=skips).tables()
+    yield from Keys(schema).tables()
 
 
 def _policy() -> Iterator[str]:
     yield "What may stand under `detect` is in [detectors](detectors.md)."
     yield ""
     yield from _file("policy")
-
-
-def _cases() -> Iterator[str]:
-    yield "`policies/*.cases.yaml`, `personas/*.cases.yaml` and `prompts/*.cases.yaml`, each named"
-    yield "after what it is about. How to write them is in [write cases](../how-to/write-cases.md)."
-    yield "What `expect`, `every_turn`, `goal` and `violates` hold is in [checks](checks.md)."
-    yield ""
-    yield from _file("cases", skips=_LISTS)
-
-
-def _suites() -> Iterator[str]:
-    yield "`evals/<id>.yaml`. What `expect`, `every_turn`, `goal` and `violates` hold is in"
-    yield "[checks](checks.md). `evals/*.script.yaml` are no suites: the scripted backend reads"
-    yield "them."
-    yield ""
-    yield from _file("suite", skips=_LISTS)
-
-
-_LISTS = frozenset({"every_turn", "goal", "violates", "expect"})
-"""Under these keys stand checks, which have a page of their own."""
-
-
-def _checks() -> Iterator[str]:
-    from app.catalog.check_file import WRITTEN
-    from app.guardrails.kinds import KINDS
-
-    yield "A check is a mapping with one of these keys, which says what kind of check it is. It is"
-    yield "held, failed, or not scored where it could not be made. Under `expect` of a turn it is"
-    yield "about that turn's answer, under `every_turn` about each answer. Under `goal` and"
-    yield "`violates` it is about the whole conversation: `equals`, `json_schema` and `similar`"
-    yield "look at the last answer, what looks for something at all answers, a judge at all turns."
-    yield ""
-    schema = _schemas()["cases"]
-    keys = Keys(schema, skips=frozenset(KINDS) - {"judge"})
-    for name, model in WRITTEN.items():
-        yield from (f"## {name}", "")
-        yield from keys.tables(schema["$defs"][model.__name__])
-    yield from ("## pattern, words, judge and every detector", "")
-    yield "As a behaviour's `verify` says it. What detectors may be told is in"
-    yield "[detectors](detectors.md)."
-    yield ""
-    yield from keys.tables(schema["$defs"]["Verified"])
 
 
 def _detectors() -> Iterator[str]:

@@ -13,7 +13,7 @@ from app.catalog.cases import (
 from app.catalog.check_file import listed
 from app.domain.clock import Clock
 from app.domain.conversation import Segment
-from app.domain.decision import Outcome
+from app.domain.decision import Applied, Outcome
 from app.domain.errors import Problem, RequestError
 from app.domain.persona import Persona
 from app.domain.policy import Stage
@@ -91,11 +91,17 @@ async def _harmless(loaded: Loaded, cases: Cases, clock: Clock) -> AsyncIterator
             segments = [Segment("text", turn.user, Stage.INPUT)]
             result = await _looked(loaded, plan, audience, segments, clock)
             place = f"({case.id}) turns[{index}].user"
-            by = ", ".join(sorted({each.rule for each in result.applied}))
-            what = f"is harmless, and for {audience} it is refused: {result.outcome} by {by}"
+            # What only an outage decides says nothing of the text.
+            by = {each.rule for each in result.applied if _refuses(each)}
+            told = f"{result.outcome} by {', '.join(sorted(by))}"
+            what = f"is harmless, and for {audience} it is refused: {told}"
             at = case.source
-            is_refused = result.outcome in REFUSED
-            yield [Problem(at.file, at.line, at.column, place, what)] if is_refused else []
+            yield [Problem(at.file, at.line, at.column, place, what)] if by else []
+
+
+def _refuses(applied: Applied) -> bool:
+    is_enforced = not applied.is_observed and not applied.is_unchecked
+    return is_enforced and Outcome(applied.action) in REFUSED
 
 
 async def _looked(
