@@ -133,7 +133,8 @@ def _print(made: "Report") -> None:
             str(measurement.cases),
             str(measurement.missed or ""),
         )
-    Console(width=None if Console().is_terminal else 160).print(table)
+    if made.lines:
+        Console(width=None if Console().is_terminal else 160).print(table)
     for drift in made.drifts:
         _print_change(drift)
     if not made.drifts:

@@ -133,7 +133,7 @@ class Watch(FileModel):
     days: Annotated[int, Field(ge=1, le=90)] = 14
     """How far back a look goes."""
     most_exchanges: Annotated[int, Field(ge=100, le=1_000_000)] = 10_000
-    """The newest of that time; a look costs about 0.1 ms of one core for each."""
+    """The newest of that time; a look costs about 0.3 ms of one core for each."""
 
 
 class Telemetry(FileModel):

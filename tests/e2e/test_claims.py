@@ -57,6 +57,7 @@ def test_a_claim_decides_for_whom_a_request_is_served(served: Gateway) -> None:
         assert outcomes == {"minor": "block", "public": "flag", "professional": "allow"}
         stricter = ask(client, "grown-up", **signed("public"), extra_body=wishes(audience="minor"))
         assert about(stricter)["outcome"] == "block"
+        rated = {"request_id": about(stricter)["request_id"], "task": "failed"}
         with pytest.raises(openai.PermissionDeniedError):
             ask(client, "x", **signed("minor"), extra_body=wishes(audience="public"))
         with pytest.raises(openai.PermissionDeniedError):
@@ -74,5 +75,15 @@ def test_a_claim_decides_for_whom_a_request_is_served(served: Gateway) -> None:
             assert refused.value.code == "invalid_claim"
     checked = served.post("/v1/guardrails/check", {"policy": "root", "text": "grown-up"})
     assert checked.json()["audience"] == "public"
+    withdrawn = {"user": "ann", "consent": {"purposes": []}}
+    statuses = {}
+    with served.http() as http:
+        for name in ("ann", "bob"):
+            headers = signed("public", sub=name)["extra_headers"]
+            statuses[name] = [
+                http.post("/v1/feedback", json=body, headers=headers).status_code
+                for body in (rated, withdrawn)
+            ]
+    assert statuses == {"ann": [200, 200], "bob": [404, 403]}
     assert b"x-banneton" not in served.output()
     assert KEYS

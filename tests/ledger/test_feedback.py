@@ -84,6 +84,8 @@ async def test_feedback_of_a_session_and_of_a_person_is_about_their_exchanges(
         for number in range(3)
     }
     assert found == {"r0": ["f2"], "r1": ["f1", "f2"], "r2": []}
+    await ledger.open(opening("r3"))
+    assert await ledger.feedback_about("r3") == ()
     record = await ledger.record("r1", tenant=None)
     assert record is not None
     held = standings(await ledger.feedback_about("r1"))
@@ -108,7 +110,8 @@ async def test_erasing_a_person_destroys_their_words_and_no_link_of_the_chain(
     await ledger.erase_subject("acme", "ann")
     texts = {each.id: bool(each.said.texts) for each in await ledger.feedback(EVERYBODY)}
     assert texts == {"f0": False, "f1": True, "f2": True, "f3": False}
-    [left, *_] = await ledger.feedback(EVERYBODY)
+    [left] = await ledger.feedback_about("r0")
+    assert left.id == "f0"
     assert left.said.satisfaction == SAID.satisfaction
     assert left.given == tuple(SAID.texts)
     assert isinstance(await ledger.verify(), Intact)
@@ -133,6 +136,26 @@ async def test_what_was_said_cannot_be_changed_unseen(ledger: Ledger) -> None:
     found = await ledger.verify()
     assert isinstance(found, Broken)
     assert found.damage is Damage.CHANGED
+
+
+async def test_nobody_speaks_for_another(ledger: Ledger) -> None:
+    """With a claim about one person, the answers of others can be rated."""
+    await ledger.open(opening("r1", subject="ann"))
+    assert await ledger.give_feedback(replace(ONE, of_subject="bob")) is None
+    assert await ledger.give_feedback(replace(ONE, of_subject="ann")) is not None
+
+
+async def test_deleting_an_answer_takes_what_was_said_of_its_text(ledger: Ledger) -> None:
+    """A client deletes an answer, and its corrected form stays."""
+    for number in (1, 2):
+        opened = opening(f"r{number}", content=(("text", "x"),), keeps_content=True)
+        await ledger.open(opened)
+        about = Target(TargetKind.REQUEST, f"r{number}")
+        given = replace(ONE, id=f"f{number}", about=about, request_id=f"r{number}", wish=None)
+        await ledger.give_feedback(given)
+    assert await ledger.delete_content("r1", "acme", "key-1")
+    texts = {each.id: bool(each.said.texts) for each in await ledger.feedback(EVERYBODY)}
+    assert texts == {"f1": False, "f2": True}
 
 
 async def test_texts_go_when_their_time_is_up_and_the_rest_stays(

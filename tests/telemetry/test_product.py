@@ -31,6 +31,7 @@ def test_behaviours_are_counted_by_the_newest_catalogs_alone() -> None:
         for _ in range(2):
             metrics.behaviour_measured("tutor", None, f"sha256:{number}", held)
     metrics.behaviour_measured("tutor", "warmer", "sha256:4", held)
+    metrics.behaviour_measured("tutor", None, "sha256:1", held)  # was asked before the reload
     metrics.catalog_loaded("sha256:3", NOON)
     counted = {
         name: value
@@ -39,6 +40,7 @@ def test_behaviours_are_counted_by_the_newest_catalogs_alone() -> None:
     }
     begins = "banneton_behaviours_total allow cites"
     assert counted == {
+        f"{begins} sha256:1 held tutor ": 1,
         f"{begins} sha256:2 held tutor ": 2,
         f"{begins} sha256:3 held tutor ": 2,
         f"{begins} sha256:4 held tutor ": 2,
