@@ -222,6 +222,10 @@ async def test_only_sessions_that_chance_has_shared_count_and_each_once(root: Pa
         await at.traffic(30, variant="new", held=False, persona="lexi")
         await at.traffic(38, variant="new")
         await at.traffic(1, variant="new", session="comes back")
+        await at.traffic(1, variant="new", session="names it later")
+        await at.traffic(
+            9, variant="new", held=False, assigned=Assigned.NAMED, session="names it later"
+        )
         at.clock.go(hours=1)
         await at.traffic(90, variant="new", held=False, session="comes back")
         await at.ledger.open(
@@ -231,8 +235,8 @@ async def test_only_sessions_that_chance_has_shared_count_and_each_once(root: Pa
         planned = at.loaded.rollouts["shared"]
         last = (await at.ledger.moves(planned.id))[-1]
         adherence = last.evidence[0]
-        assert adherence.variant.samples == 40
-        assert adherence.variant.mean == pytest.approx(39 / 40, abs=0.005)
+        assert adherence.variant.samples == 41
+        assert adherence.variant.mean == pytest.approx(40 / 41, abs=0.005)
         assert adherence.control.samples == 40
 
 

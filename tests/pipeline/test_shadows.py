@@ -27,6 +27,7 @@ from app.domain.record import Assigned, Status
 from app.main import SystemClock, load_project
 from app.pipeline.answer import Closed, ExchangeEvent
 from app.pipeline.exchange import Exchange
+from app.pipeline.shadows import Beside as Waits
 from app.pipeline.shadows import Bounds, Shadows
 from tests.pipeline.exchanging import Kitchen, PlayedBackend, conversation, kitchen
 from tests.pipeline.serving import serving
@@ -74,13 +75,24 @@ def prompt_of(asked: Conversation) -> str:
     return part.text
 
 
+class Noted(Shadows):
+    """Notes what waits, as it would stand in the memory of the process."""
+
+    waiting: str = ""
+
+    @override
+    def offer(self, beside: Waits) -> None:
+        self.waiting += repr(beside.run)
+        super().offer(beside)
+
+
 @dataclass
 class Room:
     """Exchanges with shadows beside them."""
 
     kitchen: Kitchen
     backend: Beside
-    shadows: Shadows
+    shadows: Noted
     stop: asyncio.Event
 
     async def ask(self, asked: Conversation) -> list[ExchangeEvent]:
@@ -109,7 +121,7 @@ async def room(root: Path, backend: Beside, bounds: Bounds | None = None) -> Asy
     (root / "personas/shown.yaml").write_text(_PERSONA, "utf-8")
     stop = asyncio.Event()
     async with kitchen(root, backend) as at, asyncio.TaskGroup() as group:
-        shadows = Shadows(bounds or Bounds(), at.steps.metrics, SystemClock())
+        shadows = Noted(bounds or Bounds(), at.steps.metrics, SystemClock())
         group.create_task(shadows.work(stop))
         yield Room(at, backend, shadows, stop)
         stop.set()
@@ -136,6 +148,8 @@ async def test_a_shadow_answers_the_same_guarded_input_for_nobody(root: Path) ->
         assert isinstance(part, TextPart)
         assert "ann@" not in part.text
         assert "EMAIL_ADDRESS_" in part.text
+        assert "EMAIL_ADDRESS_" in at.shadows.waiting
+        assert "ann@" not in at.shadows.waiting
         shadow, shown = await at.kitchen.records()
         assert (shadow.opening["variant"], shadow.opening["assigned"]) == ("quiet", "shadow")
         assert shadow.opening["shadow_of"] == shown.request_id
