@@ -8,6 +8,7 @@ from itertools import groupby
 from app.backends.recorded import Questions
 from app.catalog.conversation_case import ConversationCase
 from app.catalog.suite import Suite
+from app.domain.decision import Outcome
 from app.domain.errors import RequestError
 from app.domain.recording import AnswersFrom, Purpose
 from app.evals.asking import Means
@@ -16,6 +17,7 @@ from app.evals.observed_case import all_checks, satisfaction_of, task_of
 from app.evals.play import Played, Player, Stage
 from app.evals.results import STATES, CaseRun, CaseState, Used
 from app.evals.scoring import score_case
+from app.evals.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,13 +202,22 @@ async def _judged(
     satisfaction = await satisfaction_of(each.suite, played, opened.means)
     task = task_of(each.task_id, each.case, played, scores, satisfaction)
     state = STATES[scores.conduct]
+    why = _missing(each, opened.questions) if state is CaseState.NOT_SCORED else ""
+    if is_outage(state, played.transcript):
+        state, why = CaseState.ERROR, "a detector could not look, and policy let nothing through"
     return replace(
         result,
         state=state,
-        why=_missing(each, opened.questions) if state is CaseState.NOT_SCORED else "",
+        why=why,
         checks=all_checks(scores),
         task=replace(task, repeat=each.repeat),
     )
+
+
+def is_outage(state: CaseState, transcript: Transcript) -> bool:
+    """Whether an outage of a detector stands where an answer should; a case may ask for that."""
+    stopped = any(turn.outcome is Outcome.UNCHECKED for turn in transcript.turns)
+    return stopped and state is not CaseState.HELD
 
 
 def _missing(each: Planned, questions: Questions) -> str:

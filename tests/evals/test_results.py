@@ -28,6 +28,7 @@ from app.evals.results import (
     read_results,
     results_json,
 )
+from app.evals.run_suites import is_outage
 from app.evals.transcript import ToolCall, Transcript, Turn
 from app.metrics.observed import ObservedExchange, ObservedTask
 
@@ -171,3 +172,20 @@ async def test_what_broke_off_is_run_again_and_what_is_known_is_not(tmp_path: Pa
     assert journal.path.exists()
     again.end(done)
     assert not journal.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "is_one"),
+    [
+        (Outcome.UNCHECKED, CaseState.FAILED, True),
+        (Outcome.UNCHECKED, CaseState.NOT_SCORED, True),
+        (Outcome.UNCHECKED, CaseState.HELD, False),
+        (Outcome.BLOCK, CaseState.FAILED, False),
+    ],
+)
+def test_an_outage_of_a_detector_is_no_failure_of_a_persona(
+    outcome: Outcome, state: CaseState, *, is_one: bool
+) -> None:
+    """A machine that is too slow for a detector would turn a merge red for the persona's sake."""
+    transcript = Transcript((Turn("hi", "later", outcome=outcome),))
+    assert is_outage(state, transcript) is is_one
