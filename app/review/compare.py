@@ -293,7 +293,7 @@ _COSMETIC = Change(Effect.COSMETIC, "files", "reads differently and means the sa
 def _of_text(prompts: Sequence[PromptChange], *, is_same: bool) -> Change:
     if is_same:  # but for its line ends
         return _COSMETIC
-    rest = "composed prompts are below" if prompts else "no composed prompt does"
+    rest = "so do composed prompts" if prompts else "no composed prompt does"
     return Change(Effect.CHANGED, "prompts", f"reads differently; {rest}")
 
 
