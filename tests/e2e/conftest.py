@@ -31,6 +31,7 @@ def _shared(_server: OpenAIServer, tmp_path_factory: pytest.TempPathFactory) -> 
         "lexi-only": KeyWish("default", "lexi-only", personas=frozenset({"lexi"})),
         "professional": KeyWish("default", "professional", loosest_audience="professional"),
         "neighbour": KeyWish("neighbour", "neighbour", may_read_records=True),
+        "elsewhere": KeyWish("elsewhere", "elsewhere"),
     }
     project = load_project(root, reads_secrets=False)
     for name, wish in wishes.items():

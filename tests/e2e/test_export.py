@@ -88,10 +88,10 @@ def test_one_of_several_tenants_has_to_be_named(
 ) -> None:
     """Customers' conversations are mixed by accident."""
     talk(client, "Hello", "somebody", "any")
-    ask(served.client("neighbour"), "Hello")
+    ask(served.client("elsewhere"), "Hello")
     ended = run("export", "--root", served.root, "--to", tmp_path / "made")
     assert ended.status == 2
-    assert "--tenant names none, and there are default, neighbour" in ended.err
+    assert "--tenant names none, and there are default, elsewhere" in ended.err
 
 
 def test_nothing_is_kept_and_the_command_says_so(served: Gateway, tmp_path: Path) -> None:
