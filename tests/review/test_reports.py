@@ -27,7 +27,7 @@ from app.review.report.contents import page_of
 from app.review.report.document import document
 from app.review.report.html import page_html
 from app.review.report.markdown import MARK, MOST, markdown
-from app.review.report.page import Lines, Page, Section, Sides, Table, plain
+from app.review.report.page import Lines, Page, Section, Sides, Table, Tone, plain
 from app.review.report.terminal import lines, print_page
 from tests.review.plans import plan_of, plans
 
@@ -282,3 +282,12 @@ def test_what_check_finds_is_annotated() -> None:
     assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
     none = ET.fromstring(annotations.junit("check", [], passed="all well"))  # noqa: S314  # ours
     assert (none.get("tests"), none.get("failures")) == ("1", "0")
+
+
+def test_figures_stand_under_their_names() -> None:
+    """Twenty metrics on a terminal are a row of brackets each."""
+    rows = ((("Cost",), ("1.20 $",)), (("Over-refusal",), ()))
+    table = Table(("metric", "after"), rows, has_figures=True)
+    page = Page("", "", Tone.PLAIN, (), (), (Section("Metrics", (table,)),), "done")
+    said = [line for line, _ in lines(page)]
+    assert said[1:4] == ["  metric        after", "  Cost          1.20 $", "  Over-refusal"]

@@ -68,7 +68,8 @@ def metrics(plan: Plan) -> Iterator[Section]:
 
 def _table(found: Sequence[Movement], evaluated: Evaluated) -> Table:
     columns = ("metric", "before", "after", "difference a case (95 %)", "p", "cases", "verdict")
-    return Table(columns, tuple(_row(each, evaluated) for each in found))
+    rows = tuple(_row(each, evaluated) for each in found)
+    return Table(columns, rows, has_figures=True)
 
 
 def _row(movement: Movement, evaluated: Evaluated) -> tuple[Said, ...]:

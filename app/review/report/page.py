@@ -41,6 +41,8 @@ class Table:
     tone: Tone = Tone.PLAIN
     first: int | None = None
     """How many rows a short report may stop after; none where all have to be told."""
+    has_figures: bool = False
+    """Whether its columns are short, and read downwards."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,8 @@ def _block(block: Block) -> Iterator[Styled]:
     match block:
         case Lines():
             yield from ((f"  {plain(each)}", "dim") for each in block.lines)
+        case Table(has_figures=True):
+            yield from _figures(block)
         case Table():
             yield from ((f"  {_row(row)}", "") for row in block.rows)
         case Sides():
@@ -69,6 +71,15 @@ def _block(block: Block) -> Iterator[Styled]:
             for span in block.spans:
                 drawn = _drawn(span.low, span.point, span.high)
                 yield f"  {drawn}  {span.said}", _STYLES[span.tone].removeprefix("bold ")
+
+
+def _figures(table: Table) -> Iterator[Styled]:
+    """Columns under their names, each as wide as its longest cell."""
+    rows = [table.columns, *(tuple(map(plain, row)) for row in table.rows)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for index, row in enumerate(rows):
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        yield f"  {'  '.join(cells).rstrip()}", "" if index else "dim"
 
 
 def _row(row: tuple[Said, ...]) -> str:
