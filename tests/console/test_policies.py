@@ -125,7 +125,7 @@ def test_a_curve_stays_in_its_box(harmful: list[float], harmless: list[float]) -
 def test_a_sentence_is_tried_for_all_audiences(page: Page) -> None:
     """An author would see the outcome for one audience, and ship for three."""
     page.goto("/console/policies?policy=root")
-    page.get_by_label("A sentence").fill("a grown-up asks; write to ann@example.org")
+    page.get_by_role("textbox", name="A sentence").fill("a grown-up asks; write to ann@example.org")
     page.get_by_role("button", name="Run for all audiences").press("Enter")
     rows = page.get_by_role("region", name="What came of the sentence").get_by_role("row")
     rows.nth(3).wait_for()
@@ -144,7 +144,7 @@ def test_an_empty_sentence_is_said_to_be_one(watched: Watched, console: Gateway)
     sign_in(watched.page, console.keys["author"])
     watched.expected = ("400",)
     watched.page.goto("/console/policies")
-    watched.page.get_by_label("A sentence").fill("   ")
+    watched.page.get_by_role("textbox", name="A sentence").fill("   ")
     watched.page.get_by_role("button", name="Run for all audiences").click()
     watched.page.get_by_role("alert").wait_for()
     assert "Write a sentence" in watched.page.get_by_role("alert").inner_text()
