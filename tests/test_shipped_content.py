@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.gallery_page import FILE, gallery_page
 from app.domain.decision import Outcome
 from app.evals.cases import cases_of
 from app.main import Project, check_cases, load_project
@@ -85,6 +86,11 @@ def test_a_persona_lets_ordinary_requests_through(
     cases = cases_of(project.root, loaded.catalog, project.builds).policies.get(policy, ())
     benign = [case.id for case in cases if set(case.expect.values()) == {Outcome.ALLOW}]
     assert len(benign) >= FEWEST_BENIGN
+
+
+def test_the_gallery_shows_what_the_files_say(project: Project, loaded: Loaded) -> None:
+    """Somebody would choose a persona that is another by now; `make docs` writes it anew."""
+    assert (ROOT / "docs" / "reference" / FILE).read_text("utf-8") == gallery_page(project, loaded)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
