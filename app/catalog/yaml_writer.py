@@ -22,6 +22,11 @@ def yaml_text(value: Json) -> str:
     return "".join(f"{line}\n" for line in _lines(value))
 
 
+def scalar_text(value: Json) -> str:
+    """One value that is no mapping or list, as it may stand anywhere in a line."""
+    return _scalar(value)
+
+
 def _lines(value: Json) -> Iterator[str]:
     match value:
         case dict() if value:
