@@ -83,7 +83,7 @@ class Asking:
             wrong = _wrong(question, answer)
             if not wrong:
                 return answer
-            self.console.print(f"  [red]{escape(wrong)}[/]", highlight=False)
+            self.console.print(f"  [red]That {escape(wrong)}[/]", highlight=False)
 
     def _show(self, question: Question) -> None:
         from rich.markup import escape

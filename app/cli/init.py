@@ -99,7 +99,7 @@ def init(  # noqa: PLR0913  # one parameter an option
     flags = _Flags(
         persona, origin, name, role, description, readers, language, provider, model, policy, route
     )
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(highlight=False)
     asking = Asking(console, sys.stdin.isatty(), takes_defaults=yes)
     shipped = Shipped(shipped_root())
     try:
@@ -127,8 +127,8 @@ def _new_project(flags: _Flags, asking: "Asking", shipped: "Shipped", root: Path
     provider = _provider(flags, asking)
     asking.refuse_missing()
     start = new_project(shipped, Choice(wish, origin), provider, schema_texts())
-    project = _written(root, start, wish.id)
-    _tell(asking.console, start)
+    project = _written(asking.console, root, start, wish.id)
+    _tell(asking.console, start, root)
     _tell_next(asking.console, project, wish.id, root, provider.key)
 
 
@@ -151,8 +151,8 @@ def _in_project(flags: _Flags, asking: "Asking", shipped: "Shipped", project: "P
     asking.refuse_missing()
     base = next(name for name, each in catalog.policies.items() if each.extends is None)
     start = new_persona(shipped, Choice(wish, origin, policy, route), root, base)
-    _written(root, start, wish.id)
-    _tell(asking.console, start)
+    _written(asking.console, root, start, wish.id)
+    _tell(asking.console, start, root)
     _tell_next(asking.console, project, wish.id, root, None)
 
 
@@ -244,13 +244,13 @@ def _route(flags: _Flags, asking: "Asking", catalog: "Catalog", wanted: str) -> 
     return asking.answer(question, given)
 
 
-def _written(root: Path, start: "Start", persona: str) -> "Project":
+def _written(console: "Console", root: Path, start: "Start", persona: str) -> "Project":
     """Write the files, and take them back where the project would not be right with them."""
     from app.catalog.new_files import new_files
     from app.domain.errors import ContentError
     from app.main import load_project
 
-    with new_files(root, start.files):
+    with console.status("Checking …"), new_files(root, start.files):
         project = load_project(root, reads_secrets=False)
         if problems := _broken(project, persona, start.files):
             raise ContentError(problems)
@@ -283,30 +283,40 @@ def _broken(project: "Project", persona: str, files: "Mapping[str, str]") -> "tu
     return asyncio.run(run_cases(loaded, of_new, SystemClock()))[1]
 
 
-def _tell(console: "Console", start: "Start") -> None:
+def _tell(console: "Console", start: "Start", root: Path) -> None:
     """What was made, and what was there and is used."""
     from rich.table import Table
     from rich.text import Text
 
-    for title, names in (("Made", start.files), ("Used as it stands", start.kept)):
-        folders: dict[str, list[str]] = {}
-        for name in sorted(names):
-            folder, slash, rest = name.rpartition("/") if "/" not in name else name.partition("/")
-            folders.setdefault(folder + slash, []).append(rest)
-        if not folders:
-            continue
-        table = Table.grid(padding=(0, 2))
-        for folder, inside in folders.items():
-            listed = "for editors" if folder == "schemas/" else ", ".join(inside)
-            table.add_row(Text(f"  {folder or '.'}", style="cyan"), Text(listed))
-        console.print(f"\n[bold]{title}[/]")
-        console.print(table)
+    where = "" if root.resolve() == Path.cwd() else f" in {root}"
+    folders: dict[str, list[str]] = {}
+    for name in sorted(start.files):
+        folder, slash, rest = name.partition("/") if "/" in name else (".", "", name)
+        folders.setdefault(folder + slash, []).append(rest)
+    table = Table.grid(padding=(0, 2))
+    for folder, inside in folders.items():
+        listed = "for editors" if folder == "schemas/" else ", ".join(inside)
+        table.add_row(Text(f"  {folder}", style="cyan"), Text(listed))
+    console.print(Text(f"\nMade{where}", style="bold"))
+    console.print(table)
+    used = [
+        name
+        for name in start.kept
+        if name.startswith(("policies/", "prompts/", "knowledge/"))
+        and name.count("/") == 1
+        and ".cases." not in name
+    ]
+    if used:
+        console.print(Text("\nUsed as it stands", style="bold"))
+        console.print(Text(f"  {', '.join(used)}"))
 
 
 def _tell_next(
     console: "Console", project: "Project", persona: str, root: Path, key: str | None
 ) -> None:
     """The commands that follow, with what they need."""
+    from rich.text import Text
+
     port = project.settings.server.port
     steps = [("banneton check", "says what is wrong, and runs the cases")]
     if root.resolve() != Path.cwd():
@@ -320,4 +330,6 @@ def _tell_next(
     console.print("\n[bold]Next[/]")
     width = max(len(command) for command, _ in steps)
     for command, meaning in steps:
-        console.print(f"  [cyan]{command:<{width}}[/]  [dim]{meaning}[/]".rstrip(), highlight=False)
+        line = Text.assemble((f"  {command:<{width}}", "cyan"), (f"  {meaning}", "dim"))
+        line.rstrip()
+        console.print(line, soft_wrap=True)

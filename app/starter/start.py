@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from app.catalog.document import Node
+from app.catalog.document import Node, file_problem
 from app.catalog.new_files import refuse_existing
 from app.catalog.yaml_edit import reworded, with_values
 from app.catalog.yaml_source import parse_document
+from app.domain.errors import ContentError
 from app.starter.deployment import root_files
 from app.starter.plain import plain_files
 from app.starter.provider import Provider
@@ -68,6 +69,7 @@ def new_persona(shipped: Shipped, choice: Choice, root: Path, base_policy: str) 
     # Cases belong to their file: beside one that was changed they would not hold.
     kept |= {name for name in files if _file_of_cases(name) in kept}
     mine = {name: text for name, text in files.items() if name not in kept}
+    _refuse_policies(root, mine)
     refuse_existing(root, list(mine))
     if not (root / "schemas/persona.schema.json").is_file():
         mine = {name: _without_schema_line(text) for name, text in mine.items()}
@@ -82,6 +84,24 @@ def _is_own(name: str, text: str, root: Path, base_policy: str) -> bool:
     if not name.startswith("policies/") or is_root_policy:
         return False
     return (root / name).read_text("utf-8") != text
+
+
+def _refuse_policies(root: Path, files: Files) -> None:
+    """Raise where a policy of that name says something else: the persona was made for another.
+
+    Raises:
+        ContentError: Names it, and how to take it nevertheless.
+    """
+    there = [
+        name.removeprefix("policies/").removesuffix(".yaml")
+        for name in files
+        if name.startswith("policies/") and ".cases." not in name and (root / name).exists()
+    ]
+    what = "is there already and says something else; --policy {} takes it as it is"
+    if there:
+        raise ContentError(
+            [file_problem(f"policies/{each}.yaml", what.format(each)) for each in there]
+        )
 
 
 def _file_of_cases(name: str) -> str:
@@ -121,10 +141,11 @@ def _varied(shipped: Shipped, choice: Choice, origin: str) -> Files:
     files = shipped.own_files(origin)
     text = files.pop(f"personas/{origin}.yaml")
     cases = files.pop(f"personas/{origin}.cases.yaml", None)
-    made = {} if cases is None else {f"personas/{choice.wish.id}.cases.yaml": cases}
-    made[f"personas/{choice.wish.id}.yaml"] = with_values(text, origin, _changes(tree, choice))
     reword = partial(_renamed, old=said(tree, "name"), new=choice.wish.name)
-    return {**files, **{name: reworded(each, name, reword) for name, each in made.items()}}
+    changed = with_values(reworded(text, origin, reword), origin, _changes(tree, choice))
+    made = {} if cases is None else {".cases.yaml": reworded(cases, origin, reword)}
+    made[".yaml"] = changed
+    return {**files, **{f"personas/{choice.wish.id}{end}": each for end, each in made.items()}}
 
 
 def _tree(text: str) -> Node:
