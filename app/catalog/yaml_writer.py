@@ -39,8 +39,23 @@ def _lines(value: Json) -> Iterator[str]:
             yield _scalar(value)
 
 
+def _is_block(text: str) -> bool:
+    """Whether its lines can stand as they are, below a key."""
+    lines = text.split("\n")
+    return (
+        len(lines) > 1
+        and all(line.isprintable() and line == line.rstrip() for line in lines)
+        and bool(lines[0] and lines[-1])
+        and lines[0][0] not in " #"
+    )
+
+
 def _hung(key: str, inner: Json) -> Iterator[str]:
     """A value beside its key where it is short, else below it."""
+    if isinstance(inner, str) and _is_block(inner):
+        yield f"{key} |-"
+        yield from (f"  {line}".rstrip() for line in inner.split("\n"))
+        return
     if not inner or not isinstance(inner, dict | list):
         yield f"{key} {_scalar(inner)}"
         return

@@ -9,13 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rich.console import Console
 
     from app.cli.asking import Asking
     from app.domain.catalog import Catalog
-    from app.domain.errors import Problem
     from app.main import Project
     from app.starter.provider import Provider
     from app.starter.shipped import Shipped
@@ -113,6 +110,7 @@ def init(  # noqa: PLR0913  # one parameter an option
 
 
 def _new_project(flags: _Flags, asking: "Asking", shipped: "Shipped", root: Path) -> None:
+    from app.cli.made import write_persona
     from app.cli.schemas import schema_texts
     from app.starter.start import Choice, new_project
 
@@ -127,12 +125,14 @@ def _new_project(flags: _Flags, asking: "Asking", shipped: "Shipped", root: Path
     provider = _provider(flags, asking)
     asking.refuse_missing()
     start = new_project(shipped, Choice(wish, origin), provider, schema_texts())
-    project = _written(asking.console, root, start, wish.id)
+    with asking.console.status("Checking …"):
+        project = write_persona(root, start.files, wish.id)
     _tell(asking.console, start, root)
     _tell_next(asking.console, project, wish.id, root, provider.key)
 
 
 def _in_project(flags: _Flags, asking: "Asking", shipped: "Shipped", project: "Project") -> None:
+    from app.cli.made import write_persona
     from app.starter.start import Choice, new_persona, said
 
     for flag, given in (("--provider", flags.provider), ("--model", flags.model)):
@@ -151,7 +151,8 @@ def _in_project(flags: _Flags, asking: "Asking", shipped: "Shipped", project: "P
     asking.refuse_missing()
     base = next(name for name, each in catalog.policies.items() if each.extends is None)
     start = new_persona(shipped, Choice(wish, origin, policy, route), root, base)
-    _written(asking.console, root, start, wish.id)
+    with asking.console.status("Checking …"):
+        write_persona(root, start.files, wish.id)
     _tell(asking.console, start, root)
     _tell_next(asking.console, project, wish.id, root, None)
 
@@ -242,45 +243,6 @@ def _route(flags: _Flags, asking: "Asking", catalog: "Catalog", wanted: str) -> 
     question = Question("--route", "Route", default, choices=list(routes.items()))
     given = flags.route or (default if len(routes) == 1 else None)
     return asking.answer(question, given)
-
-
-def _written(console: "Console", root: Path, start: "Start", persona: str) -> "Project":
-    """Write the files, and take them back where the project would not be right with them."""
-    from app.catalog.new_files import new_files
-    from app.domain.errors import ContentError
-    from app.main import load_project
-
-    with console.status("Checking …"), new_files(root, start.files):
-        project = load_project(root, reads_secrets=False)
-        if problems := _broken(project, persona, start.files):
-            raise ContentError(problems)
-    return project
-
-
-def _broken(project: "Project", persona: str, files: "Mapping[str, str]") -> "tuple[Problem, ...]":
-    """What does not hold of the new files' cases.
-
-    Raises:
-        ContentError: The project does not load with them.
-    """
-    import asyncio
-    from dataclasses import replace
-
-    from app.evals.cases import cases_of
-    from app.evals.run import run_cases
-    from app.main import SystemClock
-
-    loaded = project.load()
-    cases = cases_of(project.root, loaded.catalog, project.builds)
-    prompt = loaded.catalog.personas[persona].prompt
-    of_new = replace(
-        cases,
-        policies={k: each for k, each in cases.policies.items() if f"policies/{k}.yaml" in files},
-        prompts={k: each for k, each in cases.prompts.items() if k == prompt},
-        personas={k: each for k, each in cases.personas.items() if k == persona},
-        suites={},
-    )
-    return asyncio.run(run_cases(loaded, of_new, SystemClock()))[1]
 
 
 def _tell(console: "Console", start: "Start", root: Path) -> None:
