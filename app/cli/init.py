@@ -152,7 +152,7 @@ def _in_project(flags: _Flags, asking: "Asking", shipped: "Shipped", project: "P
     base = next(name for name, each in catalog.policies.items() if each.extends is None)
     start = new_persona(shipped, Choice(wish, origin, policy, route), root, base)
     with asking.console.status("Checking …"):
-        write_persona(root, start.files, wish.id)
+        write_persona(root, start.files, wish.id, project)
     _tell(asking.console, start, root)
     _tell_next(asking.console, project, wish.id, root, None)
 

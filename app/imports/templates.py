@@ -114,7 +114,7 @@ class _Converting:
         if self._open:  # a condition that never ends there would be a mistake here
             self.made.lost.append((self._line, "has a block that does not end; close it"))
             return Converted(lost=self.made.lost)
-        self.made.text = "".join(pieces)
+        self.made.text = _joined(pieces)
         return self.made
 
     def _line_of(self, tag: Tag) -> int:
@@ -157,18 +157,13 @@ class _Converting:
 
     def _condition(self, test: str, tag: Tag, end: str) -> str:
         self._open.append(end)
-        return self._control(f"if {test}", tag)
-
-    def _control(self, said: str, tag: Tag) -> str:
-        """A tag that gives no text. A line end after it is dropped here: one more is written."""
-        following = self._text[tag.end : tag.end + 1]
-        return f"{{%+ {said} %}}" + ("\n" if following == "\n" else "")
+        return _control(f"if {test}")
 
     def _closes(self, end: str, tag: Tag) -> str | None:
         if not self._open or self._open[-1] != end:
             return None
         self._open.pop()
-        return self._control("endif", tag)
+        return _control("endif")
 
     def _jinja(self, tag: Tag) -> str | None:
         if tag.source.startswith("{#"):
@@ -191,7 +186,7 @@ class _Converting:
 
     def _else_or_end(self, tag: Tag, end: str) -> str | None:
         if tag.inside == "else":
-            return self._control("else", tag) if self._open and self._open[-1] == end else None
+            return _control("else") if self._open and self._open[-1] == end else None
         return self._closes(end, tag)
 
     def _mustache(self, tag: Tag) -> str | None:
@@ -209,7 +204,7 @@ class _Converting:
         if tag.inside in {"/if", "/unless"}:
             return self._closes(tag.inside, tag)
         if tag.inside == "else":
-            return self._control("else", tag) if self._open else None
+            return _control("else") if self._open else None
         opens = _HANDLEBARS_IF.fullmatch(tag.inside)
         return self._print(tag.inside, tag) if opens is None else self._if_there(opens, tag)
 
@@ -249,6 +244,20 @@ _BLOCKS: Mapping[Syntax, tuple[Callable[[Tag], bool], Callable[[Tag], bool]]] = 
         (lambda tag: tag.inside[:1] in {"#", "^"}, lambda tag: tag.inside.startswith("/")),
     ),
 }
+
+
+def _control(said: str) -> str:
+    """A tag that gives no text, and leaves the blanks before it as they are."""
+    return f"{{%+ {said} %}}"
+
+
+def _joined(pieces: list[str]) -> str:
+    """All of them. A line end after a control tag is dropped here: one more is written."""
+    text = ""
+    for piece in pieces:
+        is_dropped = text.endswith("%}") and piece.startswith("\n")
+        text += "\n" + piece if is_dropped else piece
+    return text
 
 
 def _literal(text: str) -> str:

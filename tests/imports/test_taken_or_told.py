@@ -147,7 +147,7 @@ def _is_seen(kind: Kind, tree: object, before: Made, folder: Path) -> bool:
 
 @given(st.data(), st.sampled_from(sorted(KINDS)), st.sampled_from(["zzz", "x-y", "Zz z"]))
 @settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_what_no_importer_knows_is_told(
     tmp_path: Path, data: st.DataObject, name: str, key: str
@@ -189,7 +189,9 @@ TEXTS = st.text(max_size=60) | st.sampled_from(
 
 
 @given(st.binary(max_size=80) | TEXTS.map(str.encode), st.sampled_from(sorted(KINDS)))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_bytes_are_read_or_refused(tmp_path: Path, data: bytes, name: str) -> None:
     """A file of another kind would end in a traceback."""
     path = tmp_path / f"any{KINDS[name].ending}"

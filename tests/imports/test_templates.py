@@ -44,7 +44,7 @@ def rendered(text: str, *, trims: bool) -> str:
 
 
 @given(st.lists(PIECES, max_size=5).map(joined))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 def test_jinja_prints_the_same_here(text: str) -> None:
     """A prompt would say something else after it had moved, if only by a blank line."""
     try:
