@@ -155,11 +155,11 @@ class _Converting:
             self.made.always.add(name)
         return f"{{{{ {variable} }}}}"
 
-    def _condition(self, test: str, tag: Tag, end: str) -> str:
+    def _condition(self, test: str, end: str) -> str:
         self._open.append(end)
         return _control(f"if {test}")
 
-    def _closes(self, end: str, tag: Tag) -> str | None:
+    def _closes(self, end: str) -> str | None:
         if not self._open or self._open[-1] != end:
             return None
         self._open.pop()
@@ -182,12 +182,12 @@ class _Converting:
         if variable is None:
             return None
         compared = f" {found['sign']} {found['value']}" if found["sign"] else ""
-        return self._condition(f"{found['not'] or ''}{variable}{compared}", tag, "endif")
+        return self._condition(f"{found['not'] or ''}{variable}{compared}", "endif")
 
     def _else_or_end(self, tag: Tag, end: str) -> str | None:
         if tag.inside == "else":
             return _control("else") if self._open and self._open[-1] == end else None
-        return self._closes(end, tag)
+        return self._closes(end)
 
     def _mustache(self, tag: Tag) -> str | None:
         if tag.inside.startswith("!"):
@@ -202,7 +202,7 @@ class _Converting:
         if "~" in tag.source:
             return None
         if tag.inside in {"/if", "/unless"}:
-            return self._closes(tag.inside, tag)
+            return self._closes(tag.inside)
         if tag.inside == "else":
             return _control("else") if self._open else None
         opens = _HANDLEBARS_IF.fullmatch(tag.inside)
@@ -213,7 +213,7 @@ class _Converting:
         if variable is None:
             return None
         negation = "not " if opens[1] == "unless" else ""
-        return self._condition(f"{negation}{variable}", tag, f"/{opens[1]}")
+        return self._condition(f"{negation}{variable}", f"/{opens[1]}")
 
 
 def _begins_jinja(tag: Tag) -> bool:
@@ -246,17 +246,21 @@ _BLOCKS: Mapping[Syntax, tuple[Callable[[Tag], bool], Callable[[Tag], bool]]] = 
 }
 
 
+_CONTROL = "{%+"
+"""So begins no text: there, a brace before a sign is printed."""
+
+
 def _control(said: str) -> str:
     """A tag that gives no text, and leaves the blanks before it as they are."""
-    return f"{{%+ {said} %}}"
+    return f"{_CONTROL} {said} %}}"
 
 
 def _joined(pieces: list[str]) -> str:
     """All of them. A line end after a control tag is dropped here: one more is written."""
-    text = ""
-    for piece in pieces:
-        is_dropped = text.endswith("%}") and piece.startswith("\n")
-        text += "\n" + piece if is_dropped else piece
+    text, is_after_control = "", False
+    for piece in filter(None, pieces):
+        text += "\n" + piece if is_after_control and piece.startswith("\n") else piece
+        is_after_control = piece.startswith(_CONTROL)
     return text
 
 
