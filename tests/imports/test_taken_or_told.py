@@ -198,3 +198,24 @@ def test_any_bytes_are_read_or_refused(tmp_path: Path, data: bytes, name: str) -
     path.write_bytes(data)
     with contextlib.suppress(ContentError):
         KINDS[name].make(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("card", '{"name": "Ida", "description": "x", "personality": "", "extensions": {}}'),
+        ("prompty-1", "---\nname: Ida\n---\nsystem:\nBe kind."),
+        ("prompty-1", "Be kind."),
+        ("prompty-2", "---\nname: Ida\ninputs: {a: {kind: string}}\n---\nBe kind to {{a}}."),
+        ("dotprompt", '{{role "system"}}Be kind.'),
+        ("dotprompt", '---\ninput: {schema: {a: string}}\n---\n{{role "system"}}Hi {{a}}'),
+        ("litellm", "model_list: [{model_name: a, litellm_params: {model: gpt-4.1-mini}}]"),
+    ],
+)
+def test_a_file_that_is_carried_over_whole_has_nothing_told(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    """Somebody would look for what is lost where nothing is."""
+    path = tmp_path / f"f{KINDS[name].ending}"
+    path.write_text(text)
+    assert KINDS[name].make(path)[1] == ()
