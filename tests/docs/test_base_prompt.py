@@ -1,7 +1,7 @@
 """The figures of the page on the base prompt are those of the prompts that ship."""
 
-import os.path
 import re
+from collections.abc import Sequence
 
 import pytest
 
@@ -51,7 +51,7 @@ def _figures(prompt: ComposedPrompt) -> list[str]:
     }
     plain = texts[None]
     parts = _parts(plain)
-    shared = os.path.commonprefix([each.text[: each.cacheable_chars] for each in texts.values()])
+    shared = _common([each.text[: each.cacheable_chars] for each in texts.values()])
     before = shared.partition("\n## Examples\n")[0].partition("\n## Reference\n")[0]
     own = "".join(
         line + "\n"
@@ -85,6 +85,13 @@ def _parts(prompt: SystemPrompt) -> dict[str, str]:
             name = line.removeprefix("## ")
         parts[name] = parts.get(name, "") + line + "\n"
     return parts
+
+
+def _common(texts: Sequence[str]) -> str:
+    """The start that all of them have."""
+    first, last = min(texts), max(texts)
+    same = (one == other for one, other in zip(first, last, strict=False))
+    return first[: next((at for at, is_same in enumerate(same) if not is_same), len(first))]
 
 
 def _share(start: str, prompt: SystemPrompt) -> str:
