@@ -19,7 +19,7 @@ from app.domain.persona import Persona
 from app.domain.policy import Stage
 from app.domain.protocols import PseudonymScope
 from app.guardrails.behaviours import look, resolve
-from app.guardrails.context import Context
+from app.guardrails.context import NO_CONTEXT, Context
 from app.guardrails.plan import PolicyPlan
 from app.metrics.observed import REFUSED
 from app.pipeline.check import check_segments
@@ -110,7 +110,7 @@ async def _looked(
     audience: str,
     segments: Sequence[Segment],
     clock: Clock,
-    system: str = "",
+    context: Context = NO_CONTEXT,
 ) -> CheckResult:
     return await check_segments(
         plan,
@@ -120,7 +120,7 @@ async def _looked(
         pseudonym_key=_KEY,
         catalog=loaded.catalog.digest,
         scope=_SCOPE,
-        context=Context(system=system),
+        context=context,
     )
 
 
@@ -132,7 +132,7 @@ async def _wrong_about_text(  # one case for one audience, and what it runs on
     expected: Outcome,
     clock: Clock,
 ) -> list[str]:
-    result = await _looked(loaded, plan, audience, _segments(case), clock, case.system)
+    result = await _looked(loaded, plan, audience, _segments(case), clock, _context(case))
     wrong = []
     applied = {each.rule for each in result.applied}
     if result.outcome is not expected:
@@ -153,6 +153,14 @@ def _segments(case: PolicyCase) -> tuple[Segment, ...]:
         Segment(f"messages[{index}]", message.text, _STAGES.get(message.role, Stage.INPUT))
         for index, message in enumerate(case.messages or ())
     )
+
+
+def _context(case: PolicyCase) -> Context:
+    """What an answer of the case is held against, as it is in a conversation."""
+    said = case.messages or ()
+    asked = [message.text for message in said if message.role == "user"]
+    documents = tuple(message.text for message in said if message.role == "tool")
+    return Context(system=case.system, question=asked[-1] if asked else "", documents=documents)
 
 
 def _wrong_about_prompt(loaded: Loaded, persona: str, case: PersonaCase) -> list[str]:
