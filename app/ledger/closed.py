@@ -24,6 +24,8 @@ class ClosedFilter:
     until: datetime | None = None
     """Opened before this time."""
     persona: str | None = None
+    personas: frozenset[str] | None = None
+    """Of one of these."""
     before: tuple[datetime, str] | None = None
     """Time and id of the last one of the page before."""
     limit: int = 100
@@ -59,6 +61,8 @@ def read_closed(connection: sa.Connection, wanted: ClosedFilter) -> Sequence[Clo
         query = query.where(_O.c.tenant == wanted.tenant)
     if wanted.persona is not None:
         query = query.where(_O.c.persona == wanted.persona)
+    if wanted.personas is not None:
+        query = query.where(_O.c.persona.in_(sorted(wanted.personas)))
     if wanted.since is not None:
         query = query.where(_O.c.at >= to_micros(wanted.since))
     if wanted.until is not None:

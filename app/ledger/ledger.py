@@ -26,19 +26,15 @@ from app.ledger.erase import (
     purge_findings,
     purge_pseudonyms,
 )
+from app.ledger.export import START, all_lines, read_checkpoints, read_heads, read_lines
 from app.ledger.feedback import FeedbackFilter, Giving
 from app.ledger.records import (
-    START,
     KeptText,
     KeptTurns,
     Record,
     RecordFilter,
     RecordPage,
-    all_lines,
-    read_checkpoints,
     read_content,
-    read_heads,
-    read_lines,
     read_page,
     read_record,
     read_turns,
