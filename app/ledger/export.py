@@ -34,37 +34,41 @@ def read_heads(connection: sa.Connection, keyring: Keyring, at: datetime) -> lis
     return [checkpoint_line(body, keyring.sign(body)) for body in bodies]
 
 
-def read_checkpoints(connection: sa.Connection) -> list[bytes]:
-    """A line for each checkpoint that writers took as they went."""
+def read_checkpoints(connection: sa.Connection, writer: str | None = None) -> list[bytes]:
+    """A line for each checkpoint that writers, or one of them, took as they went."""
     checkpoints = CHECKPOINTS.c
-    rows = connection.execute(
-        sa.select(checkpoints.body, checkpoints.signature).order_by(
-            checkpoints.writer, checkpoints.seq
-        )
-    )
+    query = sa.select(checkpoints.body, checkpoints.signature)
+    if writer is not None:
+        query = query.where(checkpoints.writer == writer)
+    rows = connection.execute(query.order_by(checkpoints.writer, checkpoints.seq))
     return [checkpoint_line(row.body, row.signature) for row in rows]
 
 
 def read_lines(
-    connection: sa.Connection, after: tuple[str, int]
+    connection: sa.Connection, after: tuple[str, int], upto: tuple[str, int] | None = None
 ) -> tuple[list[bytes], tuple[str, int] | None]:
     """Some lines of an export: the entries after one, each followed by its findings.
+
+    Args:
+        connection: Reads.
+        after: Writer and number of that entry.
+        upto: The same of the last one that is wanted; none goes on to the last there is.
 
     Returns:
         The lines, and the last entry's writer and number; ``None`` at the end.
     """
     entries = ENTRIES.c
-    rows = connection.execute(
-        sa.select(
-            entries.writer,
-            entries.seq,
-            # Whoever changes an entry by hand may leave text there; that must show, not raise.
-            *(sa.cast(column, sa.LargeBinary).label(column.name) for column in _CHAINED),
-        )
-        .where(sa.tuple_(entries.writer, entries.seq) > after)
-        .order_by(entries.writer, entries.seq)
-        .limit(_LINES_AT_ONCE)
-    ).all()
+    place = sa.tuple_(entries.writer, entries.seq)
+    query = sa.select(
+        entries.writer,
+        entries.seq,
+        # Whoever changes an entry by hand may leave text there; that must show, not raise.
+        *(sa.cast(column, sa.LargeBinary).label(column.name) for column in _CHAINED),
+    ).where(place > after)
+    if upto is not None:
+        query = query.where(place <= upto)
+    query = query.order_by(entries.writer, entries.seq).limit(_LINES_AT_ONCE)
+    rows = connection.execute(query).all()
     lines = []
     for row in rows:
         # The hash that was written then, not one of what is read now: a change must show.

@@ -13,6 +13,7 @@ from app.domain.record import Closing, Opening
 from app.domain.rollout import Moved
 from app.ledger import appeals, feedback
 from app.ledger.appeals import Appeal, AppealState
+from app.ledger.chained import Chained, read_chained
 from app.ledger.closed import Closed, ClosedFilter, read_closed
 from app.ledger.entries import Deletion, Exported
 from app.ledger.erase import (
@@ -114,6 +115,11 @@ class Ledger:
     async def content(self, request_id: str) -> tuple[KeptText, ...]:
         """The text that was kept of an exchange; nothing where none was, or it has gone."""
         return await self.store.read(lambda db: read_content(db, self.store.keyring, request_id))
+
+    async def chained(self, request_id: str) -> Chained:
+        """Where the entries of an exchange stand in their chains, and whether they fit there."""
+        now = self.store.clock.now()
+        return await self.store.read(lambda db: read_chained(db, request_id, now))
 
     async def sources(self, wanted: RecordFilter) -> SourcePage:
         """A page of records with their kept turns and feedback, newest first.

@@ -43,6 +43,8 @@ class RecordFilter:
     status: Status | None = None
     rule: str | None = None
     """One that policy applied, also where it only observed."""
+    shadow_of: str | None = None
+    """The exchange that they are shadows of."""
     detector: str | None = None
     """One that found something, whatever policy did about it; findings expire."""
     since: datetime | None = None
@@ -287,6 +289,7 @@ def _sought(wanted: RecordFilter) -> list[sa.ColumnElement[bool]]:
             ("variant", wanted.variant),
             ("audience", wanted.audience),
             ("catalog", wanted.catalog),
+            ("shadow_of", wanted.shadow_of),
         )
         if value is not None
     ]

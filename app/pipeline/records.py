@@ -21,6 +21,7 @@ _NAMES = (
     "variant",
     "audience",
     "catalog",
+    "shadow_of",
     "rule",
     "detector",
     "session",
