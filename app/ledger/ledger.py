@@ -15,6 +15,7 @@ from app.ledger import appeals, feedback
 from app.ledger.appeals import Appeal, AppealState
 from app.ledger.chained import Chained, read_chained
 from app.ledger.closed import Closed, ClosedFilter, read_closed
+from app.ledger.counted import Counted, read_counts, read_newest
 from app.ledger.entries import Deletion, Exported
 from app.ledger.erase import (
     Erased,
@@ -228,6 +229,14 @@ class Ledger:
     async def closed(self, wanted: ClosedFilter) -> Sequence[Closed]:
         """A page of exchanges that have ended, newest first; shorter than its limit at the end."""
         return await self.store.read(lambda db: read_closed(db, wanted))
+
+    async def counts(self, tenant: str, since: datetime, until: datetime, *, most: int) -> Counted:
+        """How many exchanges of a tenant there were in a time, by persona."""
+        return await self.store.read(lambda db: read_counts(db, tenant, since, until, most=most))
+
+    async def newest(self, tenant: str) -> datetime | None:
+        """When a tenant's newest exchange was opened; none where there never was one."""
+        return await self.store.read(lambda db: read_newest(db, tenant))
 
     async def export(self) -> AsyncIterator[bytes]:
         """The whole ledger as lines that ``verify`` takes, without line ends."""
