@@ -1,7 +1,11 @@
 """Every page, one line a module."""
 
-from app.console import welcome
+from app.console import record, records, welcome
 from app.console.visit import Page
 
-PAGES: tuple[Page, ...] = (*welcome.PAGES,)
+PAGES: tuple[Page, ...] = (
+    *welcome.PAGES,
+    *records.PAGES,
+    *record.PAGES,
+)
 """The framework tries them in this order."""
