@@ -1,10 +1,10 @@
 """Every page, one line a module."""
 
-from app.console import record, records, welcome
+from app.console import overview, record, records
 from app.console.visit import Page
 
 PAGES: tuple[Page, ...] = (
-    *welcome.PAGES,
+    *overview.PAGES,
     *records.PAGES,
     *record.PAGES,
 )
