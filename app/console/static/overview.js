@@ -2,7 +2,7 @@
 "use strict";
 (() => {
   const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3], [4, 2]];
-  const HEIGHT = 200;
+  const HEIGHT = 190;
   const drawn = new Map();
 
   const written = (unit) => (value) => {
@@ -87,7 +87,7 @@
       cursor: { y: false, drag: { x: false, y: false } },
       tzDate: (at) => uPlot.tzDate(new Date(at * 1e3), "Etc/UTC"),
       scales: { y: { range: range(chart.unit) } },
-      axes: [{ ...axis, values: clock }, { ...axis, size: 62, values: (_plot, ticks) => ticks.map(say) }],
+      axes: [{ ...axis, values: clock, size: 30 }, { ...axis, size: 62, values: (_plot, ticks) => ticks.map(say) }],
       plugins: [marks(chart, ink)],
       hooks: {
         setCursor: [(plot) => {
