@@ -56,7 +56,7 @@ def past(model: OpenAIServer, tmp_path_factory: pytest.TempPathFactory) -> Itera
         "elsewhere": {**sees, "tenant": "elsewhere"},
         "bound": {**sees, "personas": frozenset({"lexi"})},
     }
-    keys = prepared(root, Past(SystemClock().now(), days=9, a_day=60), wishes)
+    keys = prepared(root, Past(SystemClock().now(), days=16, a_day=60), wishes)
     with gateway(root, keys=keys) as running:
         yield running
 
