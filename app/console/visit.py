@@ -8,6 +8,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
+from app.console.measured import Measured
 from app.console.rendering import Rendering
 from app.domain.clock import Clock, NewId
 from app.domain.protocols import Caller
@@ -36,6 +37,8 @@ class Behind:
     ledger: Ledger
     overviews: Overviews
     checks: Checks
+    measured: Measured = field(default_factory=Measured)
+    """For the curves of policies."""
 
 
 class Need(Enum):
