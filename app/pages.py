@@ -64,6 +64,8 @@ def _made(parts: ConsoleParts) -> ASGIApp:
     from app.console.frame import Console  # noqa: PLC0415  # at the first visit
     from app.console.session import Sessions  # noqa: PLC0415
     from app.console.visit import Behind  # noqa: PLC0415
+    from app.ledger.checking import Checks  # noqa: PLC0415
+    from app.pipeline.overview import Overviews  # noqa: PLC0415
 
     behind = Behind(
         gateway=parts.gateway,
@@ -73,6 +75,9 @@ def _made(parts: ConsoleParts) -> ASGIApp:
         clock=parts.clock,
         new_id=parts.new_id,
         version=__version__,
+        ledger=parts.ledger,
+        overviews=Overviews(parts.ledger, parts.settings.model_prices, parts.clock),
+        checks=Checks(parts.ledger.store),
     )
     keyring = parts.ledger.store.keyring
     sessions = Sessions(keyring.console_key, parts.settings.console.session_hours)

@@ -12,8 +12,11 @@ from app.console.measured import Measured
 from app.console.rendering import Rendering
 from app.domain.clock import Clock, NewId
 from app.domain.protocols import Caller
+from app.ledger.checking import Checks
+from app.ledger.ledger import Ledger
 from app.pipeline.gateway import Gateway
 from app.pipeline.loaded import Loaded
+from app.pipeline.overview import Overviews
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,9 @@ class Behind:
     clock: Clock
     new_id: NewId
     version: str
+    ledger: Ledger
+    overviews: Overviews
+    checks: Checks
     measured: Measured = field(default_factory=Measured)
     """For the curves of policies."""
 

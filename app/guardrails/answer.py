@@ -260,6 +260,17 @@ class Choice:
         """Whether a signature without a text fits: it may be of the last block."""
         return event.is_redacted or self.is_block_intact
 
+    def extent(self) -> tuple[int, int]:
+        """How many code points of it have come, and how many of them have left."""
+        came = left = 0
+        for text in self.texts.values():
+            channel, exit_ = text.channel, text.exit
+            came += channel.length
+            left += channel.released
+            if exit_ is not None:
+                left += exit_.released - exit_.length
+        return came, left
+
     def content(self) -> Iterator[tuple[str, str]]:
         """Path and text of what was released, and of each image what it is."""
         for text in self.texts.values():
