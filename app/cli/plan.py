@@ -12,7 +12,7 @@ from app.cli.options import ROOT
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.cli.planning import Wish
+    from app.cli.approving import Wish
     from app.main import Project
     from app.review.plan import Plan
 
@@ -90,9 +90,10 @@ def plan(  # noqa: PLR0913  # the options of the command line
 
     Example: banneton plan --base origin/main
     """
-    from app.cli.plan_evals import evaluated
-    from app.cli.planning import Records, Wish, approve, plan_of, replayed_of, revisions
+    from app.cli.approving import Wish, approve
     from app.main import SystemClock, load_project
+    from app.plan_evals import evaluated
+    from app.planning import Records, plan_of, replayed_of, revisions
 
     targets = [(path, _format_of(path)) for path in write or ()]
     wanted = Records(records or "", engine is Engine.RAY, rerun)
@@ -102,11 +103,11 @@ def plan(  # noqa: PLR0913  # the options of the command line
     now = SystemClock().now()
     wish = _wish(Wish(approve_weakening or "", reason, by, expires))
     with revisions(project, base, now) as made:
-        measured = evaluated(project, made, suite or (), route) if evals or suite else None
+        measured = evaluated(made, suite or (), route) if evals or suite else None
         replayed = replayed_of(project, made, wanted) if wanted.source else None
-        found = plan_of(project, made, now, replayed=replayed, evaluated=measured)
+        found = plan_of(made, now, replayed=replayed, evaluated=measured)
         if wish is not None:
-            found, path = approve(found, project, made, wish)
+            found, path = approve(found, made, wish)
             typer.echo(f"wrote {path.relative_to(project.root)}; commit it", err=True)
     for path, each in targets:
         path.write_text(_printed(found, each, project), "utf-8")
