@@ -132,11 +132,10 @@ def test_a_strange_patch_is_an_error_of_ours(patch: bytes) -> None:
     files = {"personas/a.yaml": b"one\n"}
     try:
         made = apply(patch, files.get)
-    except PatchError as exc:
-        assert str(exc)
-    else:
-        assert made
-        assert not any(map(editable, made))
+    except PatchError:
+        return
+    assert made
+    assert not any(map(editable, made))
 
 
 CASES = yaml.load(REFUSED.read_text("utf-8"), Loader=yaml.CSafeLoader)
@@ -158,7 +157,7 @@ def test_patches_that_are_refused_and_near_misses(case: dict[str, str]) -> None:
 def test_a_patch_that_is_huge_is_refused() -> None:
     """One upload would take the gateway's memory."""
     with pytest.raises(PatchError, match="larger than"):
-        apply(b"+" * 2_000_001, {}.get)
+        apply(b"+" * 2_000_001, lambda _name: None)
 
 
 @settings(deadline=None)
