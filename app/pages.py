@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.routing import Route
@@ -17,6 +18,9 @@ from app.pipeline.gateway import Gateway
 from app.pipeline.loaded import Loaded
 from app.settings import Settings
 
+if TYPE_CHECKING:  # planning is no part of a start
+    from app.review.runs import MakePlan
+
 
 @dataclass(frozen=True, slots=True)
 class ConsoleParts:
@@ -28,6 +32,8 @@ class ConsoleParts:
     settings: Settings
     loaded: Callable[[], Loaded]
     load_at: Callable[[Path], Loaded]
+    plan: "MakePlan | None"
+    is_stopping: Callable[[], bool]
     root: Path
     clock: Clock
     new_id: NewId
@@ -64,11 +70,15 @@ def _made(parts: ConsoleParts) -> ASGIApp:
     from app.console.frame import Console  # noqa: PLC0415  # at the first visit
     from app.console.session import Sessions  # noqa: PLC0415
     from app.console.visit import Behind  # noqa: PLC0415
+    from app.review.drafts import Drafts  # noqa: PLC0415
+    from app.review.runs import PlanRuns  # noqa: PLC0415
 
     behind = Behind(
         gateway=parts.gateway,
         loaded=parts.loaded,
         load_at=parts.load_at,
+        drafts=Drafts(parts.root, parts.load_at),
+        plans=PlanRuns(parts.plan, parts.is_stopping) if parts.plan else None,
         root=parts.root,
         clock=parts.clock,
         new_id=parts.new_id,

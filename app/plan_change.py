@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from app.guardrails.plan import Builds
 from app.main import Project, SystemClock, load_project
 from app.plan_evals import evaluated
 from app.planning import LEDGER, Records, loading, plan_of, replayed_of, revisions
@@ -27,7 +26,6 @@ def plan_change(project: Project, wish: PlanWish, say: Say) -> Plan:
         BannetonError: It cannot be had, or does not load; every problem of it.
     """
     home, now = project.root, SystemClock().now()
-    say(Doing.FILES)
     here = _read_anew(project, home)
     with (
         _changed(here, wish) as changed,
@@ -65,4 +63,4 @@ def _read_anew(project: Project, root: Path) -> Project:
     made, known = load_project(root, reads_secrets=False), project.builds
     if made.builds.kinds != known.kinds:
         return made
-    return replace(made, builds=Builds(known.kinds, dict(known.made), dict(known.runs)))
+    return replace(made, builds=known.copy())

@@ -13,6 +13,8 @@ from app.domain.clock import Clock, NewId
 from app.domain.protocols import Caller
 from app.pipeline.gateway import Gateway
 from app.pipeline.loaded import Loaded
+from app.review.drafts import Drafts
+from app.review.runs import PlanRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,10 @@ class Behind:
     load_at: Callable[[Path], Loaded]
     """Reads and compiles the project as it is in another folder; blocks, and raises
     ``ContentError``."""
+    drafts: Drafts
+    """What visitors change of the files, in memory."""
+    plans: PlanRuns | None
+    """Makes plans; none where this process cannot."""
     root: Path
     """The project's folder. No page writes there."""
     clock: Clock

@@ -79,15 +79,18 @@ class TooMuchError(BannetonError):
     """Too many plans are asked for, or one takes too long."""
 
 
+MakePlan = Callable[[PlanWish, Say], Plan]
+
+
 class PlanRuns:
     """Makes plans. Holds at most a few, in memory alone."""
 
-    def __init__(self, plan: Callable[[PlanWish, Say], Plan]) -> None:
-        """Make each with ``plan``, in a thread."""
+    def __init__(self, plan: MakePlan, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        """Make each with ``plan``, in a thread, until the process stops."""
         self._plan = plan
+        self._is_stopping = is_stopping
         self._runs: dict[str, Run] = {}
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="plan")
-        self._is_closed = False
 
     def start(self, wish: PlanWish, *, owner: str, patch: bytes = b"") -> Run:
         """Begin with one, as soon as those before it are done.
@@ -110,16 +113,11 @@ class PlanRuns:
         run = self._runs.get(id_)
         return run if run is not None and run.owner == owner else None
 
-    def close(self) -> None:
-        """Begin with no other, and leave the one that is being made at its next step."""
-        self._is_closed = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
     def _make(self, run: Run) -> None:
         began = time.monotonic()
 
         def say(doing: Doing) -> None:
-            if self._is_closed:
+            if self._is_stopping():
                 raise TooMuchError("the gateway stops")
             if time.monotonic() - began > _MOST_S:
                 raise TooMuchError(
@@ -128,6 +126,7 @@ class PlanRuns:
             run.doing = doing
 
         try:
+            say(Doing.FILES)
             run.plan = self._plan(run.wish, say)
         except BannetonError as exc:
             run.error = exc
