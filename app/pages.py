@@ -78,6 +78,7 @@ def _made(parts: ConsoleParts) -> ASGIApp:
         loaded=parts.loaded,
         load_at=parts.load_at,
         drafts=Drafts(parts.root, parts.load_at),
+        one_at_a_time=asyncio.Semaphore(1),
         plans=PlanRuns(parts.plan, parts.is_stopping) if parts.plan else None,
         root=parts.root,
         clock=parts.clock,

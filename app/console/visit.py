@@ -1,5 +1,6 @@
 """One visit to a page, and what pages are given."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -29,6 +30,8 @@ class Behind:
     ``ContentError``."""
     drafts: Drafts
     """What visitors change of the files, in memory."""
+    one_at_a_time: asyncio.Semaphore
+    """Held while a page does what takes a core for a while."""
     plans: PlanRuns | None
     """Makes plans; none where this process cannot."""
     root: Path
