@@ -10,8 +10,6 @@ import typer
 from app.cli.options import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from app.cli.approving import Wish
     from app.main import Project
     from app.review.plan import Plan
@@ -131,8 +129,6 @@ def _wish(wish: "Wish") -> "Wish | None":
     return wish
 
 
-_SUMMARY = 300_000
-"""Characters: in any script less than the mebibyte that GitHub has for a job's summary."""
 _ENDINGS = {
     ".summary.md": PlanFormat.SUMMARY,
     ".md": PlanFormat.MARKDOWN,
@@ -162,26 +158,7 @@ def _print_text(plan: "Plan") -> None:
 
 
 def _printed(plan: "Plan", output: PlanFormat, project: "Project") -> str:
-    from app import __version__
-    from app.review.report import annotations
-    from app.review.report.contents import page_of
-    from app.review.report.document import document
-    from app.review.report.html import page_html
-    from app.review.report.markdown import markdown
-    from app.review.report.terminal import lines
+    from app.review.report.formats import WRITERS
     from app.review.revisions import prefix_of
 
-    page, found, prefix = page_of(plan), annotations.of_plan(plan), prefix_of(project.root)
-    writers: dict[PlanFormat, Callable[[], str]] = {
-        PlanFormat.TEXT: lambda: "".join(f"{line}\n" for line, _ in lines(page)),
-        PlanFormat.MARKDOWN: lambda: markdown(page),
-        PlanFormat.SUMMARY: lambda: markdown(page, most=_SUMMARY),
-        PlanFormat.HTML: lambda: page_html(page),
-        PlanFormat.SARIF: lambda: annotations.sarif(found, __version__, prefix=prefix),
-        PlanFormat.JUNIT: lambda: annotations.junit(
-            "banneton plan", found, passed="nothing is weaker"
-        ),
-        PlanFormat.CODE_QUALITY: lambda: annotations.code_quality(found, prefix=prefix),
-        PlanFormat.JSON: lambda: document(plan),
-    }
-    return writers[output]()
+    return WRITERS[output](plan, prefix_of(project.root))
