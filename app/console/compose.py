@@ -156,9 +156,9 @@ def _choice(query: Mapping[str, str], personas: Sequence[str], loaded: Loaded) -
         scenario if scenario in served.persona.scenarios else "",
         audience if audience in policy.audiences else policy.default_audience,
         {
-            name: query[f"v.{name}"]
+            name: query[f"var.{name}"]
             for name in served.persona.variables
-            if query.get(f"v.{name}", "")
+            if query.get(f"var.{name}", "")
         },
     )
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from app.catalog.files import CONTENT_FOLDERS, DEPLOYMENT_FILE, visible_files
 from app.catalog.weakenings import FOLDER
 from app.catalog.yaml_source import MAX_BYTES, decode_text, read_bytes
-from app.domain.errors import BannetonError
+from app.domain.errors import RequestError
 from app.pipeline.loaded import Loaded
 from app.review.diffs import Edits, lines_of, patch_of
 from app.review.names import editable
@@ -30,7 +30,7 @@ _KEPT = 4
 """Drafts that stay compiled, the newest."""
 
 
-class DraftError(BannetonError):
+class DraftError(RequestError):
     """A draft that cannot be looked at."""
 
 

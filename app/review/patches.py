@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app.catalog.yaml_source import MAX_BYTES
-from app.domain.errors import BannetonError
+from app.domain.errors import RequestError
 from app.review.diffs import Edits, lines_of
 from app.review.names import editable
 
@@ -29,7 +29,7 @@ _FILE_MODES = (b"100644", b"100755")
 _KINDS = {b"120000": "a symbolic link", b"160000": "a submodule"}
 
 
-class PatchError(BannetonError):
+class PatchError(RequestError):
     """A patch that cannot be looked at, or does not fit."""
 
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from app.domain.errors import BannetonError
+from app.domain.errors import BannetonError, RequestError
 from app.review.diffs import Edits
 from app.review.plan import Plan
 
@@ -75,7 +75,7 @@ class Run:
         return self.plan is not None or self.error is not None
 
 
-class TooMuchError(BannetonError):
+class TooMuchError(RequestError):
     """Too many plans are asked for, or one takes too long."""
 
 
