@@ -37,6 +37,7 @@ from app.pipeline.gateway import (
     Readiness,
     RenderRequest,
 )
+from app.pipeline.witness import Trial
 
 CATALOG = "sha256:" + "0" * 64
 
@@ -193,7 +194,7 @@ class ScriptedGateway(Gateway):
 
     @override
     async def exchange(
-        self, conversation: Conversation, caller: Caller
+        self, conversation: Conversation, caller: Caller, *, trial: Trial | None = None
     ) -> AsyncIterator[ExchangeEvent]:
         self.seen.append(conversation)
         try:
