@@ -4,7 +4,7 @@ Every offset counts code points of the text that it stands beside.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import accumulate
 
@@ -196,16 +196,20 @@ def _passed(path: str, before: str, after: str, way: _Way, notes: Sequence[Note]
         for mark in places
         if mark.did not in _REWRITES
     ]
+    changed = []
     for number, edit in way.changes():
         about = tuple(
-            note for mark in places if mark.start < edit.end and edit.start < mark.end
-            for note in mark.notes if note.did in _REWRITES
-        )  # fmt: skip
-        did = max((note.did for note in about), key=SEVERITY.__getitem__, default=Did.MASKED)
-        if number == _RESTORING:
-            did, about = Did.RESTORED, ()
-            places.append(Mark(edit.start, edit.end, did))
+            note
+            for mark in places
+            if mark.start < edit.end and edit.start < mark.end
+            for note in mark.notes
+            if note.did in _REWRITES and number != _RESTORING
+        )
+        by_default = Did.RESTORED if number == _RESTORING else Did.MASKED
+        did = max((note.did for note in about), key=SEVERITY.__getitem__, default=by_default)
+        changed.append(Mark(edit.start, edit.end, did, about))
         left.append(Mark(edit.new_start, edit.new_end, did, about))
+    places += changed
     return Passed(path, marked(before, places), marked(after, left))
 
 

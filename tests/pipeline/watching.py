@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app.access.admission import Admission
@@ -11,9 +11,10 @@ from app.access.keys import Authenticator
 from app.domain.catalog import Route
 from app.domain.conversation import Conversation, Message, Origin, PersonaWishes, Role, TextPart
 from app.domain.events import Finish, FinishReason, StreamEvent, TextDelta, Usage
-from app.domain.prices import Prices
+from app.domain.protocols import PseudonymScope
+from app.domain.record import Closing, Opening
+from app.guardrails.pseudonyms import Minter
 from app.ledger.keys import KeyStore
-from app.ledger.records import Record
 from app.pipeline.answer import ExchangeEvent
 from app.pipeline.gateway import Readiness
 from app.pipeline.loaded import Loaded
@@ -43,12 +44,31 @@ def says(*pieces: str) -> tuple[StreamEvent, ...]:
 
 
 @dataclass
+class ToldLedger:
+    """Keeps what a ledger is told, and nothing on disk."""
+
+    openings: list[Opening] = field(default_factory=list)
+    closings: list[Closing] = field(default_factory=list)
+
+    async def open(self, opening: Opening) -> None:
+        """Keep it."""
+        self.openings.append(opening)
+
+    async def close(self, closing: Closing) -> None:
+        """Keep it."""
+        self.closings.append(closing)
+
+
 class Watching:
     """A pipeline on a loop of its own, so that properties can call it."""
 
-    runner: asyncio.Runner
-    at: Kitchen
-    pipeline: Pipeline
+    def __init__(
+        self, runner: asyncio.Runner, at: Kitchen, pipeline: Pipeline, ledger: ToldLedger
+    ) -> None:
+        self.runner = runner
+        self.at = at
+        self.pipeline = pipeline
+        self.ledger = ledger
 
     def plainly(self, asked: Conversation, events: Sequence[StreamEvent]) -> list[ExchangeEvent]:
         """What a client gets that nobody watches."""
@@ -69,14 +89,13 @@ class Watching:
         trial = Trial(witness, loaded, route)
         return self.runner.run(_all(self.pipeline, asked, trial)), witness
 
-    def newest(self) -> Record:
-        """The record of what was asked last."""
-        return self.runner.run(self.at.records())[0]
+    def pseudonym(self, value: str, session: str) -> str:
+        """Of a value in a session."""
+        scope = PseudonymScope(CALLER.tenant, CALLER.key_id, session)
+        return Minter(self.at.steps.pseudonym_key, scope).mint("EMAIL_ADDRESS", value)
 
 
-async def _all(
-    pipeline: Pipeline, asked: Conversation, trial: Trial | None
-) -> list[ExchangeEvent]:
+async def _all(pipeline: Pipeline, asked: Conversation, trial: Trial | None) -> list[ExchangeEvent]:
     return [event async for event in pipeline.exchange(asked, CALLER, trial=trial)]
 
 
@@ -85,10 +104,14 @@ def watching(root: Path) -> Iterator[Watching]:
     """Set it up for a project."""
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
-        at = runner.run(stack.enter_async_context(kitchen(root, PlayedBackend())))
+        told = ToldLedger()
+        keeping = kitchen(root, PlayedBackend(), ledger_as=lambda _: told)
+        at = runner.run(stack.enter_async_context(keeping))
         at.steps = replace(at.steps, max_messages=9)
         admission = Admission(
-            Authenticator(KeyStore(at.ledger.store), at.steps.clock), None, is_open_without_keys=True
+            Authenticator(KeyStore(at.ledger.store), at.steps.clock),
+            None,
+            is_open_without_keys=True,
         )
         clock, metrics = at.steps.clock, at.steps.metrics
         pipeline = Pipeline(
@@ -97,9 +120,9 @@ def watching(root: Path) -> Iterator[Watching]:
             readiness=lambda: Readiness("ready", at.loaded.catalog.digest),
             ledger=at.ledger,
             admission=admission,
-            numbers=Numbers(metrics, at.ledger, Prices({}), clock, is_shown=True),
+            numbers=Numbers(metrics, at.ledger, {}, clock, is_shown=True),
         )
         try:
-            yield Watching(runner, at, pipeline)
+            yield Watching(runner, at, pipeline, told)
         finally:
             runner.run(stack.aclose())
