@@ -294,6 +294,11 @@ async def _tried(steps: Steps, ask: Ask, trial: Trial) -> AsyncGenerator[Exchang
     ask = replace(ask, shadows=())
     if trial.route is not None:
         ask = replace(ask, served=replace(ask.served, route=trial.route))
+    stopped = {target.backend for target in ask.served.route.all_targets} - set(steps.backends)
+    if stopped:
+        listed = ", ".join(sorted(stopped))
+        what = f"route '{ask.served.route.id}': this gateway has not started its backend: {listed}"
+        raise RequestError(what, param="route", code="no_route")
     witness = trial.witness
     exchange = Exchange(witness.between(steps, ask), ask, witness=witness)
     async with aclosing(exchange.run()) as events:
