@@ -1,6 +1,6 @@
 """What ``api`` calls: one object that holds the parts, and the requests it understands."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -107,7 +107,7 @@ class Gateway(Protocol):
 
     def exchange(
         self, conversation: Conversation, caller: Caller, *, trial: Trial | None = None
-    ) -> AsyncIterator[ExchangeEvent]:
+    ) -> AsyncGenerator[ExchangeEvent, None]:
         """Run one exchange; a trial is watched, and goes on from no other.
 
         Raises:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -195,7 +195,7 @@ class ScriptedGateway(Gateway):
     @override
     async def exchange(
         self, conversation: Conversation, caller: Caller, *, trial: Trial | None = None
-    ) -> AsyncIterator[ExchangeEvent]:
+    ) -> AsyncGenerator[ExchangeEvent, None]:
         self.seen.append(conversation)
         try:
             for step in self.script:
