@@ -59,13 +59,13 @@
     const turn = document.createElement("article");
     turn.className = "talk-turn";
     turn.id = place;
-    const who = document.createElement("h3");
+    const who = document.createElement("h2");
     who.className = "talk-who";
     who.textContent = talk.dataset.you;
     const mine = document.createElement("p");
     mine.className = "talk-text";
     mine.textContent = words;
-    const section = document.createElement("section");
+    const section = document.createElement("div");
     section.className = "talk-user";
     section.append(who, mine);
     const waiting = document.createElement("p");
