@@ -67,7 +67,7 @@ async def offer(visit: Visit) -> Response:
         place if place.isalnum() and place.isascii() else "p",
         kind if kind in KINDS else KINDS[0],
     )
-    return visit.page("choices.html.j2", is_partial=True, **values)
+    return visit.page("choices_again.html.j2", **{**values, "is_partial": True})
 
 
 async def form_values(visit: Visit, wish: Wish, place: str, kind: str) -> dict[str, Any]:
