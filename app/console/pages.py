@@ -1,7 +1,7 @@
 """Every page, one line a module."""
 
-from app.console import playground, turn, welcome
+from app.console import compare, playground, turn, welcome
 from app.console.visit import Page
 
-PAGES: tuple[Page, ...] = (*welcome.PAGES, *playground.PAGES, *turn.PAGES)
+PAGES: tuple[Page, ...] = (*welcome.PAGES, *playground.PAGES, *compare.PAGES, *turn.PAGES)
 """The framework tries them in this order."""

@@ -54,7 +54,7 @@ async def show(visit: Visit) -> Response:
     wish = replace(Wish.of(visit.query), revision="", route="")
     wish = wish if wish.session else replace(wish, session=f"trial-{secrets.token_hex(3)}")
     values = await form_values(visit, wish, "p", "playground")
-    return visit.page("playground.html.j2", text=visit.query.get("text", ""), **values)
+    return visit.page("playground.html.j2", text=visit.query.get("text", ""), form=values)
 
 
 async def offer(visit: Visit) -> Response:
@@ -67,7 +67,7 @@ async def offer(visit: Visit) -> Response:
         place if place.isalnum() and place.isascii() else "p",
         kind if kind in KINDS else KINDS[0],
     )
-    return visit.page("choices_again.html.j2", **{**values, "is_partial": True})
+    return visit.page("choices_again.html.j2", form={**values, "is_partial": True})
 
 
 async def form_values(visit: Visit, wish: Wish, place: str, kind: str) -> dict[str, Any]:
