@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from starlette.routing import Route
@@ -17,6 +19,14 @@ from app.ledger.ledger import Ledger
 from app.pipeline.gateway import Gateway
 from app.pipeline.loaded import Loaded
 from app.settings import Settings
+from app.settings.backends import (
+    Backend,
+    LocalBackend,
+    OpenAIBackend,
+    ResponsesBackend,
+    ScriptedBackend,
+)
+from app.settings.data_uses import provider_of
 
 if TYPE_CHECKING:  # planning is no part of a start
     from app.review.runs import MakePlan
@@ -84,7 +94,31 @@ def _made(parts: ConsoleParts) -> ASGIApp:
         clock=parts.clock,
         new_id=parts.new_id,
         version=__version__,
+        prices=parts.settings.model_prices,
+        places={name: _place(each) for name, each in parts.settings.backends.items()},
     )
     keyring = parts.ledger.store.keyring
     sessions = Sessions(keyring.console_key, parts.settings.console.session_hours)
     return Console(behind, parts.admission, sessions)
+
+
+def _place(backend: Backend) -> str:
+    """Where a backend is: its host, or its provider's name; empty for this machine."""
+    match backend:
+        case LocalBackend() | ScriptedBackend():
+            return ""
+        case OpenAIBackend():
+            url: str | None = backend.server.base_url
+        case ResponsesBackend():
+            url = backend.address
+        case _:
+            url = backend.base_url
+    host = urlsplit(url or "").hostname or ""
+    return "" if _is_here(host) else host or provider_of(backend) or backend.type
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

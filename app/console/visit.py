@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import cached_property
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
+from app.console.past import Past
 from app.console.rendering import Rendering
 from app.domain.clock import Clock, NewId
+from app.domain.prices import Prices
 from app.domain.protocols import Caller
 from app.pipeline.gateway import Gateway
 from app.pipeline.loaded import Loaded
@@ -18,7 +21,7 @@ from app.review.drafts import Drafts
 from app.review.runs import PlanRuns
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Behind:
     """What stands behind the pages; ``main`` puts it together."""
 
@@ -39,6 +42,15 @@ class Behind:
     clock: Clock
     new_id: NewId
     version: str
+    prices: Prices = field(default_factory=dict)
+    """What models cost, as the deployment says."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """The host that each backend is at; empty where that is this machine."""
+
+    @cached_property
+    def past(self) -> Past:
+        """The project's files as they were."""
+        return Past(self.root, self.load_at)
 
 
 class Need(Enum):
@@ -119,11 +131,16 @@ class Visit:
 
         async def events() -> AsyncIterator[bytes]:
             async for part in parts:
-                lines = "".join(f"data: {line}\n" for line in part.splitlines() or [""])
+                lines = "".join(f"data: {line}\n" for line in _lines(part))
                 yield f"{lines}\n".encode()
 
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(events(), headers=headers, media_type="text/event-stream")
+
+
+def _lines(part: str) -> list[str]:
+    """As server-sent events count lines: other signs that end a line are part of a text."""
+    return part.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 Handle = Callable[[Visit], Awaitable[Response]]

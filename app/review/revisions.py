@@ -139,6 +139,31 @@ def known_revision(root: Path, name: str) -> str:
     raise RevisionError("there is no branch, tag or commit of this name here")
 
 
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A revision, as people tell it from others."""
+
+    name: str
+    """Short, as Git abbreviates it."""
+    at: datetime
+    subject: str
+
+
+def newest(root: Path, most: int) -> tuple[Commit, ...]:
+    """The newest revisions that changed something under a project's folder, newest first.
+
+    Raises:
+        RevisionError: There is no Git, no repository or no revision.
+    """
+    listed = _git(root, "log", f"-{most}", "-z", "--format=%h %ct %s", "--", ".")
+    found = []
+    for line in listed.decode("utf-8", "replace").split("\0"):
+        if line:
+            name, at, subject = line.split(" ", 2)
+            found.append(Commit(name, datetime.fromtimestamp(int(at), UTC), subject))
+    return tuple(found)
+
+
 def _commit(root: Path, revision: str) -> str:
     _git(root, "rev-parse", "--is-inside-work-tree")
     if revision.startswith("-"):  # an option of git's, not a revision
