@@ -80,6 +80,8 @@ def _made(parts: ConsoleParts) -> ASGIApp:
     from app.console.frame import Console  # noqa: PLC0415  # at the first visit
     from app.console.session import Sessions  # noqa: PLC0415
     from app.console.visit import Behind  # noqa: PLC0415
+    from app.ledger.checking import Checks  # noqa: PLC0415
+    from app.pipeline.overview import Overviews  # noqa: PLC0415
     from app.review.drafts import Drafts  # noqa: PLC0415
     from app.review.runs import PlanRuns  # noqa: PLC0415
 
@@ -96,6 +98,9 @@ def _made(parts: ConsoleParts) -> ASGIApp:
         version=__version__,
         prices=parts.settings.model_prices,
         places={name: _place(each) for name, each in parts.settings.backends.items()},
+        ledger=parts.ledger,
+        overviews=Overviews(parts.ledger, parts.settings.model_prices, parts.clock),
+        checks=Checks(parts.ledger.store),
     )
     keyring = parts.ledger.store.keyring
     sessions = Sessions(keyring.console_key, parts.settings.console.session_hours)

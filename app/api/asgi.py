@@ -180,7 +180,17 @@ SERVED = (
         feedback.FEEDBACK,
         {"application/json": feedback.KEPT},
     ),
-    Served("GET", "/v1/records", records.list_records, "A page of records."),
+    Served(
+        "GET",
+        "/v1/records",
+        records.list_records,
+        "A page of records, newest first: of this key's tenant and personas. `persona`, `variant`, "
+        "`audience`, `catalog`, `outcome`, `status`, `rule` (that was applied), `detector` (that "
+        "found something), `session`, `subject`, `request_id`, `shadow_of`, `since`, `until`, "
+        "`limit` (50, at most 1000) and `cursor` (the `next` of the page before) choose them. A "
+        "page looks through 20,000 records at most, so that it may hold few or none while `next` "
+        "says that there are more.",
+    ),
     Served(
         "GET",
         "/v1/records/metrics",

@@ -66,7 +66,7 @@ def export(  # noqa: PLR0913  # one parameter an option
     """
     from app.domain.errors import DatasetError
     from app.main import load_project
-    from app.pipeline.service import record_filter
+    from app.pipeline.records import record_filter
 
     project = load_project(root, reads_secrets=False)
     if without_withdrawn is not None:

@@ -61,7 +61,7 @@ def list_records(  # noqa: PLR0913  # one parameter an option
     from rich.console import Console
     from rich.table import Table
 
-    from app.pipeline.service import record_filter, record_json
+    from app.pipeline.records import record_filter, record_json
 
     given = {"persona": persona, "outcome": outcome, "since": since, "cursor": cursor}
     query = {name: value for name, value in given.items() if value is not None}
@@ -104,7 +104,7 @@ def show(
     import orjson
 
     from app.pipeline.feedback import heard
-    from app.pipeline.service import record_json
+    from app.pipeline.records import record_json
 
     async def work(ledger: "Ledger") -> None:
         record = await ledger.record(request_id, tenant=None)

@@ -12,7 +12,7 @@ def records() -> Iterator[str]:
     from app.domain.decision import Applied, Decision, DetectorRef, Outcome, StageTrace
     from app.domain.events import Usage
     from app.domain.finding import Finding
-    from app.domain.record import Assigned, Closing, Opening, Status, Timings
+    from app.domain.record import Assigned, Closing, Held, Opening, Status, Timings
     from app.domain.rollout import Arm, Evidence, Moved
     from app.ledger.records import Record
 
@@ -23,7 +23,7 @@ def records() -> Iterator[str]:
     yield "`previous` and `findings`: the hash of its trace and the day until which that stays."
     yield ""
     kinds = (Record, Opening, Closing, StageTrace, DetectorRef, Finding, Decision, Applied)
-    for kind in (*kinds, Timings, Usage, Moved, Evidence, Arm):
+    for kind in (*kinds, Timings, Held, Usage, Moved, Evidence, Arm):
         docs = docs_of(kind)
         yield from (f"## {kind.__name__}", "", _first(kind), "")
         rows = (

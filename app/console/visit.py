@@ -15,8 +15,11 @@ from app.console.rendering import Rendering
 from app.domain.clock import Clock, NewId
 from app.domain.prices import Prices
 from app.domain.protocols import Caller
+from app.ledger.checking import Checks
+from app.ledger.ledger import Ledger
 from app.pipeline.gateway import Gateway
 from app.pipeline.loaded import Loaded
+from app.pipeline.overview import Overviews
 from app.review.drafts import Drafts
 from app.review.runs import PlanRuns
 
@@ -42,6 +45,9 @@ class Behind:
     clock: Clock
     new_id: NewId
     version: str
+    ledger: Ledger
+    overviews: Overviews
+    checks: Checks
     prices: Prices = field(default_factory=dict)
     """What models cost, as the deployment says."""
     places: Mapping[str, str] = field(default_factory=dict)

@@ -136,6 +136,16 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """How far guarding kept an answer from leaving as it came."""
+
+    most_chars: int
+    """The most code points of one choice that had come from the model and had not left."""
+    longest_ms: float
+    """The longest that any of them waited before it left. What never left did not wait."""
+
+
+@dataclass(frozen=True, slots=True)
 class Closing:
     """Commits before the terminal event leaves."""
 
@@ -160,6 +170,8 @@ class Closing:
     behaviours: tuple[Measured, ...] = ()
     """What became of each behaviour that is measured in this scenario, attempt by attempt."""
     timings: Timings = field(default_factory=Timings)
+    held: Held | None = None
+    """None where no answer came to guard, or the process ended in mid-exchange."""
     content: tuple[tuple[str, str], ...] = ()
     """Channel and text as released, before pseudonyms were restored."""
     turns: tuple[Message, ...] = ()

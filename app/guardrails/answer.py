@@ -105,6 +105,12 @@ class Text:
         released = self.exit.released
         return "".join([*parts, passed[at : back.to_original(released, released)[1]], self.added])
 
+    @property
+    def held(self) -> int:
+        """How many code points have come and not left."""
+        held = self.channel.length - self.channel.released
+        return held if self.exit is None else held + self.exit.length - self.exit.released
+
     def effort(self, more: str) -> int:
         """About how much work it is to take so much more, as ``aside`` counts it."""
         made = self.channel.effort(more)
@@ -259,6 +265,16 @@ class Choice:
     def takes(self, event: ReasoningDelta) -> bool:
         """Whether a signature without a text fits: it may be of the last block."""
         return event.is_redacted or self.is_block_intact
+
+    @property
+    def length(self) -> int:
+        """How many code points of it have come."""
+        return sum(text.channel.length for text in self.texts.values())
+
+    @property
+    def held(self) -> int:
+        """How many of them have not left."""
+        return sum(text.held for text in self.texts.values())
 
     def content(self) -> Iterator[tuple[str, str]]:
         """Path and text of what was released, and of each image what it is."""

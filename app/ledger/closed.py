@@ -24,9 +24,13 @@ class ClosedFilter:
     until: datetime | None = None
     """Opened before this time."""
     persona: str | None = None
+    personas: frozenset[str] | None = None
+    """Of one of these."""
     before: tuple[datetime, str] | None = None
     """Time and id of the last one of the page before."""
     limit: int = 100
+    most_searched: int | None = None
+    """How many of that time, the newest, are looked through for a persona; none is all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,30 @@ class Closed:
 
 
 _O, _C = ENTRIES.alias("o"), ENTRIES.alias("c")
+_PLACE = sa.tuple_(_O.c.at, _O.c.request_id)
+_NEWEST = (_O.c.at.desc(), _O.c.request_id.desc())
+_IS_OPENING = _O.c.kind == Kind.OPENING.value
 _CLOSED = (
     sa.select(_O.c.at, _O.c.request_id, _O.c.body.label("opening"), _C.c.body.label("closing"))
     .join_from(_O, _C, (_C.c.request_id == _O.c.request_id) & (_C.c.kind == Kind.CLOSING.value))
-    .where(_O.c.kind == Kind.OPENING.value)
-    .order_by(_O.c.at.desc(), _O.c.request_id.desc())
+    .where(_IS_OPENING)
+    .order_by(*_NEWEST)
 )
+
+
+def _found_by_index(wanted: ClosedFilter) -> list[sa.ColumnElement[bool]]:
+    """What of a filter an index answers."""
+    conditions: list[sa.ColumnElement[bool]] = []
+    if wanted.tenant is not None:
+        conditions.append(_O.c.tenant == wanted.tenant)
+    if wanted.since is not None:
+        conditions.append(_O.c.at >= to_micros(wanted.since))
+    if wanted.until is not None:
+        conditions.append(_O.c.at < to_micros(wanted.until))
+    if wanted.before is not None:
+        at, request_id = wanted.before
+        conditions.append(sa.tuple_(to_micros(at), request_id) > _PLACE)
+    return conditions
 
 
 def read_closed(connection: sa.Connection, wanted: ClosedFilter) -> Sequence[Closed]:
@@ -54,19 +76,17 @@ def read_closed(connection: sa.Connection, wanted: ClosedFilter) -> Sequence[Clo
     Raises:
         LedgerError: An entry was changed.
     """
-    query = _CLOSED.limit(wanted.limit)
-    if wanted.tenant is not None:
-        query = query.where(_O.c.tenant == wanted.tenant)
+    found = _found_by_index(wanted)
+    query = _CLOSED.where(*found).limit(wanted.limit)
     if wanted.persona is not None:
         query = query.where(_O.c.persona == wanted.persona)
-    if wanted.since is not None:
-        query = query.where(_O.c.at >= to_micros(wanted.since))
-    if wanted.until is not None:
-        query = query.where(_O.c.at < to_micros(wanted.until))
-    if wanted.before is not None:
-        at, request_id = wanted.before
-        place = sa.tuple_(to_micros(at), request_id)
-        query = query.where(sa.tuple_(_O.c.at, _O.c.request_id) < place)
+    if wanted.personas is not None:
+        query = query.where(_O.c.persona.in_(sorted(wanted.personas)))
+    if wanted.most_searched is not None:
+        newest = sa.select(_O.c.at, _O.c.request_id).where(_IS_OPENING, *found).order_by(*_NEWEST)
+        last = connection.execute(newest.offset(wanted.most_searched - 1).limit(1)).one_or_none()
+        if last is not None:
+            query = query.where(sa.tuple_(*last) <= _PLACE)
     try:
         return [
             Closed(

@@ -189,6 +189,7 @@ def closing_body(
             "detector_usage": closing.detector_usage,
             "behaviours": closing.behaviours,
             "timings": closing.timings,
+            "held": closing.held,
             "content": _digests(owner, closing.content),
         },
     )

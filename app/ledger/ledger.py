@@ -13,7 +13,9 @@ from app.domain.record import Closing, Opening
 from app.domain.rollout import Moved
 from app.ledger import appeals, feedback
 from app.ledger.appeals import Appeal, AppealState
+from app.ledger.chained import Chained, read_chained
 from app.ledger.closed import Closed, ClosedFilter, read_closed
+from app.ledger.counted import Counted, read_counts, read_newest
 from app.ledger.entries import Deletion, Exported
 from app.ledger.erase import (
     Erased,
@@ -26,19 +28,15 @@ from app.ledger.erase import (
     purge_findings,
     purge_pseudonyms,
 )
+from app.ledger.export import START, all_lines, read_checkpoints, read_heads, read_lines
 from app.ledger.feedback import FeedbackFilter, Giving
 from app.ledger.records import (
-    START,
     KeptText,
     KeptTurns,
     Record,
     RecordFilter,
     RecordPage,
-    all_lines,
-    read_checkpoints,
     read_content,
-    read_heads,
-    read_lines,
     read_page,
     read_record,
     read_turns,
@@ -118,6 +116,11 @@ class Ledger:
     async def content(self, request_id: str) -> tuple[KeptText, ...]:
         """The text that was kept of an exchange; nothing where none was, or it has gone."""
         return await self.store.read(lambda db: read_content(db, self.store.keyring, request_id))
+
+    async def chained(self, request_id: str) -> Chained:
+        """Where the entries of an exchange stand in their chains, and whether they fit there."""
+        now = self.store.clock.now()
+        return await self.store.read(lambda db: read_chained(db, request_id, now))
 
     async def sources(self, wanted: RecordFilter) -> SourcePage:
         """A page of records with their kept turns and feedback, newest first.
@@ -226,6 +229,14 @@ class Ledger:
     async def closed(self, wanted: ClosedFilter) -> Sequence[Closed]:
         """A page of exchanges that have ended, newest first; shorter than its limit at the end."""
         return await self.store.read(lambda db: read_closed(db, wanted))
+
+    async def counts(self, tenant: str, since: datetime, until: datetime, *, most: int) -> Counted:
+        """How many exchanges of a tenant there were in a time, by persona."""
+        return await self.store.read(lambda db: read_counts(db, tenant, since, until, most=most))
+
+    async def newest(self, tenant: str) -> datetime | None:
+        """When a tenant's newest exchange was opened; none where there never was one."""
+        return await self.store.read(lambda db: read_newest(db, tenant))
 
     async def export(self) -> AsyncIterator[bytes]:
         """The whole ledger as lines that ``verify`` takes, without line ends."""

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,24 +14,15 @@ from app.domain.conversation import Json, Message
 from app.domain.decision import Outcome
 from app.domain.errors import LedgerError, RequestError
 from app.domain.record import Status
-from app.ledger.entries import Kind, checkpoint_body, checkpoint_line, line, sha256
+from app.ledger.entries import Kind
 from app.ledger.keyring import Keyring
-from app.ledger.schema import (
-    CHECKPOINTS,
-    CONTENTS,
-    ENTRIES,
-    SUBJECT_KEYS,
-    WRITERS,
-    from_micros,
-    to_micros,
-)
+from app.ledger.schema import CONTENTS, ENTRIES, SUBJECT_KEYS, from_micros, to_micros
 
-_LINES_AT_ONCE = 500
-_CHAINED = (ENTRIES.c.hash, ENTRIES.c.body, ENTRIES.c.findings)
-START = ("", 0)
-"""Before the first entry of an export."""
 MOST_RECORDS = 1000
 """The longest page."""
+MOST_SEARCHED = 20_000
+"""How many records one page looks through for what no index finds: so a page that finds little
+costs no more on a ledger of millions than on a small one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +31,22 @@ class RecordFilter:
 
     tenant: str | None
     """No default: a caller who may see one tenant's records must say so."""
+    personas: frozenset[str] | None = None
+    """Those that the caller may use."""
+    request_id: str | None = None
     persona: str | None = None
+    variant: str | None = None
+    audience: str | None = None
+    catalog: str | None = None
+    """The digest of the catalog that served it."""
     outcome: Outcome | None = None
     status: Status | None = None
+    rule: str | None = None
+    """One that policy applied, also where it only observed."""
+    shadow_of: str | None = None
+    """The exchange that they are shadows of."""
+    detector: str | None = None
+    """One that found something, whatever policy did about it; findings expire."""
     since: datetime | None = None
     """Opened at this time or later."""
     until: datetime | None = None
@@ -81,8 +85,13 @@ class RecordPage:
     """Some records, newest first."""
 
     records: tuple[Record, ...]
+    """Fewer than asked for, also none, where more than ``MOST_SEARCHED`` had to be looked through;
+    then there is a cursor all the same."""
     cursor: str | None
     """For the next page; ``None`` on the last one."""
+    searched_to: datetime | None = None
+    """The time of the last one that was looked at, where the search ended before the page was
+    full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +123,8 @@ class KeptTurns:
 _Row = sa.Row[*tuple[Any, ...]]
 _O, _C = ENTRIES.alias("o"), ENTRIES.alias("c")
 _OUTCOME = sa.func.coalesce(_C.c.outcome, _O.c.outcome)
+_PLACE = sa.tuple_(_O.c.at, _O.c.request_id)
+_NEWEST = (_O.c.at.desc(), _O.c.request_id.desc())
 _RECORDS = (
     sa.select(
         _O.c.request_id,
@@ -135,8 +146,20 @@ _RECORDS = (
 )
 
 
-def read_page(connection: sa.Connection, keyring: Keyring, wanted: RecordFilter) -> RecordPage:
+def read_page(
+    connection: sa.Connection,
+    keyring: Keyring,
+    wanted: RecordFilter,
+    *,
+    most: int = MOST_SEARCHED,
+) -> RecordPage:
     """The newest records that are wanted, before the cursor.
+
+    Args:
+        connection: Reads.
+        keyring: Finds subjects and sessions.
+        wanted: Which records.
+        most: How many are looked through for what no index finds.
 
     Raises:
         RequestError: The cursor is not one of ours, the limit is out of range, or a subject or
@@ -144,14 +167,19 @@ def read_page(connection: sa.Connection, keyring: Keyring, wanted: RecordFilter)
     """
     if not 1 <= wanted.limit <= MOST_RECORDS:
         raise RequestError(f"limit must be from 1 to {MOST_RECORDS}.", param="limit")
-    query = _RECORDS.where(*_conditions(keyring, wanted))
-    if wanted.cursor is not None:
-        query = query.where(sa.tuple_(_O.c.at, _O.c.request_id) < _place(wanted.cursor))
-    query = query.order_by(_O.c.at.desc(), _O.c.request_id.desc()).limit(wanted.limit + 1)
-    rows = connection.execute(query).all()
-    page = rows[: wanted.limit]
-    cursor = _cursor(page[-1]) if len(rows) > wanted.limit else None
-    return RecordPage(tuple(_record(row) for row in page), cursor)
+    found = _found_by_index(keyring, wanted)
+    sought = _sought(wanted)
+    last = _last_searched(connection, found, most) if sought else None
+    query = _RECORDS.where(*found, *sought)
+    if last is not None:
+        query = query.where(sa.tuple_(last.at, last.request_id) <= _PLACE)
+    rows = connection.execute(query.order_by(*_NEWEST).limit(wanted.limit + 1)).all()
+    page = tuple(_record(row) for row in rows[: wanted.limit])
+    if len(rows) > wanted.limit:
+        return RecordPage(page, _cursor(rows[wanted.limit - 1].opened_at, page[-1].request_id))
+    if last is not None:
+        return RecordPage(page, _cursor(last.at, last.request_id), from_micros(last.at))
+    return RecordPage(page, None)
 
 
 def read_record(connection: sa.Connection, request_id: str, tenant: str | None) -> Record | None:
@@ -220,81 +248,12 @@ def read_turns(
     )
 
 
-def read_heads(connection: sa.Connection, keyring: Keyring, at: datetime) -> list[bytes]:
-    """A signed checkpoint line for each writer's head, to keep elsewhere."""
-    entries = ENTRIES.c
-    every = ENTRIES.alias().c
-    last = (
-        sa.select(sa.func.max(every.seq))
-        .where(every.writer == WRITERS.c.writer)
-        .correlate(WRITERS)
-        .scalar_subquery()
-    )
-    heads = connection.execute(
-        sa.select(entries.writer, entries.seq, entries.hash)
-        .join_from(WRITERS, ENTRIES, (entries.writer == WRITERS.c.writer) & (entries.seq == last))
-        .order_by(entries.writer)
-    )
-    bodies = [checkpoint_body(at, head.writer, head.seq, head.hash.hex()) for head in heads]
-    return [checkpoint_line(body, keyring.sign(body)) for body in bodies]
-
-
-def read_checkpoints(connection: sa.Connection) -> list[bytes]:
-    """A line for each checkpoint that writers took as they went."""
-    checkpoints = CHECKPOINTS.c
-    rows = connection.execute(
-        sa.select(checkpoints.body, checkpoints.signature).order_by(
-            checkpoints.writer, checkpoints.seq
-        )
-    )
-    return [checkpoint_line(row.body, row.signature) for row in rows]
-
-
-def read_lines(
-    connection: sa.Connection, after: tuple[str, int]
-) -> tuple[list[bytes], tuple[str, int] | None]:
-    """Some lines of an export: the entries after one, each followed by its findings.
-
-    Returns:
-        The lines, and the last entry's writer and number; ``None`` at the end.
-    """
-    entries = ENTRIES.c
-    rows = connection.execute(
-        sa.select(
-            entries.writer,
-            entries.seq,
-            # Whoever changes an entry by hand may leave text there; that must show, not raise.
-            *(sa.cast(column, sa.LargeBinary).label(column.name) for column in _CHAINED),
-        )
-        .where(sa.tuple_(entries.writer, entries.seq) > after)
-        .order_by(entries.writer, entries.seq)
-        .limit(_LINES_AT_ONCE)
-    ).all()
-    lines = []
-    for row in rows:
-        # The hash that was written then, not one of what is read now: a change must show.
-        lines.append(line("entry", row.hash.hex(), row.body))
-        if row.findings is not None:
-            lines.append(line("findings", sha256(row.findings), row.findings))
-    return lines, (rows[-1].writer, rows[-1].seq) if rows else None
-
-
-def all_lines(connection: sa.Connection) -> Iterator[bytes]:
-    """The whole export."""
-    yield from read_checkpoints(connection)
-    after: tuple[str, int] | None = START
-    while after is not None:
-        lines, after = read_lines(connection, after)
-        yield from lines
-
-
-def _conditions(keyring: Keyring, wanted: RecordFilter) -> list[sa.ColumnElement[bool]]:
+def _found_by_index(keyring: Keyring, wanted: RecordFilter) -> list[sa.ColumnElement[bool]]:
+    """What of a filter an index answers."""
     tenant = wanted.tenant
     equal: list[tuple[sa.ColumnElement[object], object]] = [
         (_O.c.tenant, tenant),
-        (_O.c.persona, wanted.persona),
-        (_OUTCOME, wanted.outcome),
-        (_C.c.status, wanted.status),
+        (_O.c.request_id, wanted.request_id),
     ]
     for column, kind, name in (
         (_O.c.owner, "subject", wanted.subject),
@@ -309,7 +268,64 @@ def _conditions(keyring: Keyring, wanted: RecordFilter) -> list[sa.ColumnElement
         conditions.append(_O.c.at >= to_micros(wanted.since))
     if wanted.until is not None:
         conditions.append(_O.c.at < to_micros(wanted.until))
+    if wanted.cursor is not None:
+        conditions.append(_place(wanted.cursor) > _PLACE)
     return conditions
+
+
+def _sought(wanted: RecordFilter) -> list[sa.ColumnElement[bool]]:
+    """What of a filter has to be looked for in one record after the other."""
+    equal: list[tuple[sa.ColumnElement[object], object]] = [
+        (_O.c.persona, wanted.persona),
+        (_OUTCOME, wanted.outcome),
+        (_C.c.status, wanted.status),
+    ]
+    conditions = [column == value for column, value in equal if value is not None]
+    if wanted.personas is not None:
+        conditions.append(_O.c.persona.in_(sorted(wanted.personas)))
+    conditions += [
+        _says(_O.c.body, **{key: value})
+        for key, value in (
+            ("variant", wanted.variant),
+            ("audience", wanted.audience),
+            ("catalog", wanted.catalog),
+            ("shadow_of", wanted.shadow_of),
+        )
+        if value is not None
+    ]
+    if wanted.rule is not None:
+        conditions.append(_says(_O.c.body, rule=wanted.rule) | _says(_C.c.body, rule=wanted.rule))
+    if wanted.detector is not None:
+        # A detector that ran is named in a trace too; only a finding's category follows its name.
+        found = b'"detector":%b,"category":' % orjson.dumps(wanted.detector)
+        conditions.append(_holds(_O.c.findings, found) | _holds(_C.c.findings, found))
+    return conditions
+
+
+def _says(body: sa.ColumnElement[bytes], **key_and_value: str) -> sa.ColumnElement[bool]:
+    """Whether an entry says that a key has a value.
+
+    Entries are canonical JSON in which each key that is looked for stands for one thing, and a text
+    that quotes such a pair has its quotation marks escaped. So the bytes tell.
+    """
+    return _holds(body, orjson.dumps(key_and_value)[1:-1])
+
+
+def _holds(column: sa.ColumnElement[bytes], part: bytes) -> sa.ColumnElement[bool]:
+    return sa.func.coalesce(sa.func.instr(column, part), 0) > 0
+
+
+def _last_searched(
+    connection: sa.Connection, found: Sequence[sa.ColumnElement[bool]], most: int
+) -> _Row | None:
+    """The last record that a page looks at; none where it may look at all that an index finds."""
+    return connection.execute(
+        sa.select(_O.c.at, _O.c.request_id)
+        .where(_O.c.kind == Kind.OPENING.value, *found)
+        .order_by(*_NEWEST)
+        .offset(most - 1)
+        .limit(1)
+    ).one_or_none()
 
 
 def _record(row: _Row) -> Record:
@@ -338,8 +354,8 @@ def _entry(body: bytes, findings: bytes | None) -> Json:
     return entry
 
 
-def _cursor(row: _Row) -> str:
-    return base64.urlsafe_b64encode(f"{row.opened_at} {row.request_id}".encode()).decode()
+def _cursor(opened_at: int, request_id: str) -> str:
+    return base64.urlsafe_b64encode(f"{opened_at} {request_id}".encode()).decode()
 
 
 def _place(cursor: str) -> sa.Tuple:

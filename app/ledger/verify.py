@@ -137,28 +137,57 @@ def verify(
     Returns:
         What was found. Never raises, whatever the bytes are.
     """
-    state = _State(at, is_signed)
+    verifier = Verifier(at=at, is_signed=is_signed)
     number = 0
     for number, line in enumerate(checkpoints, 1):
+        broken = verifier.expect(line, number)
+        if broken is not None:
+            return broken
+    return verifier.take(lines) or verifier.end()
+
+
+class Verifier:
+    """The same, some lines at a time."""
+
+    def __init__(self, *, at: datetime, is_signed: IsSigned | None = None) -> None:
+        self._state = _State(at, is_signed)
+        self._lines = 0
+
+    @property
+    def entries(self) -> int:
+        """How many entries were looked at."""
+        return self._state.entries
+
+    def expect(self, line: bytes, number: int) -> Broken | None:
+        """Take a checkpoint that was kept elsewhere, before the first line."""
         try:
-            state.take_checkpoint(_read(line))
+            self._state.take_checkpoint(_read(line))
         except _Stop as stop:
             what = f"a checkpoint kept elsewhere: {stop.what}"
             return Broken(stop.damage, number, stop.writer, stop.seq, what)
-    number = 0
-    rest = iter(lines)
-    for number, line in enumerate(rest, 1):
+        return None
+
+    def take(self, lines: Iterable[bytes]) -> Broken | None:
+        """Go on with these lines. What is missing is looked for among the rest of them."""
+        rest = iter(lines)
+        for line in rest:
+            self._lines += 1
+            try:
+                self._state.take(_read(line))
+            except _Gap as gap:
+                return gap.seen_in(chain([line], rest), self._lines)
+            except _Stop as stop:
+                return Broken(stop.damage, self._lines, stop.writer, stop.seq, stop.what)
+        return None
+
+    def end(self) -> Intact | Broken:
+        """What was found, when there are no more lines and nothing was wrong."""
+        state = self._state
         try:
-            state.take(_read(line))
-        except _Gap as gap:
-            return gap.seen_in(chain([line], rest), number)
+            state.end()
         except _Stop as stop:
-            return Broken(stop.damage, number, stop.writer, stop.seq, stop.what)
-    try:
-        state.end()
-    except _Stop as stop:
-        return Broken(stop.damage, 0, stop.writer, stop.seq, stop.what)
-    return Intact(state.entries, tuple(state.heads), state.compared)
+            return Broken(stop.damage, 0, stop.writer, stop.seq, stop.what)
+        return Intact(state.entries, tuple(state.heads), state.compared)
 
 
 class _Gap(_Stop):

@@ -18,6 +18,7 @@ from app.guardrails.behaviours import Resolved
 from app.guardrails.context import Context
 from app.guardrails.release import OutputGuard
 from app.pipeline.conduct import Measuring, asked_again
+from app.pipeline.holding import Holding
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Answering:
         new_guard: Callable[[], OutputGuard],
         ask: Callable[[Conversation], AsyncGenerator[StreamEvent, None]],
         measuring: Measuring,
+        holding: Holding,
     ) -> None:
         """Hold what every attempt needs.
 
@@ -56,12 +58,14 @@ class Answering:
             new_guard: Makes a guard for one attempt.
             ask: Gives the model's events but for usage.
             measuring: Measures behaviours.
+            holding: Notes how much is held back, and how long.
         """
         self.finish: FinishReason | None = None
         """Why the model ended."""
         self._new_guard = new_guard
         self._ask = ask
         self._measuring = measuring
+        self._holding = holding
         self._guard = new_guard()
         self._earlier: list[tuple[StageTrace, Decision]] = []
         self._attempts = 0
@@ -106,6 +110,7 @@ class Answering:
                     released = await self._guard.finish(event)
                 else:
                     released = await self._guard.take(event)
+                self._note(event)
                 for out in released:
                     if isinstance(out, Finish):
                         self._ends.append(out)
@@ -121,6 +126,16 @@ class Answering:
         # Those that end the answer come when the model is no longer asked.
         for halted in self._halted():
             yield halted
+
+    def _note(self, event: StreamEvent) -> None:
+        """Note how much of the event's choice is held back."""
+        if isinstance(event, Usage | Embedding):
+            return
+        choice = self._guard.choices.get(event.choice)
+        if choice is not None and event.choice not in self._guard.stops:
+            came = choice.length
+            left = 0 if self._measuring.holds else came - choice.held
+            self._holding.saw(event.choice, came, left)
 
     def _halted(self) -> Iterator[StreamEvent | Halted]:
         """What is not told yet of choices that policy stopped; not while all is held."""
@@ -167,6 +182,7 @@ class Answering:
             if isinstance(event, (Usage, Embedding)) or event.choice not in self._halts:
                 yield event
         for end in self._ends:
+            self._holding.all_left(end.choice)
             yield from self._guard.choices[end.choice].append(appends)
             yield end
 
@@ -203,4 +219,5 @@ class Answering:
             self._earlier.append((moved, replace(decision, unchecked=moved.unchecked)))
         self._attempts += 1
         self._held, self._ends, self.finish = [], [], None
+        self._holding.forget()
         self._guard = await done(self._new_guard, aside=True)

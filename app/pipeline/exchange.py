@@ -29,6 +29,7 @@ from app.pipeline.asked import estimate_tokens_of, with_prompt
 from app.pipeline.beside import asks_beside
 from app.pipeline.conduct import Measuring, refuse_overriding
 from app.pipeline.counting import count, count_shadow
+from app.pipeline.holding import Holding
 from app.pipeline.media import check_media, refuse_moved, seen_of
 from app.pipeline.ready import Given, Ready
 from app.pipeline.replies import stopped_by
@@ -82,6 +83,7 @@ class Exchange:
             self._drawn(f"measured:{ask.shown_id}") if ask.served.behaviours else 0.0,
         )
         self._outside = steps.outside(ask.caller.tenant, ask.routes)
+        self._holding = Holding(steps.clock)
 
     async def run(self) -> AsyncGenerator[ExchangeEvent, None]:
         """All of it. Closing the generator early closes the record as cancelled.
@@ -227,7 +229,7 @@ class Exchange:
             return guard
 
         await self._keep(ready.minter)
-        make = partial(Answering, new_guard, self._asked, self._measuring)
+        make = partial(Answering, new_guard, self._asked, self._measuring, self._holding)
         answering = self._answering = await done(make, aside=ready.minter.knows_many)
         async with aclosing(answering.run(ready.asked, context, self._outside)) as answer:
             async for event in answer:
@@ -350,6 +352,7 @@ class Exchange:
             attempts=tuple(self._way.attempts),
             detector_usage=self._outside.usage,
             timings=Timings(self._input_ms, self._first_token_ms, self._elapsed_ms()),
+            held=self._holding.held if answering is not None else None,
             behaviours=self._measured,
             content=answering.content if answering is not None else (),
             turns=() if self._turns is None else self._turns.to_keep(self._finish, self._reply),

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 
 from app.domain.clock import Clock
 from app.domain.conversation import Json
@@ -50,13 +51,20 @@ class Numbers:
             self._metrics.catalog_refused()
         return self._metrics.render()
 
-    async def report(self, query: Mapping[str, str], tenant: str) -> Json:
+    async def report(
+        self, query: Mapping[str, str], tenant: str, personas: frozenset[str] | None
+    ) -> Json:
         """Product metrics of a tenant's newest traffic; one report is made at a time.
+
+        Args:
+            query: What it is to be about.
+            tenant: Whose traffic.
+            personas: Of which personas; none is all of them.
 
         Raises:
             RequestError: The query makes no sense.
         """
-        wish = wish_of(query, tenant, self._clock.now())
+        wish = replace(wish_of(query, tenant, self._clock.now()), personas=personas)
         async with self._reporting:
             made = await report(
                 self._ledger, wish, self._prices, most=_MOST_REPORTED, pace=Pace(rest=1.0)

@@ -29,6 +29,8 @@ class ReportWish:
     since: datetime
     until: datetime
     persona: str | None = None
+    personas: frozenset[str] | None = None
+    """Those that whoever asks may see; none is all of them."""
     metrics: frozenset[str] = frozenset()
     """By id; none at all asks for all of them."""
     by: tuple[By, ...] = (By.PERSONA,)
@@ -84,7 +86,7 @@ def wish_of(query: Mapping[str, str], tenant: str | None, now: datetime) -> Repo
             what = "metric: there is no such metric; 'banneton metrics --list' names them"
             raise RequestError(what, param="metric", code="invalid_query") from None
     persona = query.get("persona")
-    return ReportWish(tenant, since, until, persona, metrics, by, period)
+    return ReportWish(tenant, since, until, persona, metrics=metrics, by=by, period=period)
 
 
 def _time(text: str) -> datetime:
@@ -107,7 +109,7 @@ async def report(
     pace: Pace = AT_ONCE,
 ) -> Report:
     """Measure what went through; at most so many exchanges, the newest."""
-    wanted = ClosedFilter(wish.tenant, wish.since, wish.until, wish.persona)
+    wanted = ClosedFilter(wish.tenant, wish.since, wish.until, wish.persona, wish.personas)
     found = await traffic(ledger, wanted, prices, most=most, pace=pace)
     groups = await pace.step(lambda: grouped(found.tasks, wish.by, wish.period))
     measured = await pace.steps(lines(groups, wish.metrics))

@@ -2,31 +2,27 @@
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import fields, replace
-from datetime import datetime
+from dataclasses import replace
 from functools import partial
-
-import orjson
 
 from app.access.admission import Admission
 from app.access.audience import resolve_audience
 from app.access.claims import subject_of
 from app.access.keys import check_persona, check_variant
 from app.domain.conversation import Conversation, Json
-from app.domain.decision import Outcome
-from app.domain.errors import FieldRefusedError, RequestError
+from app.domain.errors import FieldRefusedError
 from app.domain.feedback import Feedback, TargetKind
 from app.domain.persona import Persona
 from app.domain.policy import KeepContent, Policy
 from app.domain.prompt import SystemPrompt
 from app.domain.protocols import Caller, PseudonymScope
-from app.domain.record import Assigned, Status
+from app.domain.record import Assigned
 from app.guardrails.aside import done
 from app.guardrails.context import Context
 from app.ledger.appeals import AppealState
 from app.ledger.feedback import Giving
 from app.ledger.ledger import Ledger
-from app.ledger.records import Record, RecordFilter
+from app.ledger.records import Record
 from app.pipeline.answer import ExchangeEvent
 from app.pipeline.appeals import AppealRequest, file_appeal, not_found
 from app.pipeline.asked import estimate_tokens_of, with_prompt
@@ -36,16 +32,12 @@ from app.pipeline.feedback import PARAMS, FeedbackRequest, heard, rewritten, spo
 from app.pipeline.gateway import Answered, CheckRequest, CheckResult, Readiness, RenderRequest
 from app.pipeline.loaded import Loaded
 from app.pipeline.numbers import Numbers
+from app.pipeline.records import found, found_one, written
 from app.pipeline.said import Reading
 from app.pipeline.split import Chosen, Drawing
 from app.pipeline.steps import Ask, Steps
 from app.pipeline.turns import going_on, kept_answer
 from app.pipeline.witness import Left, Trial
-
-NOTHING_SAID: Mapping[str, Json] = {}
-_FILTERS = frozenset(
-    {"persona", "outcome", "status", "since", "until", "session", "subject", "cursor", "limit"}
-)
 
 
 class Pipeline:
@@ -188,21 +180,21 @@ class Pipeline:
 
     async def records(self, query: Mapping[str, str], caller: Caller) -> Json:
         """A page of records as JSON."""
-        page = await self._ledger.records(record_filter(query, caller.tenant))
-        records = await done(lambda: [_written(each) for each in page.records], aside=True)
+        page = await found(self._ledger, query, caller)
+        records = await done(lambda: [written(each) for each in page.records], aside=True)
         return {"records": records, "next": page.cursor}
 
     async def record(self, request_id: str, caller: Caller) -> Json | None:
         """One record as JSON, if there is one that this key may read."""
-        record = await self._ledger.record(request_id, tenant=caller.tenant)
+        record = await found_one(self._ledger, request_id, caller)
         if record is None:
             return None
         said = heard(await self._ledger.feedback_about(request_id))
-        return await done(partial(_written, record, said), aside=True)
+        return await done(partial(written, record, said), aside=True)
 
     async def report(self, query: Mapping[str, str], caller: Caller) -> Json:
         """Product metrics of the newest traffic as JSON."""
-        return await self._numbers.report(query, caller.tenant)
+        return await self._numbers.report(query, caller.tenant, caller.personas)
 
     async def appeal(self, appeal: AppealRequest, caller: Caller) -> AppealState:
         """Keep an appeal; raises ``RequestError`` or ``AccessError``."""
@@ -320,57 +312,3 @@ def _check_keeping(conversation: Conversation, policy: Policy) -> None:
             " from; send the earlier turns in 'input'"
         )
         raise FieldRefusedError("previous_response_id", what)
-
-
-def record_filter(query: Mapping[str, str], tenant: str | None) -> RecordFilter:
-    """Read a filter from text.
-
-    Raises:
-        RequestError: A name or value makes no sense; values are not echoed.
-    """
-    for name in query:
-        if name not in _FILTERS:
-            known = ", ".join(sorted(_FILTERS))
-            raise RequestError(f"there is no such filter; there are {known}", code="invalid_query")
-    try:
-        return RecordFilter(
-            tenant=tenant,
-            persona=query.get("persona"),
-            outcome=Outcome(query["outcome"]) if "outcome" in query else None,
-            status=Status(query["status"]) if "status" in query else None,
-            since=_time(query.get("since")),
-            until=_time(query.get("until")),
-            session=query.get("session"),
-            subject=query.get("subject"),
-            cursor=query.get("cursor"),
-            limit=int(query.get("limit", "50")),
-        )
-    except ValueError:
-        raise RequestError(
-            "outcome, status, since, until or limit: not a value that it can have; times are "
-            "ISO 8601 with a zone, limit is a number",
-            code="invalid_query",
-        ) from None
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    time = datetime.fromisoformat(text)
-    if time.tzinfo is None:
-        raise ValueError("a time needs its zone")
-    return time
-
-
-def record_json(record: Record, said: Mapping[str, Json] = NOTHING_SAID) -> Json:
-    """A record as JSON values, with what people said of its exchange."""
-    return orjson.loads(orjson.dumps({**_fields(record), **said}))
-
-
-def _written(record: Record, said: Mapping[str, Json] = NOTHING_SAID) -> Json:
-    """A record as JSON that is written already: one may have thousands of findings."""
-    return orjson.Fragment(orjson.dumps({**_fields(record), **said}))
-
-
-def _fields(record: Record) -> dict[str, Json]:
-    return {each.name: getattr(record, each.name) for each in fields(record)}

@@ -106,13 +106,13 @@ def _comes_first(was: Decided, now: Decided) -> bool:
 def _needs(was: Decided, now: Decided, against: Against | None) -> _Needs:
     made: dict[Asked, set[str]] = {}
     is_other = against is not None and against.is_rewritten_otherwise
-    for needs in (was.needs, now.needs, _shown_otherwise(was, now, is_other=is_other)):
+    for needs in (was.needs, now.needs, shown_otherwise(was, now, is_other=is_other)):
         for asked, rules in needs.items():
             made.setdefault(asked, set()).update(rules)
     return tuple((asked, tuple(sorted(rules))) for asked, rules in sorted(made.items()))
 
 
-def _shown_otherwise(was: Decided, now: Decided, *, is_other: bool) -> Needs:
+def shown_otherwise(was: Decided, now: Decided, *, is_other: bool) -> Needs:
     """Who was shown rewritten text, and would be shown another one now.
 
     Those are the detectors outside and behaviours: where the two revisions do not rewrite alike,
@@ -155,7 +155,7 @@ def _then(
 
 def _against(recorded: Recorded, rules: ServedRules, before: Rulebook) -> Against | None:
     made, outcome = baseline(rules, recorded)
-    said, given = (_lines(each) for each in (recorded.decisions, made))
+    said, given = (lines_of(each) for each in (recorded.decisions, made))
     is_same_catalog = recorded.catalog == before.catalog.digest
     if said == given and outcome is recorded.outcome:
         return None
@@ -168,7 +168,8 @@ def _against(recorded: Recorded, rules: ServedRules, before: Rulebook) -> Agains
     )
 
 
-def _lines(decisions: Sequence[Decision]) -> frozenset[Line]:
+def lines_of(decisions: Sequence[Decision]) -> frozenset[Line]:
+    """What decisions say, to be compared."""
     return frozenset(
         (each.stage, line.rule, line.action, line.is_observed, line.is_unchecked)
         for each in decisions

@@ -103,14 +103,16 @@ def baseline(rules: ServedRules, recorded: Recorded) -> tuple[tuple[Decision, ..
     return (*request, *answer), outcome
 
 
-def decided(rules: ServedRules, recorded: Recorded, then: Then, other: ServedRules) -> Decided:
+def decided(
+    rules: ServedRules, recorded: Recorded, then: Then, other: ServedRules | None
+) -> Decided:
     """What rules make of an exchange that can be replayed.
 
     Args:
         rules: Of the persona, in one revision.
         recorded: The exchange.
         then: How its behaviours were measured.
-        other: The persona's rules in the other revision.
+        other: The persona's rules in the other revision; none where nobody has them.
     """
     request = [_trimmed(part) for part in _parts(rules, recorded, recorded.input)]
     here = [_without_remote(part) for part in request]
@@ -140,7 +142,9 @@ def decided(rules: ServedRules, recorded: Recorded, then: Then, other: ServedRul
     )
 
 
-def _answered(rules: ServedRules, recorded: Recorded, then: Then, other: ServedRules) -> Decided:
+def _answered(
+    rules: ServedRules, recorded: Recorded, then: Then, other: ServedRules | None
+) -> Decided:
     """What rules make of the answer alone."""
     answer = [_trimmed(part) for part in _parts(rules, recorded, recorded.answer)]
     count = attempts_of(recorded.behaviours)
@@ -161,9 +165,13 @@ def _answered(rules: ServedRules, recorded: Recorded, then: Then, other: ServedR
     # Who waits for a whole answer did not look at one that was stopped, and would not now.
     is_cut = bool(recorded.stopped) and stopped >= recorded.stopped
     needs: dict[Asked, set[str]] = {}
-    for part, theirs in zip(answer, _parts(other, recorded, recorded.answer), strict=True):
-        waits = part.rules.awaited & theirs.rules.awaited if is_cut else frozenset()
-        _add(needs, part.not_asked(), without=waits)
+    if other is None or not is_cut:
+        waits: list[frozenset[Asked]] = [frozenset()] * len(answer)
+    else:
+        theirs = _parts(other, recorded, recorded.answer)
+        waits = [a.rules.awaited & b.rules.awaited for a, b in zip(answer, theirs, strict=True)]
+    for part, waiting in zip(answer, waits, strict=True):
+        _add(needs, part.not_asked(), without=waiting)
     for key, behaviour in made.needs:
         _add(needs, {key: [f"behaviours.{behaviour}"]})
     return Decided(

@@ -20,6 +20,7 @@ from app.review.classes import Classes
 from app.review.replayed import Replayed, State
 from app.review.rulebook import Rulebook, rulebook
 from app.review.tally import Tally, alone
+from app.review.today import Today, decide_today
 from tests.guardrails.building import AUDIENCES, NOW, run
 from tests.review.generating import CHOOSING, DETECTS, nearly_alike, records, revisions
 from tests.review.living import Said, live
@@ -87,6 +88,21 @@ def test_what_is_replayed_exactly_is_what_serving_does(seed: int) -> None:
             assert made.after is other.outcome
             assert made.before is recorded.outcome
             assert bool(made.causes) is (made.before is not made.after)
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 2**32))
+def test_what_is_said_of_today_is_what_serving_does(seed: int) -> None:
+    """A reader of one record is told that it would end so now, and it does not."""
+    dice = random.Random(seed)  # noqa: S311  # Hypothesis chooses the seed
+    for recorded, other, before, after in _both_ways(dice):
+        own = decide_today(recorded, before)
+        assert isinstance(own, Today)
+        assert (own.outcome, own.gone, own.new) == (recorded.outcome, [], [])
+        made = decide_today(recorded, after)
+        assert isinstance(made, Today)
+        if made.state is State.EXACT and not _has_unforeseen_outage(recorded, other):
+            assert made.outcome is other.outcome
 
 
 def _one_by_one(rows: list[Recorded], before: Rulebook, after: Rulebook) -> Replayed:

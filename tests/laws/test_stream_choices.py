@@ -50,6 +50,7 @@ from tests.guardrails.building import (
 )
 from tests.guardrails.grammar import Tree
 from tests.laws.test_stream import ALPHABET, RULES, compiled, expected
+from tests.pipeline.holdings import holding
 
 Json = Any
 REPLY = "I'd rather not."
@@ -103,7 +104,7 @@ def asked(*, logprobs: bool = False) -> Conversation:
 
 async def answered(make: OutputGuard, provider: Provider, *encoders: Encoder) -> list[bytes]:
     """What each encoder makes of the answer; the exchange's part of it is told in short."""
-    answering = Answering(lambda: make, provider.stream, Measuring((), None, 0))
+    answering = Answering(lambda: make, provider.stream, Measuring((), None, 0), holding())
     made = [encoder.add(Opened("r", "p", None, "c", Outcome.ALLOW)) for encoder in encoders]
     async for event in answering.run(asked(), NO_CONTEXT, OUTSIDE):
         events: list[ExchangeEvent] = []
@@ -243,7 +244,7 @@ def test_tokens_say_what_left_and_no_more(
     made = guard(compiled(rules))
     ends = [Finish(FinishReason.STOP, number) for number in range(3)]
     provider = Provider([*events, *ends])
-    answering = Answering(lambda: made, provider.stream, Measuring((), None, 0))
+    answering = Answering(lambda: made, provider.stream, Measuring((), None, 0), holding())
 
     async def collect() -> list[StreamEvent | Halted]:
         request = asked(logprobs=True)

@@ -20,6 +20,7 @@ from app.guardrails.release import OutputGuard
 from app.pipeline.answering import Answering, Halted
 from app.pipeline.conduct import Measuring
 from tests.guardrails.building import OUTSIDE, guard, pieces, plan, rule, run, text_of, words
+from tests.pipeline.holdings import holding
 
 POLICY = plan(
     rule("mask", words("m"), Action.MASK),
@@ -99,7 +100,7 @@ class Answered:
 async def drive(model: Model, behaviours: Sequence[Behaviour], draw: float = 0.0) -> Answered:
     """Answer once."""
     measuring = Measuring(plan_behaviours(persona(behaviours), BUILDS), None, draw)
-    answering = Answering(lambda: guard(POLICY), model.answer, measuring)
+    answering = Answering(lambda: guard(POLICY), model.answer, measuring, holding())
     out: list[StreamEvent] = []
     early: list[StreamEvent] = []
     stop: Outcome | None = None
@@ -255,7 +256,7 @@ async def test_an_answer_without_text_is_not_measured() -> None:
     def new_guard() -> OutputGuard:
         return guard(POLICY)
 
-    answering = Answering(new_guard, call, measuring)
+    answering = Answering(new_guard, call, measuring, holding())
     out = [event async for event in answering.run(ASKED, NO_CONTEXT, OUTSIDE)]
     assert [type(event) for event in out] == [ToolCallDelta, ToolCallDelta, Finish]
     (told,) = measuring.results("")
@@ -277,7 +278,7 @@ async def test_all_choices_have_to_keep_to_it() -> None:
         yield TextDelta("bad", 1)
         yield Finish(FinishReason.STOP, 1)
 
-    answering = Answering(lambda: guard(POLICY), two, measuring)
+    answering = Answering(lambda: guard(POLICY), two, measuring, holding())
     asked = replace(ASKED, sampling=Sampling(choices=2))
     out = [event async for event in answering.run(asked, NO_CONTEXT, OUTSIDE)]
     assert out == [Halted(0, Outcome.BLOCK), Halted(1, Outcome.BLOCK)]
@@ -310,7 +311,7 @@ async def both(
 ) -> tuple[list[StreamEvent | Halted], Answering]:
     """What leaves of two choices."""
     measuring = Measuring(plan_behaviours(persona(behaviours), BUILDS), None, 0)
-    answering = Answering(lambda: guard(POLICY), model.answer, measuring)
+    answering = Answering(lambda: guard(POLICY), model.answer, measuring, holding())
     out = [event async for event in answering.run(TWO, NO_CONTEXT, OUTSIDE)]
     await answering.conclude()
     return out, answering
@@ -353,6 +354,6 @@ async def test_of_several_ends_the_least_wanted_is_told() -> None:
         yield Finish(FinishReason.LENGTH, 0)
         yield Finish(FinishReason.STOP, 1)
 
-    answering = Answering(lambda: guard(POLICY), two, Measuring((), None, 0))
+    answering = Answering(lambda: guard(POLICY), two, Measuring((), None, 0), holding())
     _ = [event async for event in answering.run(TWO, NO_CONTEXT, OUTSIDE)]
     assert answering.finish is FinishReason.LENGTH
