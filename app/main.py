@@ -189,6 +189,11 @@ def find_root(given: Path | None) -> Path:
     here = Path.cwd()
     if (here / "banneton.yaml").exists():
         return here
+    return shipped_root()
+
+
+def shipped_root() -> Path:
+    """The folder of the shipped content: in the package, or around it in a checkout."""
     packaged = Path(__file__).parent / "content"
     return packaged if packaged.exists() else Path(__file__).parent.parent
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from app.domain.conversation import Json
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_ /-]*[A-Za-z0-9]|[A-Za-z]")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_ ./-]*[A-Za-z0-9]|[A-Za-z]")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "inf", "nan"}
 """That some reader or other takes for something else than text."""
 
@@ -22,6 +22,11 @@ def yaml_text(value: Json) -> str:
     return "".join(f"{line}\n" for line in _lines(value))
 
 
+def scalar_text(value: Json) -> str:
+    """One value that is no mapping or list, as it may stand anywhere in a line."""
+    return _scalar(value)
+
+
 def _lines(value: Json) -> Iterator[str]:
     match value:
         case dict() if value:
@@ -34,8 +39,23 @@ def _lines(value: Json) -> Iterator[str]:
             yield _scalar(value)
 
 
+def _is_block(text: str) -> bool:
+    """Whether its lines can stand as they are, below a key."""
+    lines = text.split("\n")
+    return (
+        len(lines) > 1
+        and all(line.isprintable() and line == line.rstrip() for line in lines)
+        and bool(lines[0] and lines[-1])
+        and lines[0][0] not in " #"
+    )
+
+
 def _hung(key: str, inner: Json) -> Iterator[str]:
     """A value beside its key where it is short, else below it."""
+    if isinstance(inner, str) and _is_block(inner):
+        yield f"{key} |-"
+        yield from (f"  {line}".rstrip() for line in inner.split("\n"))
+        return
     if not inner or not isinstance(inner, dict | list):
         yield f"{key} {_scalar(inner)}"
         return

@@ -18,6 +18,7 @@ from app.cli import (
     export,
     guard,
     import_,
+    init,
     keys,
     metrics,
     plan,
@@ -60,6 +61,7 @@ def banneton(
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     demo.demo,
+    init.init,
     serve.serve,
     chat.chat,
     check.check,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from app.cli import import_personas
 from app.cli.counts import counted
 from app.cli.options import ROOT
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from app.main import Project
 
 cli = typer.Typer(
-    help="Read cases of other tools and write them as a suite.",
+    help="Read what was written for other tools, and write it as files of this project.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -123,3 +124,8 @@ def _write(project: "Project", found: "Found", persona: str, to: str, origin: st
     typer.echo(f"{path}: {counted(written.cases, 'case')}; {left} left out")
     if written.left_out:
         raise typer.Exit(1)
+
+
+cli.command("character-card")(import_personas.character_card)
+cli.command()(import_personas.prompty)
+cli.command()(import_personas.dotprompt)

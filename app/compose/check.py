@@ -1,7 +1,7 @@
 """What can be said about a prompt without a persona: its names, its parts, its mistakes."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from jinja2 import TemplateSyntaxError, meta, nodes
@@ -23,6 +23,8 @@ class PromptUse:
     variables: Mapping[str, Source]
     """Names that are not of the context: a persona must declare them. Where each is first used."""
     problems: tuple[Problem, ...]
+    files: tuple[str, ...]
+    """The prompt's own file, and those of all that it includes."""
 
 
 def prompt_variables(prompt_id: str, prompts: Mapping[str, Prompt]) -> frozenset[str]:
@@ -42,7 +44,8 @@ def prompt_use(prompt_id: str, prompts: Mapping[str, Prompt]) -> PromptUse:
     environment = environment_for(prompts)
     check = _Check(environment)
     check.visit(prompts[prompt_id], ())
-    return PromptUse(check.variables, tuple(sorted(set(check.problems))))
+    problems = tuple(sorted(set(check.problems)))
+    return PromptUse(check.variables, problems, tuple(sorted(check.files)))
 
 
 def prompt_problem(prompt: Prompt, line: int, word: str, what: str) -> Problem:
@@ -61,6 +64,11 @@ class _Check:
         self.variables: dict[str, Source] = {}
         self.problems: list[Problem] = []
         self._done: dict[str, nodes.Template] = {}
+
+    @property
+    def files(self) -> Collection[str]:
+        """Of the prompts that were looked at."""
+        return self._done.keys()
 
     def visit(self, prompt: Prompt, path: tuple[str, ...]) -> None:
         if prompt.file in self._done:
