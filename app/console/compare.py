@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from app.console.playground import form_values
 from app.console.visit import Page, Visit
-from app.console.wish import Wish
+from app.console.wish import DRAFT, Wish
 from app.domain.conversation import Json
 from app.domain.errors import RequestError
 
@@ -64,6 +64,8 @@ async def show(visit: Visit) -> Response:
     personas = visit.behind.gateway.personas(visit.caller)
     other = next((each.id for each in personas if each.id != wish.persona), wish.persona)
     second = wish if wish.persona and len(personas) == 1 else replace(Wish(), persona=other)
+    if visit.query.get("draft"):
+        second = replace(wish, revision=DRAFT)
     columns = [
         await form_values(visit, each, place, "compare")
         for each, place in zip((wish, second), _PLACES, strict=False)

@@ -10,9 +10,10 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
+from app.console.drafting import draft_in, refuse_hidden
 from app.console.told import told
 from app.console.visit import Page, Visit
-from app.console.wish import Wish, conversation, route_of
+from app.console.wish import DRAFT, Wish, conversation, route_of
 from app.domain.errors import BackendError, BannetonError, RequestError
 from app.domain.events import TextDelta
 from app.pipeline.answer import Closed, ExchangeEvent, Opened
@@ -38,7 +39,7 @@ async def _shown(visit: Visit, form: Mapping[str, str], place: str) -> AsyncIter
     telling = _Telling(visit, Witness(visit.behind.clock), place)
     try:
         wish = Wish.of(form)
-        loaded = telling.loaded = await files_of(visit, wish)
+        loaded = telling.loaded = await files_of(visit, wish, form.get("draft", ""))
         route = route_of(wish, loaded, visit.caller)
         asked = conversation(wish, loaded, form.get("history", ""), form.get("text", ""))
         trial = Trial(telling.witness, loaded if wish.revision else None, route)
@@ -51,11 +52,25 @@ async def _shown(visit: Visit, form: Mapping[str, str], place: str) -> AsyncIter
         yield await telling.failed(exc)
 
 
-async def files_of(visit: Visit, wish: Wish) -> Loaded:
-    """The files that a wish is about: those that are served, or those of a revision."""
+async def files_of(visit: Visit, wish: Wish, draft: str = "") -> Loaded:
+    """The files that a wish is about: those that are served, of a revision, or with a draft.
+
+    Where no draft is sent, such as before the browser has said anything, those that are served.
+    """
+    if wish.revision == DRAFT:
+        async with visit.behind.one_at_a_time:
+            return await asyncio.to_thread(_drafted, visit, draft)
     if wish.revision:
         return await visit.behind.past.at(wish.revision)
     return visit.behind.loaded()
+
+
+def _drafted(visit: Visit, draft: str) -> Loaded:
+    typed = draft_in({"draft": draft})
+    for name in typed:
+        refuse_hidden(visit, name)
+    edits = visit.behind.drafts.edits(typed)
+    return visit.behind.drafts.loaded(edits) if edits else visit.behind.loaded()
 
 
 class _Telling:

@@ -22,6 +22,8 @@ from app.domain.policy import Policy
 from app.domain.protocols import Caller
 from app.pipeline.loaded import Loaded
 
+DRAFT = "draft"
+"""Stands for a revision: the files with what the visitor changed in their browser."""
 DIALECT = "console"
 """What records say of exchanges that somebody tried out here."""
 _VARIABLE = "var."
@@ -41,7 +43,7 @@ class Wish:
     session: str = ""
     route: str = ""
     revision: str = ""
-    """A revision of the project in Git; empty for what is served."""
+    """A revision of the project in Git, or ``DRAFT``; empty for what is served."""
     variables: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod

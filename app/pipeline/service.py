@@ -10,7 +10,7 @@ from app.access.audience import resolve_audience
 from app.access.claims import subject_of
 from app.access.keys import check_persona, check_variant
 from app.domain.conversation import Conversation, Json
-from app.domain.errors import FieldRefusedError
+from app.domain.errors import FieldRefusedError, RequestError
 from app.domain.feedback import Feedback, TargetKind
 from app.domain.persona import Persona
 from app.domain.policy import KeepContent, Policy

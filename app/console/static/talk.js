@@ -82,6 +82,7 @@
     fields.set("history", JSON.stringify(before.map((each) => [each.dataset.user, each.dataset.answer])));
     fields.set("text", words);
     fields.set("place", place);
+    if (fields.get("revision") === "draft") fields.set("draft", draft.json());
     const session = one("[name=session]", form);
     if (session) fields.set("session", session.value);
     const turn = opened(column, place, words);
