@@ -69,8 +69,7 @@ from app.upkeep import purge, watch_metrics
 from app.variants import start_variants
 
 if TYPE_CHECKING:  # planning is no part of a start
-    from app.review.plan import Plan
-    from app.review.runs import PlanWish, Say
+    from app.review.runs import Made, PlanWish, Say
 
 T = TypeVar("T")
 
@@ -225,7 +224,7 @@ async def running_app(
     *,
     host: str,
     clock: Clock | None = None,
-    plan: "Callable[[Project, PlanWish, Say], Plan] | None" = None,
+    plan: "Callable[[Project, PlanWish, Say], Made] | None" = None,
 ) -> AsyncIterator[FastAPI]:
     """The app with everything behind it started; stops it all at the end.
 

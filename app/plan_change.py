@@ -1,20 +1,20 @@
 """Beside ``main``: the plan of a change that the project's files do not have, for the console."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from app.main import Project, SystemClock, load_project
+from app.main import Project, check_cases, load_project
 from app.plan_evals import evaluated
 from app.planning import LEDGER, Records, loading, plan_of, replayed_of, revisions
 from app.review.drafts import PLANNED, copied
-from app.review.plan import Plan
 from app.review.revisions import files_at
-from app.review.runs import Doing, PlanWish, Say
+from app.review.runs import Doing, Made, PlanWish, Say
 
 
-def plan_change(project: Project, wish: PlanWish, say: Say) -> Plan:
+def plan_change(project: Project, wish: PlanWish, say: Say) -> Made:
     """The plan of a change that is in no file of the project's, or in another revision.
 
     Args:
@@ -25,12 +25,14 @@ def plan_change(project: Project, wish: PlanWish, say: Say) -> Plan:
     Raises:
         BannetonError: It cannot be had, or does not load; every problem of it.
     """
-    home, now = project.root, SystemClock().now()
+    home, now = project.root, wish.now
     here = _read_anew(project, home)
     with (
         _changed(here, wish) as changed,
         revisions(changed, wish.base, now, home=home, head=wish.head) as made,
     ):
+        say(Doing.CASES)
+        cases, broken = asyncio.run(check_cases(changed, made.after.loaded))
         replayed = None
         if wish.records is not None:
             say(Doing.RECORDS)
@@ -41,7 +43,8 @@ def plan_change(project: Project, wish: PlanWish, say: Say) -> Plan:
             say(Doing.EVALS)
             measured = evaluated(made, (), told=lambda: say(Doing.EVALS))
         say(Doing.REPORT)
-        return plan_of(made, now, replayed=replayed, evaluated=measured)
+        plan = plan_of(made, now, replayed=replayed, evaluated=measured)
+        return Made(plan, cases, broken)
 
 
 @contextmanager

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from app.access.keys import NewKey
     from app.ledger.keys import KeyStore
     from app.main import Project
-    from app.review.plan import Plan
-    from app.review.runs import PlanWish, Say
+    from app.review.runs import Made, PlanWish, Say
 
 NO_KEY = "none-needed"
 """What SDKs may send where the gateway asks for no key: they want something to send."""
@@ -83,7 +82,7 @@ def running_gateway(root: Path | None, *, backend: str) -> Iterator[Running]:
             asyncio.run(_revoke(project, made))
 
 
-def plan_change(project: "Project", wish: "PlanWish", say: "Say") -> "Plan":
+def plan_change(project: "Project", wish: "PlanWish", say: "Say") -> "Made":
     """Make a plan for the console; what makes it is loaded when the first one is wanted."""
     from app import plan_change as made
 

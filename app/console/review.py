@@ -18,7 +18,7 @@ from app.review.report.contents import page_of
 from app.review.report.formats import WRITERS
 from app.review.report.html import sections_html
 from app.review.revisions import known_revision, named_revisions
-from app.review.runs import Doing, PlanRuns, PlanWish, RecordsWish, Run
+from app.review.runs import Doing, Made, PlanRuns, PlanWish, RecordsWish, Run
 
 _KINDS: Mapping[str, tuple[str, str]] = {
     "markdown": ("review.md", "text/markdown; charset=utf-8"),
@@ -28,7 +28,7 @@ _KINDS: Mapping[str, tuple[str, str]] = {
     "json": ("review.json", "application/json"),
 }
 _PLACE = re.compile(r"<code>((?:personas|policies|prompts|knowledge)/[^<>&:]+):(\d+)</code>")
-_FIRST_STEPS = (Doing.WAITING, Doing.FILES)
+_FIRST_STEPS = (Doing.WAITING, Doing.FILES, Doing.CASES)
 
 
 async def ask(visit: Visit) -> Response:
@@ -54,9 +54,9 @@ async def show(visit: Visit) -> Response:
     template = "review_part.html.j2" if visit.is_partial else "review_run.html.j2"
     if run.error is not None:
         return visit.page(template, run=run, state="failed", said=str(run.error))
-    if run.plan is None:
+    if run.made is None:
         return visit.page(template, run=run, state="working", steps=_steps(run))
-    values = await asyncio.to_thread(_report, visit, run, run.plan)
+    values = await asyncio.to_thread(_report, visit, run, run.made)
     return visit.page(template, run=run, state="done", **values)
 
 
@@ -65,9 +65,9 @@ async def download(visit: Visit) -> Response:
     run, kind = _run(visit), visit.path_params["kind"]
     if kind == "patch" and run.patch:
         return _file(run.patch, "change.patch", "text/x-patch; charset=utf-8")
-    if run.plan is None or kind not in _KINDS:
+    if run.made is None or kind not in _KINDS:
         raise RequestError("There is no such report.", code="not_found")
-    made = await asyncio.to_thread(WRITERS[kind], run.plan, visit.behind.drafts.prefix)
+    made = await asyncio.to_thread(WRITERS[kind], run.made.plan, visit.behind.drafts.prefix)
     return _file(made.encode(), *_KINDS[kind])
 
 
@@ -99,6 +99,7 @@ def _wish(visit: Visit, form: Mapping[str, str]) -> tuple[PlanWish, bytes]:
         BannetonError: It cannot be looked at.
     """
     root, drafts = visit.behind.root, visit.behind.drafts
+    now = visit.behind.clock.now()
     base = form.get("base", _default_base(visit))
     base = known_revision(root, base) if base else ""
     records = RecordsWish(visit.caller.tenant) if _may_replay(visit, form) else None
@@ -106,7 +107,7 @@ def _wish(visit: Visit, form: Mapping[str, str]) -> tuple[PlanWish, bytes]:
     match form.get("what"):
         case "revision":
             head = known_revision(root, form.get("head", ""))
-            return PlanWish(base, head=head, records=records, evals=evals), b""
+            return PlanWish(now, base, head=head, records=records, evals=evals), b""
         case "patch":
             edits = drafts.patched(_patch_in(form))
         case "draft":
@@ -116,7 +117,7 @@ def _wish(visit: Visit, form: Mapping[str, str]) -> tuple[PlanWish, bytes]:
         case _:
             raise RequestError("Say what is to be reviewed.", param="what")
     _refuse_hidden(visit, edits)
-    return PlanWish(base, edits, records=records, evals=evals), drafts.patch(edits)
+    return PlanWish(now, base, edits, records=records, evals=evals), drafts.patch(edits)
 
 
 def _refuse_hidden(visit: Visit, edits: Edits) -> None:
@@ -174,7 +175,8 @@ def _steps(run: Run) -> list[tuple[str, str]]:
     return [(each, states[(index >= at) + (index > at)]) for index, each in enumerate(wanted)]
 
 
-def _report(visit: Visit, run: Run, plan: Plan) -> dict[str, Any]:
+def _report(visit: Visit, run: Run, made: Made) -> dict[str, Any]:
+    plan = made.plan
     page = page_of(plan)
     return {
         "page": page,
@@ -183,7 +185,7 @@ def _report(visit: Visit, run: Run, plan: Plan) -> dict[str, Any]:
         "base": plan.base.name or "HEAD",
         "kinds": list(_KINDS),
         "files": list(run.wish.edits),
-        "is_bad": plan.is_weaker,
+        "made": made,
     }
 
 

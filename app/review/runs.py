@@ -2,12 +2,13 @@
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
-from app.domain.errors import BannetonError, RequestError
+from app.domain.errors import BannetonError, Problem, RequestError
 from app.review.diffs import Edits
 from app.review.plan import Plan
 
@@ -24,6 +25,7 @@ class Doing(StrEnum):
 
     WAITING = "waiting"
     FILES = "files"
+    CASES = "cases"
     RECORDS = "records"
     EVALS = "evals"
     REPORT = "report"
@@ -45,6 +47,7 @@ class RecordsWish:
 class PlanWish:
     """A change, and what to look at."""
 
+    now: datetime
     base: str
     """A revision that is known to be there; empty for the files as they are."""
     edits: Edits = field(default_factory=dict)
@@ -52,6 +55,17 @@ class PlanWish:
     """A revision that is known to be there, in place of edits."""
     records: RecordsWish | None = None
     evals: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What there is to say of a change."""
+
+    plan: Plan
+    cases: int
+    """Expectations beside the files that were looked at, with the change."""
+    broken: tuple[Problem, ...]
+    """Those that do not hold, as ``banneton check`` tells them."""
 
 
 @dataclass(slots=True)
@@ -64,30 +78,28 @@ class Run:
     patch: bytes
     """The change of a draft or of a patch, as ``git apply`` takes it; empty for a revision's."""
     doing: Doing = Doing.WAITING
-    seconds: Mapping[Doing, float] = field(default_factory=dict)
-    plan: Plan | None = None
+    made: Made | None = None
     error: BannetonError | None = None
-    ends_at: float = float("inf")
 
     @property
     def is_over(self) -> bool:
         """Whether there is a plan, or a reason why there is none."""
-        return self.plan is not None or self.error is not None
+        return self.made is not None or self.error is not None
 
 
 class TooMuchError(RequestError):
     """Too many plans are asked for, or one takes too long."""
 
 
-MakePlan = Callable[[PlanWish, Say], Plan]
+MakePlan = Callable[[PlanWish, Say], Made]
 
 
 class PlanRuns:
     """Makes plans. Holds at most a few, in memory alone."""
 
-    def __init__(self, plan: MakePlan, is_stopping: Callable[[], bool] = lambda: False) -> None:
-        """Make each with ``plan``, in a thread, until the process stops."""
-        self._plan = plan
+    def __init__(self, make: MakePlan, is_stopping: Callable[[], bool] = lambda: False) -> None:
+        """Make each with ``make``, in a thread, until the process stops."""
+        self._make = make
         self._is_stopping = is_stopping
         self._runs: dict[str, Run] = {}
         self._threads = ThreadPoolExecutor(1, thread_name_prefix="plan")
@@ -105,7 +117,7 @@ class PlanRuns:
             del self._runs[id_]
         run = Run(secrets.token_hex(8), owner, wish, patch)
         self._runs[run.id] = run
-        self._threads.submit(self._make, run)
+        self._threads.submit(self._work, run)
         return run
 
     def find(self, id_: str, *, owner: str) -> Run | None:
@@ -113,7 +125,7 @@ class PlanRuns:
         run = self._runs.get(id_)
         return run if run is not None and run.owner == owner else None
 
-    def _make(self, run: Run) -> None:
+    def _work(self, run: Run) -> None:
         began = time.monotonic()
 
         def say(doing: Doing) -> None:
@@ -127,7 +139,7 @@ class PlanRuns:
 
         try:
             say(Doing.FILES)
-            run.plan = self._plan(run.wish, say)
+            run.made = self._make(run.wish, say)
         except BannetonError as exc:
             run.error = exc
         except Exception:

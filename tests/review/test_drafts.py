@@ -3,6 +3,7 @@
 import shutil
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,12 @@ from app.review.drafts import DraftError, Drafts
 from app.review.plan import Plan
 from app.review.report.contents import page_of
 from app.review.revisions import RevisionError, known_revision, named_revisions
-from app.review.runs import Doing, PlanRuns, PlanWish, Say, TooMuchError
+from app.review.runs import Doing, Made, PlanRuns, PlanWish, Say, TooMuchError
 from tests.cli.running import run
 from tests.cli.test_plan import git
 from tests.review.projects import BASE
 
+NOW = datetime(2027, 1, 1, tzinfo=UTC)
 HOUSE = "policies/house.yaml"
 PROJECT = "shops/my shop"
 
@@ -67,11 +69,11 @@ def test_a_plan_of_a_draft_is_that_of_the_patch_applied(root: Path) -> None:
     patch = drafts.patch(edits)
     project = load_project(root, reads_secrets=False)
     said: list[Doing] = []
-    of_draft = plan_change(project, PlanWish("HEAD", edits), said.append)
-    of_patch = plan_change(project, PlanWish("HEAD", drafts.patched(patch)), said.append)
-    uncommitted = plan_change(project, PlanWish("", edits), said.append)
+    of_draft = plan_change(project, PlanWish(NOW, "HEAD", edits), said.append).plan
+    of_patch = plan_change(project, PlanWish(NOW, "HEAD", drafts.patched(patch)), said.append).plan
+    uncommitted = plan_change(project, PlanWish(NOW, "", edits), said.append).plan
     assert state(root) == was, "the project was written to"
-    assert said == [Doing.REPORT] * 3
+    assert said == [Doing.CASES, Doing.REPORT] * 3
     assert of_draft.is_weaker
 
     git(root, "switch", "--quiet", "--create", "warmer")
@@ -87,9 +89,9 @@ def test_a_plan_of_a_draft_is_that_of_the_patch_applied(root: Path) -> None:
     git(root, "switch", "--quiet", "main")
     of_branch = plan_change(
         load_project(root, reads_secrets=False),
-        PlanWish("HEAD", head=known_revision(root, "warmer")),
+        PlanWish(NOW, "HEAD", head=known_revision(root, "warmer")),
         said.append,
-    )
+    ).plan
     assert _without_age(_markdown(of_branch)) == _without_age(_markdown(of_draft))
 
 
@@ -164,18 +166,18 @@ def test_plans_are_made_one_after_the_other_and_for_their_owner() -> None:
 
     go_on = threading.Event()
 
-    def plan(wish: PlanWish, _say: Say) -> Plan:
+    def plan(wish: PlanWish, _say: Say) -> Made:
         held.append(wish)
         go_on.wait(30)
         raise BannetonError("no plan")
 
     runs = PlanRuns(plan, go_on.is_set)
-    run_ = runs.start(PlanWish("", {}), owner="ann")
+    run_ = runs.start(PlanWish(NOW, "", {}), owner="ann")
     assert runs.find(run_.id, owner="bob") is None
     assert runs.find(run_.id, owner="ann") is run_
-    others = [runs.start(PlanWish(""), owner="ann") for _ in range(3)]
+    others = [runs.start(PlanWish(NOW, ""), owner="ann") for _ in range(3)]
     with pytest.raises(TooMuchError):
-        runs.start(PlanWish(""), owner="ann")
+        runs.start(PlanWish(NOW, ""), owner="ann")
     go_on.set()
     while not all(each.is_over for each in others):
         go_on.wait(0.01)
