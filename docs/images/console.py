@@ -254,16 +254,9 @@ def talk(url: str, key: str, clock: FixedClock) -> None:
 
 
 def taken(
-    started: Browser, url: str, key: str, view: View, wanted: Mapping[str, str]
+    context: BrowserContext, key: str, view: View, wanted: Mapping[str, str]
 ) -> Iterator[tuple[str, bytes]]:
     """Pictures of pages in one view, by name."""
-    context = started.new_context(
-        viewport=PHONE if view.is_phone else DESKTOP,
-        base_url=url,
-        locale=view.language,
-        color_scheme="dark" if view.is_dark else "light",
-        reduced_motion="reduce",
-    )
     page = context.new_page()
     page.goto("/console/sign-in")
     yield f"sign-in{view.ending}", picture(page)
@@ -309,25 +302,26 @@ def main() -> None:
     target.mkdir(parents=True, exist_ok=True)
     clock = FixedClock()
     written: set[str] = set()
-    with tempfile.TemporaryDirectory() as folder, browser() as started:
+    with tempfile.TemporaryDirectory() as folder:
         root = project(Path(folder) / "project")
         wish = KeyWish(tenant="bank", name="Ann", may_read_records=True, may_use_console=True)
         key = asyncio.run(make_key(load_project(root, only_backend="scripted"), wish)).secret
         with served(root, clock) as url:
             talk(url, key, clock)
-            for view in VIEWS:
-                context = started.new_context(
-                    viewport=PHONE if view.is_phone else DESKTOP,
-                    base_url=url,
-                    locale=view.language,
-                    color_scheme="dark" if view.is_dark else "light",
-                    reduced_motion="reduce",
-                )
-                for name, made in taken(context, key, view, wanted):
-                    if options.to or name in named:
-                        (target / f"{name}.webp").write_bytes(made)
-                        written.add(name)
-                context.close()
+            with browser() as started:
+                for view in VIEWS:
+                    context = started.new_context(
+                        viewport=PHONE if view.is_phone else DESKTOP,
+                        base_url=url,
+                        locale=view.language,
+                        color_scheme="dark" if view.is_dark else "light",
+                        reduced_motion="reduce",
+                    )
+                    for name, made in taken(context, key, view, wanted):
+                        if options.to or name in named:
+                            (target / f"{name}.webp").write_bytes(made)
+                            written.add(name)
+                    context.close()
     if missing := named - written:
         raise SystemExit(f"documents show what is no page's picture: {', '.join(sorted(missing))}")
 
