@@ -20,12 +20,11 @@ from app.domain.errors import RequestError
 from app.domain.persona import Persona, Variable
 from app.domain.policy import Policy
 from app.domain.protocols import Caller
+from app.domain.record import CONSOLE
 from app.pipeline.loaded import Loaded
 
 DRAFT = "draft"
 """Stands for a revision: the files with what the visitor changed in their browser."""
-DIALECT = "console"
-"""What records say of exchanges that somebody tried out here."""
 _VARIABLE = "var."
 _LONGEST_NAME = 512
 """As the API bounds it."""
@@ -183,7 +182,7 @@ def conversation(wish: Wish, loaded: Loaded, history: str, text: str) -> Convers
         persona.id,
         tuple(_message(at, each) for at, each in enumerate(said)),
         variant=wish.variant or None,
-        dialect=DIALECT,
+        dialect=CONSOLE,
         is_stream=True,
         wants_usage=True,
         wishes=PersonaWishes(

@@ -1,5 +1,6 @@
 """A real browser, and what it must never say."""
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,10 +47,25 @@ def browser() -> Iterator[Browser]:
     """A browser that asks nobody but the gateway."""
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium(), args=[*_OPTIONS])
+        asyncio._set_running_loop(None)  # noqa: SLF001  # see own_loop
         try:
             yield started
         finally:
+            asyncio._set_running_loop(started._loop)  # noqa: SLF001
             started.close()
+
+
+@contextmanager
+def own_loop(started: Browser) -> Iterator[None]:
+    """Let the browser's loop run in this thread, as Playwright expects, while the block lasts.
+
+    Otherwise it would count as running for ever, and no asynchronous test could follow.
+    """
+    asyncio._set_running_loop(started._loop)  # noqa: SLF001  # Playwright itself does so
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(None)  # noqa: SLF001
 
 
 @dataclass

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.console.browser import DESKTOP, Watched, browser
+from tests.console.browser import DESKTOP, Watched, browser, own_loop
 from tests.e2e.gateway import Gateway, gateway, make_keys
 from tests.e2e.project import PII, write_project
 from tests.servers.openai_server import OpenAIServer, openai_server_in_thread
@@ -43,10 +43,11 @@ def console(
 @pytest.fixture
 def watched(_browser: Browser, console: Gateway) -> Iterator[Watched]:
     """A page of a browser that nobody used before; the test fails where something goes wrong."""
-    context = _browser.new_context(viewport=DESKTOP, base_url=console.url, locale="en-GB")
-    made = Watched(context.new_page(), console.url.removeprefix("http://"))
-    yield made
-    context.close()
+    with own_loop(_browser):
+        context = _browser.new_context(viewport=DESKTOP, base_url=console.url, locale="en-GB")
+        made = Watched(context.new_page(), console.url.removeprefix("http://"))
+        yield made
+        context.close()
     assert made.unexpected() == []
 
 

@@ -30,6 +30,16 @@
     add.disabled = false;
     add.focus();
   });
+  // Once something is said, the forms make room for what is answered; they say what is chosen.
+  document.addEventListener("talk:sent", () => {
+    for (const fold of all(".column-choices", columns)) {
+      const chosen = all("select, [name=revision]", fold)
+        .filter((each) => each.value && !each.name.startsWith("var."))
+        .map((each) => (each.selectedOptions ? each.selectedOptions[0].text : each.value));
+      fold.querySelector("summary").textContent = chosen.join(" · ");
+      fold.open = false;
+    }
+  });
   document.addEventListener("talk:again", () => differences.replaceChildren());
   document.addEventListener("talk:done", async () => {
     differences.replaceChildren();

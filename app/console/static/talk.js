@@ -126,6 +126,7 @@
     busy(true);
     text.value = "";
     const columns = all("[data-column]");
+    document.dispatchEvent(new CustomEvent("talk:sent"));
     await Promise.all(columns.map((column, at) => {
       const choices = one(".choices", column) || one(".choices");
       return run(column, choices, words, `t${turns}c${at}`, abort.signal);
