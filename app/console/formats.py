@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 _SECOND_MS = 1000
 _MINUTE_MS = 60 * _SECOND_MS
 _DIGEST = 12
+_LEAST_DOLLARS = 0.0001
 
 
 def duration(milliseconds: float) -> str:
@@ -42,5 +43,7 @@ def percent(share: float) -> str:
 
 
 def dollars(amount: float) -> str:
-    """Such as ``$0.0042`` or ``$12.30``."""
+    """Such as ``$0.0042``, ``< $0.0001`` or ``$12.30``."""
+    if 0 < amount < _LEAST_DOLLARS:
+        return f"< ${_LEAST_DOLLARS}"
     return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}"

@@ -1,10 +1,10 @@
 """Every page, one line a module."""
 
-from app.console import compare, compose, playground, record, records, review, turn, welcome
+from app.console import compare, compose, overview, playground, record, records, review, turn
 from app.console.visit import Page
 
 PAGES: tuple[Page, ...] = (
-    *welcome.PAGES,
+    *overview.PAGES,
     *playground.PAGES,
     *compare.PAGES,
     *turn.PAGES,

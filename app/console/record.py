@@ -1,6 +1,7 @@
 """One exchange: its timeline, whether its record is as it was written, and how it would end now."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -35,7 +36,8 @@ class Part:
     """What was seen and decided at one stage."""
 
     stage: str
-    ran: Sequence[Json]
+    looked: Sequence[tuple[str, int]]
+    """Each detector that ran, and with how many settings."""
     findings: Sequence[Json] | None
     """None where they have expired."""
     applied: Sequence[Json]
@@ -146,7 +148,7 @@ def parts_of(entry: Json) -> Sequence[Part]:
     return [
         Part(
             (trace or decision)["stage"],
-            trace["ran"] if trace else (),
+            list(Counter(each["detector"] for each in trace["ran"]).items()) if trace else (),
             trace["findings"] if trace else None if traces is None else (),
             decision["applied"] if decision else (),
             decision["unchecked"] if decision else (),

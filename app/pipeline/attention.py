@@ -25,6 +25,9 @@ REFUSING = 0.2
 """More refusals than one in five: nobody serves a persona for that."""
 
 
+_ANYTHING = 2
+
+
 class Level(StrEnum):
     """How bad it is."""
 
@@ -102,11 +105,16 @@ def _failing(seen: Overview) -> Iterator[Sign]:
     for persona in seen.personas:
         share = Share(failed[persona], ended[persona])
         if share.of and share.interval[0] > FAILING:
-            yield Sign(What.FAILING, Level.BAD, persona, share)
+            yield Sign(What.FAILING, _level(share), persona, share)
     for persona in seen.personas:
         share = Share(refused[persona], judged[persona])
         if share.of and share.interval[0] > REFUSING:
             yield Sign(What.REFUSING, Level.WATCH, persona, share)
+
+
+def _level(share: Share) -> Level:
+    """Once or twice may have been anything."""
+    return Level.BAD if share.hits > _ANYTHING else Level.WATCH
 
 
 def _outages(seen: Overview) -> Iterator[Sign]:
@@ -119,7 +127,7 @@ def _outages(seen: Overview) -> Iterator[Sign]:
         share = Share(count, asked[name])
         if share.interval[0] > BACKEND_FAILING:
             times = [at for backend, at in failed if backend == name]
-            yield Sign(What.BACKEND, Level.BAD, name, share, min(times), max(times))
+            yield Sign(What.BACKEND, _level(share), name, share, min(times), max(times))
     blind = [(name, each.exchange.at) for each in seen.seen for name in sorted(each.unchecked)]
     for name, count in Counter(name for name, _ in blind).items():
         times = [at for detector, at in blind if detector == name]

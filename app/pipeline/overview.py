@@ -148,6 +148,10 @@ class Overview:
         """How many exchanges there were."""
         return sum(sum(each.opened.values()) for each in self.stretches)
 
+    def opened_by(self, persona: str) -> int:
+        """How many exchanges a persona had."""
+        return sum(each.opened.get(persona, 0) for each in self.stretches)
+
     @property
     def personas(self) -> Sequence[str]:
         """Those with traffic, most first."""

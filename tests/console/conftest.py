@@ -1,11 +1,14 @@
 """One gateway and one browser for all pages of a worker: starting them costs seconds."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
+from app.main import SystemClock
 from tests.console.browser import DESKTOP, Watched, browser, own_loop
+from tests.console.history import Past, prepared
 from tests.e2e.gateway import Gateway, gateway, make_keys
 from tests.e2e.project import PII, write_project
 from tests.servers.openai_server import OpenAIServer, openai_server_in_thread
@@ -38,6 +41,34 @@ def console(
     )
     with gateway(root, keys=keys) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def past(model: OpenAIServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway with a past, keys of two tenants, and one that is bound to a persona."""
+    root = write_project(
+        tmp_path_factory.mktemp("past") / "project", model.base_url, personal_data=PII
+    )
+    sees = {"may_use_console": True, "may_read_records": True}
+    wishes: dict[str, dict[str, Any]] = {
+        "reviewer": sees,
+        "author": {"may_use_console": True},
+        "elsewhere": {**sees, "tenant": "elsewhere"},
+        "bound": {**sees, "personas": frozenset({"lexi"})},
+    }
+    keys = prepared(root, Past(SystemClock().now(), days=9, a_day=60), wishes)
+    with gateway(root, keys=keys) as running:
+        yield running
+
+
+@pytest.fixture
+def at_past(_browser: Browser, past: Gateway) -> Iterator[Watched]:
+    """A page on that gateway; the test fails where something goes wrong on it."""
+    context = _browser.new_context(viewport=DESKTOP, base_url=past.url, locale="en-GB")
+    made = Watched(context.new_page(), past.url.removeprefix("http://"))
+    yield made
+    context.close()
+    assert made.unexpected() == []
 
 
 @pytest.fixture

@@ -5,11 +5,14 @@ There is an outage in it, and a change for the worse.
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from app.access.keys import KeyWish, create_key
 from app.domain.conduct import Conduct, Measured
 from app.domain.decision import (
     Applied,
@@ -25,7 +28,8 @@ from app.domain.finding import Finding
 from app.domain.policy import Action, Stage
 from app.domain.record import Attempt, Closing, Held, Opening, Status, Timings
 from app.ledger.feedback import Giving
-from app.main import load_project, open_ledger
+from app.ledger.keys import KeyStore
+from app.main import SystemClock, load_project, new_id, open_ledger
 
 EARLIER = "sha256:" + "1" * 64
 LATER = "sha256:" + "2" * 64
@@ -36,6 +40,7 @@ _REFS = (
     DetectorRef("words", "1"),
     DetectorRef("patterns", "1"),
 )
+_WHY = "of its <i>form</i>"
 _RULES = {
     Outcome.BLOCK: ("banned-question", "words", "ask-banned"),
     Outcome.PSEUDONYMIZE: ("personal-data", "pii", "EMAIL_ADDRESS"),
@@ -79,7 +84,7 @@ def _seen(outcome: Outcome, stage: Stage) -> tuple[tuple[StageTrace, ...], tuple
     if outcome is Outcome.ALLOW:
         return (StageTrace(stage, _REFS),), (Decision(stage),)
     rule, detector, category = _RULES[outcome]
-    finding = Finding(detector, category, 0.9, "messages[0].content", 3, 19, "1", "of its form")
+    finding = Finding(detector, category, 0.9, "messages[0].content", 3, 19, "1", _WHY)
     applied = Applied(rule, Action(outcome.value), (0,))
     return (StageTrace(stage, _REFS, (finding,)),), (Decision(stage, (applied,)),)
 
@@ -149,14 +154,22 @@ def _closing(  # noqa: PLR0913  # what an exchange depends on
     )
 
 
-async def _fill(root: Path, past: Past) -> None:
+async def _prepared(
+    root: Path, past: Past, wishes: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
     ledger = await open_ledger(load_project(root, reads_secrets=False))
     every = list(exchanges(past))
     for some in range(0, len(every), 500):
         await asyncio.gather(*(ledger.open(each) for each, _ in every[some : some + 500]))
         await asyncio.gather(*(ledger.close(each) for _, each in every[some : some + 500]))
     await asyncio.gather(*(ledger.give_feedback(each) for each in _opinions(past, every)))
+    keys = {}
+    for name, wish in wishes.items():
+        wanted = KeyWish(**{"tenant": past.tenant, "name": name, **wish})
+        made = await create_key(KeyStore(ledger.store), SystemClock(), new_id, wanted)
+        keys[name] = made.secret
     await ledger.stop()
+    return keys
 
 
 def _opinions(past: Past, every: list[tuple[Opening, Closing]]) -> Iterator[Giving]:
@@ -177,6 +190,14 @@ def _opinions(past: Past, every: list[tuple[Opening, Closing]]) -> Iterator[Givi
         )
 
 
-def fill(root: Path, past: Past) -> None:
-    """Write it into a project's ledger, while no gateway runs on it."""
-    asyncio.run(_fill(root, past))
+def prepared(root: Path, past: Past, wishes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Write it into a project's ledger, with keys, while no gateway runs on it; the keys by name.
+
+    Args:
+        root: The project.
+        past: How much.
+        wishes: What each key may do, as ``KeyWish`` says it.
+    """
+    # Playwright has an event loop in the tests' own thread.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(_prepared(root, past, wishes))).result()
