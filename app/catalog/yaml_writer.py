@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from app.domain.conversation import Json
 
-_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_ ./-]*[A-Za-z0-9]|[A-Za-z]")
+_PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_ .'/-]*[A-Za-z0-9.]|[A-Za-z]")
 _WORDS = {"true", "false", "null", "yes", "no", "on", "off", "y", "n", "inf", "nan"}
 """That some reader or other takes for something else than text."""
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import import_personas
+from app.cli import import_litellm, import_personas
 from app.cli.counts import counted
 from app.cli.options import ROOT
 
@@ -129,3 +129,4 @@ def _write(project: "Project", found: "Found", persona: str, to: str, origin: st
 cli.command("character-card")(import_personas.character_card)
 cli.command()(import_personas.prompty)
 cli.command()(import_personas.dotprompt)
+cli.command()(import_litellm.litellm)

@@ -1,4 +1,4 @@
-"""Read what other tools keep of a persona or a prompt, and write it as a persona of this project."""
+"""Read what other tools keep of a persona or a prompt, and write it as a persona here."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +9,10 @@ from app.cli.counts import counted
 from app.cli.options import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from app.domain.catalog import Catalog
+    from app.domain.errors import Problem
     from app.imports.persona_writer import FoundPersona
     from app.main import Project
 
@@ -37,7 +40,7 @@ def character_card(
     from app.imports.character_card import read_character_card
     from app.starter.shipped import BASE_PROMPT
 
-    project = _project(root)
+    project = writable_project(root)
     found = read_character_card(file, BASE_PROMPT)
     _write(project, found, (to, policy, route), f"the character card {file.name}")
 
@@ -59,7 +62,7 @@ def prompty(
     """
     from app.imports.prompty import read_prompty
 
-    project = _project(root)
+    project = writable_project(root)
     _write(project, read_prompty(file), (to, policy, route), f"Prompty's {file.name}")
 
 
@@ -80,11 +83,11 @@ def dotprompt(
     """
     from app.imports.dotprompt import read_dotprompt
 
-    project = _project(root)
+    project = writable_project(root)
     _write(project, read_dotprompt(file), (to, policy, route), f"Dotprompt's {file.name}")
 
 
-def _project(root: Path | None) -> "Project":
+def writable_project(root: Path | None) -> "Project":
     """The project to write to, never the shipped one.
 
     Raises:
@@ -107,7 +110,6 @@ def _write(
 ) -> None:
     from app.cli.made import write_persona
     from app.imports.persona_writer import Place, persona_files
-    from app.imports.taking import grouped
     from app.starter.wish import id_for, wrong_id
 
     to, policy, route = asked
@@ -118,14 +120,34 @@ def _write(
     place = Place(persona, _policy(catalog, policy), _route(catalog, route))
     files = persona_files(found, place, origin)
     write_persona(project.root, files, persona)
-    for problem in grouped(sorted(set(found.left_out))):
-        typer.echo(f"left out: {problem}")
+    tell_made(project.root, files)
+    tell_left_out(found.left_out)
+
+
+def tell_made(root: Path, files: "Collection[str]") -> None:
+    """Which files there are now."""
+    typer.echo("Made")
     for name in files:
-        typer.echo(str(project.root / name))
-    left = counted(len(set(found.left_out)), "thing")
-    typer.echo(f"{persona}: {counted(len(files), 'file')}; {left} left out, or not as it was")
-    if found.left_out:
-        raise typer.Exit(1)
+        typer.echo(f"  {root / name}")
+
+
+def tell_left_out(left_out: "Collection[Problem]") -> None:
+    """What is lost, and what to do about it; ends with 1 where there is any.
+
+    Raises:
+        Exit: Something is left out.
+    """
+    from app.imports.persona_writer import one_line
+    from app.imports.taking import listed
+
+    if not left_out:
+        return
+    files = ", ".join(sorted({each.file for each in left_out}))
+    left = counted(len(set(left_out)), "thing")
+    typer.echo(f"\nLeft out of {files}, or not as it was: {left}")
+    for where, what in listed(left_out):
+        typer.echo(f"  {one_line(where)}\n      {one_line(what)}")
+    raise typer.Exit(1)
 
 
 def _policy(catalog: "Catalog", asked: str | None) -> str:

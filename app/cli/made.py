@@ -1,4 +1,4 @@
-"""Files that a command makes: written all or none, and only where the project is right with them."""
+"""Files that a command makes: all or none, and only where the project is right with them."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,7 @@
 """Files of YAML between ``---`` and a template after it, such as Prompty's and Dotprompt's."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -153,11 +153,12 @@ class Sheeting:
             "\n\n".join(each.text.strip("\n") for each in made) or "You are a helpful assistant."
         )
         prompt += _EXAMPLES if examples else "\n"
-        cases = self._cases(list(used), prompt)
+        always = set().union(*(each.always for each in made))
+        cases = self._cases(used, always, prompt)
         if not cases:
             for variable in used.keys() & self.samples.keys():
                 places = [node for name, node in self.places if name == variable]
-                self.taking.note(places[-1], "has a sample; a case needs one of every input")
+                self.taking.note(places[-1], "has a sample that no case here shows")
         return FoundPersona(whole, cases, prompt)
 
     def _tell_unused(self, used: Mapping[str, int]) -> None:
@@ -191,16 +192,17 @@ class Sheeting:
                 self.taking.note(self.sheet.at(part.line), _of_client(part))
         return examples
 
-    def _cases(self, used: list[str], prompt: str) -> list[Json]:
+    def _cases(self, used: Collection[str], always: set[str], prompt: str) -> list[Json]:
         """That the prompt says what the sheet's own sample gives it."""
         given = {self.named(name): self.samples[name] for name in used if name in self.samples}
         needed = [name for name in used if "default" not in self.variables[name]]
         if not all(name in self.samples for name in needed):
             return []
         shows: list[Json] = [
-            f'<data name="{name}">' for name, value in given.items() if isinstance(value, str)
+            f'<data name="{self.named(name)}">'
+            for name in sorted(always)
+            if isinstance(self.samples.get(name), str)
         ]
-        shows = [each for each in shows if "{%+ if" not in prompt]
         lacks: list[Json] = ["{{", "{%"] if _BRACE not in prompt else []
         renders: Tree = {"contains": shows} if shows else {}
         renders |= {"lacks": lacks} if lacks else {}

@@ -1,14 +1,19 @@
 """Writes what an importer found as a persona's files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from app.catalog.yaml_writer import yaml_text
 from app.domain.conversation import Json
 from app.domain.errors import Problem
-from app.imports.taking import grouped
+from app.imports.taking import listed
 
 _SCHEMA = "# yaml-language-server: $schema=../schemas/{}.schema.json\n"
+_ORDER = (
+    *("name", "description", "prompt", "policy", "route", "identity", "voice", "behaviours"),
+    *("variables", "examples", "knowledge", "sampling"),
+)
+"""Of what importers make."""
 Tree = dict[str, Json]
 
 
@@ -32,7 +37,7 @@ class FoundPersona:
     """A template of its own; without one, the persona names one that is there."""
     knowledge: str | None = None
     """Text that goes into a file of its own."""
-    left_out: Sequence[Problem] = ()
+    left_out: Collection[Problem] = ()
 
 
 def persona_files(found: FoundPersona, place: Place, origin: str) -> Mapping[str, str]:
@@ -48,12 +53,12 @@ def persona_files(found: FoundPersona, place: Place, origin: str) -> Mapping[str
     named: Tree = {"policy": place.policy, "route": place.route}
     if found.prompt is not None:
         files[f"prompts/{place.id}.md.j2"] = found.prompt
-        named = {"prompt": place.id, **named}
+        named["prompt"] = place.id
     if found.knowledge is not None:
         files[f"knowledge/{place.id}.md"] = found.knowledge
         tree["knowledge"] = [f"knowledge/{place.id}.md"]
-    first = {key: tree.pop(key) for key in ("name", "description") if key in tree}
-    whole = yaml_text({**first, **named, **tree})
+    tree |= named
+    whole = yaml_text({key: tree[key] for key in _ORDER if key in tree})
     if found.cases:
         cases = _SCHEMA.format("cases") + yaml_text({"cases": found.cases})
         files[f"personas/{place.id}.cases.yaml"] = cases
@@ -62,10 +67,10 @@ def persona_files(found: FoundPersona, place: Place, origin: str) -> Mapping[str
     return files
 
 
-def told(left_out: Sequence[Problem]) -> str:
+def told(left_out: Collection[Problem]) -> str:
     """What was left out, as comments at the head of a file."""
-    lines = "".join(f"#   {one_line(str(each))}\n" for each in grouped(sorted(set(left_out))))
-    return f"# Left out, or not as it was:\n{lines}" if lines else ""
+    lines = [one_line(f"#   {where}: {what}") + "\n" for where, what in listed(left_out)]
+    return "".join(["# Left out, or not as it was:\n", *lines]) if lines else ""
 
 
 def one_line(text: str) -> str:

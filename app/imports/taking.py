@@ -1,7 +1,7 @@
 """Walks what somebody else's file says, so that each value is either taken or told of."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from app.catalog.document import Node, step_into
@@ -62,28 +62,31 @@ class Taking:
 
         Args:
             tree: Where to look.
-            reasons: Why, by the key that a value stands at.
+            reasons: Why, by the key that a value stands at or under.
             otherwise: Why, of all other keys.
         """
-        for key, node in _unfinished(tree, "", self._done):
+        for keys, node in _unfinished(tree, (), self._done):
             if not _is_empty(node):
-                self.leave(node, reasons.get(key, otherwise))
+                known = (reasons[key] for key in reversed(keys) if key in reasons)
+                self.leave(node, next(known, otherwise))
 
 
 def _place(node: Node) -> tuple[str, str]:
     return (node.source.file, node.path)
 
 
-def _unfinished(node: Node, key: str, done: set[tuple[str, str]]) -> Iterator[tuple[str, Node]]:
-    """The topmost values of which nothing was taken, each with its key."""
+def _unfinished(
+    node: Node, keys: tuple[str, ...], done: set[tuple[str, str]]
+) -> Iterator[tuple[tuple[str, ...], Node]]:
+    """The topmost values of which nothing was taken, each with the keys that lead to it."""
     if _place(node) in done:
         return
-    inner = [*node.entries.items(), *((key, item) for item in node.items)]
+    inner = [*node.entries.items(), *(("", item) for item in node.items)]
     if inner and _has_done(node, done):
         for name, each in inner:
-            yield from _unfinished(each, name, done)
+            yield from _unfinished(each, (*keys, name), done)
     else:
-        yield key, node
+        yield keys, node
 
 
 def _has_done(node: Node, done: set[tuple[str, str]]) -> bool:
@@ -114,17 +117,25 @@ def node_of(value: Json, file: str, path: str = "") -> Node:
 
 
 _INDEX = re.compile(r"\[\d+\]")
+_MOST_PLACES = 12
 
 
-def grouped(problems: Sequence[Problem]) -> Iterator[Problem]:
-    """One of each kind, which says how many of it there are."""
-    kinds: dict[tuple[str, str, str], list[Problem]] = {}
-    for each in problems:
-        kinds.setdefault((each.file, _INDEX.sub("[]", each.path), each.what), []).append(each)
-    for same in kinds.values():
-        first, more = same[0], len(same) - 1
-        if not more:
-            yield first
-        else:
-            what = f"{first.what} (and {more} more like it)"
-            yield Problem(first.file, first.line, first.column, first.path, what)
+def listed(problems: Collection[Problem]) -> Iterator[tuple[str, str]]:
+    """What was told of: where, and what, with all places of one thing together."""
+    places: dict[str, dict[str, list[int]]] = {}
+    for each in sorted(set(problems)):
+        where = _INDEX.sub("[]", each.path)
+        places.setdefault(each.what, {}).setdefault(where, []).append(each.line)
+    for what, found in places.items():
+        named = [_where(path, lines) for path, lines in found.items()]
+        more = len(named) - _MOST_PLACES
+        rest = [f"and {more} more"] if more > 0 else []
+        yield ", ".join([*named[:_MOST_PLACES], *rest]), what
+
+
+def _where(path: str, lines: list[int]) -> str:
+    known = [str(line) for line in dict.fromkeys(lines) if line]
+    if not known:
+        return path + (f" ({len(lines)} times)" if len(lines) > 1 else "")
+    said = f"line{'s' if len(known) > 1 else ''} {', '.join(known)}"
+    return f"{path} ({said})" if path else said

@@ -39,6 +39,8 @@ class Converted:
     text: str = ""
     variables: dict[str, int] = field(default_factory=dict)
     """The line on which each one first stands."""
+    always: set[str] = field(default_factory=set)
+    """Those that are printed whatever holds."""
     lost: list[tuple[int, str]] = field(default_factory=list)
     """What could not be carried over, by its line."""
 
@@ -111,7 +113,7 @@ class _Converting:
         pieces.append(_literal(self._text[at:]))
         if self._open:  # a condition that never ends there would be a mistake here
             self.made.lost.append((self._line, "has a block that does not end; close it"))
-            return Converted("", {}, self.made.lost)
+            return Converted(lost=self.made.lost)
         self.made.text = "".join(pieces)
         return self.made
 
@@ -147,7 +149,11 @@ class _Converting:
 
     def _print(self, name: str, tag: Tag) -> str | None:
         variable = self._variable(name, tag)
-        return None if variable is None else f"{{{{ {variable} }}}}"
+        if variable is None:
+            return None
+        if not self._open:
+            self.made.always.add(name)
+        return f"{{{{ {variable} }}}}"
 
     def _condition(self, test: str, tag: Tag, end: str) -> str:
         self._open.append(end)
