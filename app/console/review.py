@@ -28,6 +28,13 @@ _KINDS: Mapping[str, tuple[str, str]] = {
     "json": ("review.json", "application/json"),
 }
 _PLACE = re.compile(r"<code>((?:personas|policies|prompts|knowledge)/[^<>&:]+):(\d+)</code>")
+_VERDICTS = {
+    "something is weaker than before": "weaker",
+    "what is weaker is approved": "approved",
+    "nothing is weaker": "not_weaker",
+    "nothing changes in meaning": "same",
+}
+"""The report is in English, as on the command line; what stands above it is not."""
 _FIRST_STEPS = (Doing.WAITING, Doing.FILES, Doing.CASES)
 
 
@@ -186,6 +193,7 @@ def _report(visit: Visit, run: Run, made: Made) -> dict[str, Any]:
         "kinds": list(_KINDS),
         "files": list(run.wish.edits),
         "made": made,
+        "verdict": _VERDICTS[page.verdict],
     }
 
 

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import json
 import os
+import random
 import re
 import socket
 import subprocess
@@ -31,7 +32,7 @@ from app.cli.client import Client, Turn
 from app.cli.running import plan_change
 from app.console.pages import PAGES
 from app.main import load_project, make_key, running_app
-from tests.console.browser import DESKTOP, PHONE, browser
+from tests.console.browser import DESKTOP, PHONE, browser, own_loop
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = HERE.parent.parent
@@ -112,6 +113,8 @@ def playground(page: Page) -> None:
 def compare(page: Page) -> None:
     """One message, two personas."""
     page.goto("/console/compare?persona=bank-service")
+    for each in page.locator(".column-choices > summary").all():
+        each.click()
     page.locator("#text").fill("Explain the fee, please. And what is photosynthesis?")
     page.keyboard.press("Enter")
     _answered(page, 2)
@@ -146,6 +149,11 @@ def reviewed(page: Page) -> None:
     page.locator(".report").wait_for(timeout=_PATIENCE_MS)
 
 
+def overview(page: Page) -> None:
+    """As far back as there is traffic."""
+    page.goto("/console?last=30d")
+
+
 def record(page: Page) -> None:
     """One exchange that was blocked."""
     page.goto("/console/records?outcome=block")
@@ -154,6 +162,7 @@ def record(page: Page) -> None:
 
 
 SCENES: Mapping[str, Callable[[Page], None]] = {
+    "": overview,
     "/playground": playground,
     "/compare": compare,
     "/compose": compose,
@@ -239,9 +248,10 @@ def served(root: Path, clock: FixedClock) -> Iterator[str]:
 def talk(url: str, key: str, clock: FixedClock) -> None:
     """Two weeks of traffic."""
     client = Client(url, key)
-    lines = TRAFFIC.read_text("utf-8").splitlines()
-    step = timedelta(days=DAYS) / (3 * len(lines))
-    for line in 3 * lines:
+    lines = 3 * TRAFFIC.read_text("utf-8").splitlines()
+    random.Random(7).shuffle(lines)  # noqa: S311  # the same order in every run
+    step = timedelta(days=DAYS) / len(lines)
+    for line in lines:
         persona, _, text = line.partition("\t")
         turn = Turn()
         for _ in client.stream(persona, [{"role": "user", "content": text}], {}, turn):
@@ -308,7 +318,7 @@ def main() -> None:
         key = asyncio.run(make_key(load_project(root, only_backend="scripted"), wish)).secret
         with served(root, clock) as url:
             talk(url, key, clock)
-            with browser() as started:
+            with browser() as started, own_loop(started):
                 for view in VIEWS:
                     context = started.new_context(
                         viewport=PHONE if view.is_phone else DESKTOP,

@@ -23,7 +23,7 @@
     problems = JSON.parse($("found").dataset.problems);
     mark();
     const box = document.querySelector(".prompt"), first = box?.querySelector(".is-new, .is-gone");
-    if (first) box.scrollTop = first.offsetTop - box.offsetTop - 96;
+    if (first) box.scrollTop = first.offsetTop - 96;
   };
 
   const preview = async () => {
