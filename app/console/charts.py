@@ -16,7 +16,7 @@ MOST_SERIES = 5
 """More personas in one chart nobody could tell apart; the table of personas has them all."""
 _LEAST_SHARE = 0.02
 """Personas with less of the traffic are in the table alone."""
-_DIGITS = 5
+_DIGITS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,17 @@ class Chart:
 
     @property
     def plain(self) -> str:
-        """As the script that draws it reads it."""
-        made = {
-            "unit": self.unit,
-            "times": [int(each.timestamp()) for each in self.times],
-            "series": [_columns(each.points) for each in self.series],
-            "marks": [{"at": int(each.at.timestamp()), "kind": each.kind} for each in self.marks],
-        }
+        """As the script that draws it reads it: times, lines and marks, as lists in JSON.
+
+        A line is its values, and the lower and upper ends of their intervals where there are any; a
+        mark is its time, and whether it is a change.
+        """
+        first, second = (int(each.timestamp()) for each in self.times[:2])
+        made = [
+            [first, second - first, len(self.times)],
+            [_columns(each.points) for each in self.series],
+            [[int(each.at.timestamp()), each.kind == "change"] for each in self.marks],
+        ]
         return orjson.dumps(made).decode()
 
     def rows(self) -> Sequence[tuple[datetime, Sequence[Point | None]]]:
@@ -199,17 +203,15 @@ def _changes(drifts: Sequence[Drift], metric: str) -> Sequence[Mark]:
     ]
 
 
-def _columns(points: Sequence[Point | None]) -> Mapping[str, Sequence[float | None]]:
+def _columns(points: Sequence[Point | None]) -> Sequence[Sequence[float | None]]:
     """Values and the ends of their intervals, each as a list."""
-    values = [None if each is None else round(each.value, _DIGITS) for each in points]
+    values = [_rounded(None if each is None else each.value) for each in points]
     if not any(each is not None and each.low is not None for each in points):
-        return {"values": values}
-    return {
-        "values": values,
-        "low": [_rounded(None if each is None else each.low) for each in points],
-        "high": [_rounded(None if each is None else each.high) for each in points],
-    }
+        return [values]
+    low = [_rounded(None if each is None else each.low) for each in points]
+    return [values, low, [_rounded(None if each is None else each.high) for each in points]]
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, _DIGITS)
+    """As fine as it can be seen."""
+    return None if value is None else float(f"{value:.{_DIGITS}g}")

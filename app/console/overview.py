@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from app.console import formats
 from app.console.charts import Point, charts, held_of, point_of, quantiles, took_of
-from app.console.visit import Page, Visit
+from app.console.visit import Need, Page, Visit
 from app.domain.decision import Outcome
 from app.domain.errors import RequestError
 from app.metrics.live import Line
@@ -57,12 +57,23 @@ async def show(visit: Visit) -> Response:
         refused=_refused(seen),
         cost=_cost(seen) if has_prices else None,
         has_prices=has_prices,
+        tables=f"/console/overview/table?{urlencode(_query(wish.span, wish.persona))}",
         spans=[(each.value, _address(each, wish.persona)) for each in Span],
         personas=[each.id for each in personas],
         formats=formats,
         is_exact=all(each.is_exact for each in seen.stretches),
         records=_records(wish),
     )
+
+
+async def table(visit: Visit) -> Response:
+    """The numbers of one chart."""
+    behind, given = visit.behind, visit.query.get("chart")
+    made = charts(await behind.overviews.of(_wish(visit)), has_prices=bool(behind.overviews.prices))
+    chart = next((each for each in made if each.id == given), None)
+    if chart is None:
+        raise RequestError("chart: there is no such chart", param="chart", code="not_found")
+    return visit.page("overview_table.html.j2", chart=chart, formats=formats)
 
 
 def _wish(visit: Visit) -> OverviewWish:
@@ -75,9 +86,12 @@ def _wish(visit: Visit) -> OverviewWish:
     return OverviewWish(visit.caller.tenant, visit.caller.personas, span, given.get("persona"))
 
 
+def _query(span: Span, persona: str | None) -> Mapping[str, str]:
+    return {"last": span.value, **({"persona": persona} if persona else {})}
+
+
 def _address(span: Span, persona: str | None) -> str:
-    query = {"last": span.value, **({"persona": persona} if persona else {})}
-    return f"/console?{urlencode(query)}"
+    return f"/console?{urlencode(_query(span, persona))}"
 
 
 def _records(wish: OverviewWish, **more: str) -> str:
@@ -169,4 +183,7 @@ def _cost(seen: Overview) -> float | None:
     return sum(known) / len(known) if known else None
 
 
-PAGES = (Page("", show, nav="overview"),)
+PAGES = (
+    Page("", show, nav="overview"),
+    Page("/overview/table", table, needs=Need.RECORDS),
+)

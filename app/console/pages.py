@@ -1,6 +1,16 @@
 """Every page, one line a module."""
 
-from app.console import compare, compose, overview, playground, record, records, review, turn
+from app.console import (
+    compare,
+    compose,
+    overview,
+    playground,
+    policies,
+    record,
+    records,
+    review,
+    turn,
+)
 from app.console.visit import Page
 
 PAGES: tuple[Page, ...] = (
@@ -9,6 +19,7 @@ PAGES: tuple[Page, ...] = (
     *compare.PAGES,
     *turn.PAGES,
     *compose.PAGES,
+    *policies.PAGES,
     *records.PAGES,
     *record.PAGES,
     *review.PAGES,

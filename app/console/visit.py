@@ -10,6 +10,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
+from app.console.measured import Measured
 from app.console.past import Past
 from app.console.rendering import Rendering
 from app.domain.clock import Clock, NewId
@@ -48,6 +49,8 @@ class Behind:
     ledger: Ledger
     overviews: Overviews
     checks: Checks
+    measured: Measured = field(default_factory=Measured)
+    """For the curves of policies."""
     prices: Prices = field(default_factory=dict)
     """What models cost, as the deployment says."""
     places: Mapping[str, str] = field(default_factory=dict)

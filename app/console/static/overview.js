@@ -35,12 +35,12 @@
         for (const mark of chart.marks) {
           const at = plot.valToPos(mark.at, "x", true);
           if (at < bbox.left || at > bbox.left + bbox.width) continue;
-          ctx.setLineDash(mark.kind === "change" ? [] : [3 * devicePixelRatio, 3 * devicePixelRatio]);
+          ctx.setLineDash(mark.isChange ? [] : [3 * devicePixelRatio, 3 * devicePixelRatio]);
           ctx.beginPath();
           ctx.moveTo(at, bbox.top);
           ctx.lineTo(at, bbox.top + bbox.height);
           ctx.stroke();
-          if (mark.kind === "change") {
+          if (mark.isChange) {
             ctx.fillStyle = ink;
             ctx.beginPath();
             ctx.arc(at, bbox.top + 4 * devicePixelRatio, 4 * devicePixelRatio, 0, 2 * Math.PI);
@@ -53,7 +53,13 @@
   });
 
   const draw = (place) => {
-    const chart = JSON.parse(place.dataset.chart);
+    const [[first, step, count], lines, marked] = JSON.parse(place.dataset.chart);
+    const chart = {
+      unit: place.dataset.unit,
+      times: Array.from({ length: count }, (_, at) => first + at * step),
+      series: lines.map(([values, low, high]) => ({ values, low, high })),
+      marks: marked.map(([at, isChange]) => ({ at, isChange })),
+    };
     const card = place.closest(".chart-card");
     const swatches = [...card.querySelectorAll(".swatch:not(.mark)")];
     const names = swatches.map((each) => each.parentElement.textContent.trim());
