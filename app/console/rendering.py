@@ -66,6 +66,7 @@ class Rendering:
         environment.autoescape = True
         environment.trim_blocks = environment.lstrip_blocks = True
         environment.globals["static"] = self.url
+        environment.filters["pair"] = lambda value: (value, value)
 
     def _add(self, name: str, path: Path) -> None:
         body = path.read_bytes()

@@ -9,6 +9,7 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
+from app.console.measured import Measured
 from app.console.past import Past
 from app.console.rendering import Rendering
 from app.domain.clock import Clock, NewId
@@ -37,6 +38,8 @@ class Behind:
     """What models cost, as the deployment says."""
     places: Mapping[str, str] = field(default_factory=dict)
     """The host that each backend is at; empty where that is this machine."""
+    measured: Measured = field(default_factory=Measured)
+    """For the curves of policies."""
 
     @cached_property
     def past(self) -> Past:

@@ -1,7 +1,7 @@
 """A real browser, and what it must never say."""
 
-import asyncio
 import shutil
+from asyncio import AbstractEventLoop, _set_running_loop, get_running_loop
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,30 +42,40 @@ def chromium() -> str:
     pytest.skip("There is no Chromium here; Debian's package 'chromium' has one.")
 
 
+@dataclass
+class Started:
+    """A browser that runs, and the loop of whoever drives it."""
+
+    browser: Browser
+    loop: AbstractEventLoop
+
+    @contextmanager
+    def in_use(self) -> Iterator[Browser]:
+        """The browser, for the length of a test.
+
+        Playwright's loop stays in the middle of its run between two calls, and this thread counts
+        as running it: no other test could run a loop of its own. So it counts only meanwhile.
+        """
+        _set_running_loop(self.loop)
+        try:
+            yield self.browser
+        finally:
+            _set_running_loop(None)
+
+
 @contextmanager
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[Started]:
     """A browser that asks nobody but the gateway."""
+    path = chromium()
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium(), args=[*_OPTIONS])
-        asyncio._set_running_loop(None)  # noqa: SLF001  # see own_loop
+        launched = playwright.chromium.launch(executable_path=path, args=[*_OPTIONS])
+        started = Started(launched, get_running_loop())
+        _set_running_loop(None)
         try:
             yield started
         finally:
-            asyncio._set_running_loop(started._loop)  # noqa: SLF001
-            started.close()
-
-
-@contextmanager
-def own_loop(started: Browser) -> Iterator[None]:
-    """Let the browser's loop run in this thread, as Playwright expects, while the block lasts.
-
-    Otherwise it would count as running for ever, and no asynchronous test could follow.
-    """
-    asyncio._set_running_loop(started._loop)  # noqa: SLF001  # Playwright itself does so
-    try:
-        yield
-    finally:
-        asyncio._set_running_loop(None)  # noqa: SLF001
+            _set_running_loop(started.loop)
+            launched.close()
 
 
 @dataclass

@@ -5,16 +5,22 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.console.browser import DESKTOP, Watched, browser, own_loop
+from tests.console.browser import DESKTOP, Started, Watched, browser
 from tests.e2e.gateway import Gateway, gateway, make_keys
 from tests.e2e.project import PII, write_project
 from tests.servers.openai_server import OpenAIServer, openai_server_in_thread
 
 
 @pytest.fixture(scope="session")
-def _browser() -> Iterator[Browser]:
+def _started() -> Iterator[Started]:
     with browser() as started:
         yield started
+
+
+@pytest.fixture
+def _browser(_started: Started) -> Iterator[Browser]:
+    with _started.in_use() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +32,7 @@ def model() -> Iterator[OpenAIServer]:
 
 @pytest.fixture(scope="session")
 def console(
-    model: OpenAIServer, _browser: Browser, tmp_path_factory: pytest.TempPathFactory
+    model: OpenAIServer, _started: Started, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """A gateway with keys: ``author``, ``reviewer`` (reads records too), ``app`` (no console)."""
     root = write_project(
@@ -43,11 +49,10 @@ def console(
 @pytest.fixture
 def watched(_browser: Browser, console: Gateway) -> Iterator[Watched]:
     """A page of a browser that nobody used before; the test fails where something goes wrong."""
-    with own_loop(_browser):
-        context = _browser.new_context(viewport=DESKTOP, base_url=console.url, locale="en-GB")
-        made = Watched(context.new_page(), console.url.removeprefix("http://"))
-        yield made
-        context.close()
+    context = _browser.new_context(viewport=DESKTOP, base_url=console.url, locale="en-GB")
+    made = Watched(context.new_page(), console.url.removeprefix("http://"))
+    yield made
+    context.close()
     assert made.unexpected() == []
 
 
