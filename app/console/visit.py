@@ -55,6 +55,8 @@ class Behind:
     """What models cost, as the deployment says."""
     places: Mapping[str, str] = field(default_factory=dict)
     """The host that each backend is at; empty where that is this machine."""
+    measured: Measured = field(default_factory=Measured)
+    """For the curves of policies."""
 
     @cached_property
     def past(self) -> Past:
