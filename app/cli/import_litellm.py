@@ -79,6 +79,7 @@ def _try(project: "Project", files: "Mapping[str, str]") -> None:
         ContentError: It would not be right.
     """
     import tempfile
+    from dataclasses import replace as replaced
     from shutil import copytree
 
     from app.catalog.files import CONTENT_FOLDERS
@@ -91,4 +92,6 @@ def _try(project: "Project", files: "Mapping[str, str]") -> None:
                 copytree(project.root / name, trial / name)
         for name, text in files.items():
             (trial / name).write_text(text, "utf-8")
-        load_project(trial, reads_secrets=False).load()
+        loaded = load_project(trial, reads_secrets=False)
+        # What was built for the project itself need not be built once more.
+        replaced(loaded, builds=project.builds).load()

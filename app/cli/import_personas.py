@@ -119,7 +119,7 @@ def _write(
         raise typer.BadParameter(wrong, param_hint="--to")
     place = Place(persona, _policy(catalog, policy), _route(catalog, route))
     files = persona_files(found, place, origin)
-    write_persona(project.root, files, persona)
+    write_persona(project.root, files, persona, project)
     tell_made(project.root, files)
     tell_left_out(found.left_out)
 

@@ -90,7 +90,7 @@ def init(  # noqa: PLR0913  # one parameter an option
     from rich.console import Console
 
     from app.cli.asking import Asking
-    from app.main import load_project, shipped_root
+    from app.main import shipped_root
     from app.starter.shipped import Shipped
 
     flags = _Flags(
@@ -101,7 +101,7 @@ def init(  # noqa: PLR0913  # one parameter an option
     shipped = Shipped(shipped_root())
     try:
         if (root / "banneton.yaml").exists():
-            _in_project(flags, asking, shipped, load_project(root, reads_secrets=False))
+            _in_project(flags, asking, shipped, root)
         else:
             _new_project(flags, asking, shipped, root)
     except (EOFError, KeyboardInterrupt):
@@ -131,8 +131,9 @@ def _new_project(flags: _Flags, asking: "Asking", shipped: "Shipped", root: Path
     _tell_next(asking.console, project, wish.id, root, provider.key)
 
 
-def _in_project(flags: _Flags, asking: "Asking", shipped: "Shipped", project: "Project") -> None:
+def _in_project(flags: _Flags, asking: "Asking", shipped: "Shipped", root: Path) -> None:
     from app.cli.made import write_persona
+    from app.main import load_project
     from app.starter.start import Choice, new_persona, said
 
     for flag, given in (("--provider", flags.provider), ("--model", flags.model)):
@@ -140,9 +141,9 @@ def _in_project(flags: _Flags, asking: "Asking", shipped: "Shipped", project: "P
             raise typer.BadParameter(
                 "is for a new project; here banneton.yaml says it", param_hint=flag
             )
+    project = load_project(root, reads_secrets=False)
     catalog = project.read()
-    root = project.root
-    asking.say(f"A new persona in {root}\n")
+    asking.say(f"A new persona in {root.resolve()}\n")
     origin = _origin(flags, asking, shipped)
     wish = _wish(flags, asking, shipped, origin)
     policy = _policy(flags, asking, catalog, origin)
@@ -152,7 +153,7 @@ def _in_project(flags: _Flags, asking: "Asking", shipped: "Shipped", project: "P
     base = next(name for name, each in catalog.policies.items() if each.extends is None)
     start = new_persona(shipped, Choice(wish, origin, policy, route), root, base)
     with asking.console.status("Checking …"):
-        write_persona(root, start.files, wish.id)
+        write_persona(root, start.files, wish.id, project)
     _tell(asking.console, start, root)
     _tell_next(asking.console, project, wish.id, root, None)
 
@@ -259,7 +260,7 @@ def _tell(console: "Console", start: "Start", root: Path) -> None:
     for folder, inside in folders.items():
         listed = "for editors" if folder == "schemas/" else ", ".join(inside)
         table.add_row(Text(f"  {folder}", style="cyan"), Text(listed))
-    console.print(Text(f"\nMade{where}", style="bold"))
+    console.print(Text(f"\nMade{where}", style="bold"), soft_wrap=True)
     console.print(table)
     used = [
         name

@@ -9,8 +9,16 @@ if TYPE_CHECKING:
     from app.main import Project
 
 
-def write_persona(root: Path, files: Mapping[str, str], persona: str) -> "Project":
-    """Write a persona with what it brings; gives the project as it is then.
+def write_persona(
+    root: Path, files: Mapping[str, str], persona: str, project: "Project | None" = None
+) -> "Project":
+    """Write a persona with what it brings; gives the project.
+
+    Args:
+        root: The project's folder.
+        files: Texts by path.
+        persona: The id of the new one.
+        project: As it was read; none where the files make it.
 
     Raises:
         ContentError: A file is there already, or the project would not be right. Nothing stays.
@@ -20,7 +28,7 @@ def write_persona(root: Path, files: Mapping[str, str], persona: str) -> "Projec
     from app.main import load_project
 
     with new_files(root, files):
-        project = load_project(root, reads_secrets=False)
+        project = project or load_project(root, reads_secrets=False)
         if problems := _broken(project, persona, files):
             raise ContentError(problems)
     return project

@@ -17,7 +17,7 @@ from app.domain.errors import ContentError, Problem
 from app.imports.card_text import CardText, example_turns
 from app.imports.persona_writer import FoundPersona, Tree
 from app.imports.png_text import SIGNATURE, PngError, read_texts
-from app.imports.taking import Taking, node_of
+from app.imports.taking import Taking, below, node_of
 
 MAX_BYTES = 64_000_000
 _MAX_JSON_BYTES = 8_000_000
@@ -73,14 +73,14 @@ def read_character_card(path: Path, prompt: str) -> FoundPersona:
     """
     taking = Taking()
     tree = node_of(_card(path, taking), path.name)
-    version = _SPECS.get(tree.nearest("spec").text or "", "")
+    version = _SPECS.get(below(tree, "spec").text or "", "")
     if tree.child("spec") is not None and not version:
         what = "is not the name of a character card's version: chara_card_v2, chara_card_v3"
         raise ContentError([tree.nearest("spec").problem(what)])
-    data = tree.nearest("data") if version else tree
+    data = below(tree, "data") if version else tree
     if version:
         taking.take(tree.child("spec"))
-        if tree.nearest("spec_version").text in _VERSIONS:
+        if below(tree, "spec_version").text in _VERSIONS:
             taking.take(tree.child("spec_version"))
         for key, node in tree.entries.items():
             if key not in {"spec", "spec_version", "data"}:
@@ -197,7 +197,7 @@ class _Reading:
         self.taking = taking
 
     def persona(self, name: str, prompt: str) -> FoundPersona:
-        name = self.texts.plain(name, self.data.nearest("name")) or "card"
+        name = self.texts.plain(name, below(self.data, "name")) or "card"
         tree: Tree = {"name": name}
         if description := self._text("description"):
             tree["description"] = description
@@ -237,12 +237,12 @@ class _Reading:
             if text := self._text(key):
                 made += _behaviour_lines(key.replace("_", "-"), text)
                 what = "stands under 'behaviours' now, below the prompt's own rules; read it, as "
-                self.taking.note(self.data.nearest(key), what + "whoever made the card wrote it")
+                self.taking.note(below(self.data, key), what + "whoever made the card wrote it")
         return made
 
     def _greetings(self) -> list[Json]:
         greetings = [self.data.child("first_mes")]
-        greetings += self.data.nearest("alternate_greetings").items
+        greetings += below(self.data, "alternate_greetings").items
         made: list[Json] = []
         for node in greetings:
             if node is None or not (text := self.texts.of(node)):
@@ -257,7 +257,7 @@ class _Reading:
         raw = self.taking.text(node).replace("\r\n", "\n")
         if node is None or not raw.strip():
             return []
-        names = (self.texts.char, self.data.nearest("name").text or "")
+        names = (self.texts.char, below(self.data, "name").text or "")
         turns, is_whole = example_turns(raw, names)
         if not is_whole:
             what = "is carried over as far as it goes user, character, user, character; "
@@ -271,7 +271,7 @@ class _Reading:
         if book is None:
             return None
         entries: list[tuple[float, str]] = []
-        for entry in book.nearest("entries").items:
+        for entry in below(book, "entries").items:
             enabled = entry.child("enabled")
             if enabled is not None and enabled.content is False:
                 self.taking.leave(entry, "is an entry that is turned off")

@@ -12,7 +12,7 @@ from app.imports.front_matter import KINDS, LONGEST, Part, Sheet, Sheeting, fits
 from app.imports.persona_writer import FoundPersona, Tree
 from app.imports.sampling import WHY_NOT as SAMPLING
 from app.imports.sampling import sampling_of
-from app.imports.taking import Taking
+from app.imports.taking import Taking, below
 from app.imports.templates import Syntax
 
 _ROLE = re.compile(r"""\{\{~? *(?:role +["'](\w+)["']|(history)) *~?\}\}""")
@@ -56,7 +56,7 @@ def read_dotprompt(path: Path) -> FoundPersona:
     if description := " ".join(taking.text(front.child("description")).split()):
         tree["description"] = description
     _inputs(making)
-    if sampling := sampling_of(front.nearest("config"), taking):
+    if sampling := sampling_of(below(front, "config"), taking):
         tree["sampling"] = sampling
     found = making.persona(_parts(sheet), name, tree)
     taking.rest(front, _WHY_NOT, _OTHERWISE)
@@ -65,9 +65,9 @@ def read_dotprompt(path: Path) -> FoundPersona:
 
 
 def _inputs(making: Sheeting) -> None:
-    given = making.sheet.front.nearest("input")
+    given = below(making.sheet.front, "input")
     schema = given.child("schema")
-    defaults = given.nearest("default").entries if given.child("default") else {}
+    defaults = below(given, "default").entries
     if schema is not None:
         typed = schema.child("type")
         if schema.child("properties") is not None:
@@ -132,7 +132,7 @@ def _json_schema(making: Sheeting, schema: Node) -> None:
     required = schema.child("required")
     names = [each.text for each in required.items] if required else []
     taking.take(required)
-    for name, node in schema.nearest("properties").entries.items():
+    for name, node in below(schema, "properties").entries.items():
         typed = node.child("type")
         if typed is None or typed.text not in KINDS:
             taking.leave(node, _UNPRINTABLE)

@@ -16,7 +16,7 @@ from app.domain.errors import ContentError, Problem
 from app.imports.litellm_backends import Backends, CannotCarryError
 from app.imports.litellm_guardrails import rules_of
 from app.imports.persona_writer import Tree, one_line, told
-from app.imports.taking import Taking
+from app.imports.taking import Taking, below
 
 _PER_MILLION = 1_000_000
 _MOST_RETRIES = 5
@@ -96,7 +96,8 @@ class FoundDeployment:
         tree: Tree = {"backends": dict[str, Json](self.backends), "routes": dict[str, Json](routes)}
         if self.prices:
             tree["prices"] = dict[str, Json](self.prices)
-        kept = {key: value for key, value in rest.items() if key not in tree}
+        # What the project's file says of backends that are gone means nothing any more.
+        kept = {k: each for k, each in rest.items() if k not in {"backends", "routes", "prices"}}
         head = "# yaml-language-server: $schema=schemas/banneton.schema.json\n"
         made = f"# Made of {one_line(origin)}.\n{told(self.left_out)}"
         return head + made + yaml_text({**tree, **kept})
@@ -132,11 +133,11 @@ class _Reading:
 
     def whole(self) -> FoundDeployment:
         backends = Backends(self.taking)
-        for entry in self.tree.nearest("model_list").items:
+        for entry in below(self.tree, "model_list").items:
             self._deployment(entry, backends)
         routes = self._routes()
-        rules = rules_of(self.tree.nearest("guardrails"), self.taking)
-        for key, node in self.tree.nearest("general_settings").entries.items():
+        rules = rules_of(below(self.tree, "guardrails"), self.taking)
+        for key, node in below(self.tree, "general_settings").entries.items():
             self.taking.leave(node, _WHY_NOT.get(key, _WHY_NOT["general_settings"]))
         self.taking.rest(self.tree, _WHY_NOT, _OTHERWISE)
         left_out = tuple(self.taking.left_out)
@@ -160,13 +161,13 @@ class _Reading:
             target["weight"] = weight
         elif weight is not None:
             self.taking.leave(params.child("weight"), "is no weight: more than 0, at most 1000000")
-        if lacks := list(self._lacks(entry.nearest("model_info"))):
+        if lacks := list(self._lacks(below(entry, "model_info"))):
             target["lacks"] = lacks
         self._price(entry, backend, model)
         self.targets.setdefault(name, []).append(target)
 
     def _lacks(self, about: Node) -> Iterator[Json]:
-        if about.nearest("mode").text == "chat":
+        if below(about, "mode").text == "chat":
             self.taking.take(about.child("mode"))
         for theirs, ours in _LACKS.items():
             node = about.child(theirs)
@@ -249,7 +250,7 @@ class _Reading:
         made: dict[str, Tree] = {}
         for node in self._settings("model_group_alias"):
             for alias, group in node.entries.items():
-                named = group.text or group.nearest("model").text or ""
+                named = group.text or below(group, "model").text or ""
                 if named in routes and alias not in routes:
                     self.taking.take(group)
                     made[alias] = routes[named]

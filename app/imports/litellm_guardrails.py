@@ -14,7 +14,7 @@ from app.domain.errors import DetectorError
 from app.guardrails.recognizers.entities import ENTITIES
 from app.guardrails.shapes import Shape
 from app.imports.persona_writer import Tree
-from app.imports.taking import Taking
+from app.imports.taking import Taking, below
 
 _STAGES: Mapping[str, list[Json]] = {
     "pre_call": ["input", "tool_result"],
@@ -46,8 +46,8 @@ def rules_of(guardrails: Node, taking: Taking) -> list[Json]:
     """The rules; what has none is told of."""
     rules: list[Json] = []
     for entry in guardrails.items:
-        making = _Making(entry, entry.nearest("litellm_params"), taking)
-        kind = making.params.nearest("guardrail").text or ""
+        making = _Making(entry, below(entry, "litellm_params"), taking)
+        kind = below(making.params, "guardrail").text or ""
         make = _KINDS.get(kind)
         if make is None:
             taking.leave(entry, _NOT_HERE)
@@ -93,7 +93,7 @@ class _Making:
         self.taking.take(always)
 
     def rule(self, suffix: str, detect: Tree, then: str) -> Json:
-        name = self.entry.nearest("guardrail_name").text or "guardrail"
+        name = below(self.entry, "guardrail_name").text or "guardrail"
         plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-") or "guardrail"
         return {
             "id": f"{plain}-{suffix}",
@@ -142,14 +142,12 @@ class _Making:
     def content_filter(self) -> list[Json]:
         entities: dict[str, list[str]] = {}
         patterns: dict[str, list[Json]] = {}
-        for node in self.params.nearest("patterns").items if self._has("patterns") else ():
+        for node in below(self.params, "patterns").items if self._has("patterns") else ():
             self._pattern(node, entities, patterns)
         words: dict[str, list[Json]] = {}
-        for node in (
-            self.params.nearest("blocked_words").items if self._has("blocked_words") else ()
-        ):
-            action = _ACTIONS.get((node.nearest("action").text or "BLOCK").upper())
-            word = node.nearest("keyword").text
+        for node in below(self.params, "blocked_words").items if self._has("blocked_words") else ():
+            action = _ACTIONS.get((below(node, "action").text or "BLOCK").upper())
+            word = below(node, "keyword").text
             if action is None or not word or not word.strip():
                 self.taking.leave(node, "is a word without an action that is known here")
                 continue
@@ -177,14 +175,14 @@ class _Making:
     def _pattern(
         self, node: Node, entities: dict[str, list[str]], patterns: dict[str, list[Json]]
     ) -> None:
-        action = _ACTIONS.get((node.nearest("action").text or "").upper())
-        kind = node.nearest("pattern_type").text
-        known = _PREBUILT.get(node.nearest("pattern_name").text or "")
-        regex = node.nearest("pattern").text
+        action = _ACTIONS.get((below(node, "action").text or "").upper())
+        kind = below(node, "pattern_type").text
+        known = _PREBUILT.get(below(node, "pattern_name").text or "")
+        regex = below(node, "pattern").text
         if action and kind == "prebuilt" and known in ENTITIES:
             entities.setdefault(action, []).append(str(known))
         elif action and kind == "regex" and regex and _runs(regex):
-            name = node.nearest("name").text or f"pattern-{len(patterns.get(action, [])) + 1}"
+            name = below(node, "name").text or f"pattern-{len(patterns.get(action, [])) + 1}"
             made: Tree = {"id": name, "regex": regex, "max_match": _MAX_MATCH}
             patterns.setdefault(action, []).append(made)
             what = f"is looked for up to {_MAX_MATCH} characters; see 'max_match' of the pattern"

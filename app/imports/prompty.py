@@ -12,7 +12,7 @@ from app.imports.front_matter import KINDS, LONGEST, Part, Sheet, Sheeting, fits
 from app.imports.persona_writer import FoundPersona, Tree
 from app.imports.sampling import WHY_NOT as SAMPLING
 from app.imports.sampling import sampling_of
-from app.imports.taking import Taking
+from app.imports.taking import Taking, below
 from app.imports.templates import Syntax
 
 _ROLE = re.compile(
@@ -59,7 +59,7 @@ def read_prompty(path: Path) -> FoundPersona:
         tree["description"] = description
     _inputs(making)
     _samples(making)
-    model = front.nearest("model")
+    model = below(front, "model")
     for key in ("parameters", "options"):
         if (node := model.child(key)) is not None and (sampling := sampling_of(node, taking)):
             tree["sampling"] = sampling
@@ -165,7 +165,7 @@ def _samples(making: Sheeting) -> None:
 
 def _secrets(model: Node, taking: Taking) -> None:
     for group in ("configuration", "connection"):
-        for key, node in model.nearest(group).entries.items():
+        for key, node in below(model, group).entries.items():
             is_key = "key" in key.lower() or "secret" in key.lower() or "token" in key.lower()
             if is_key and node.text and not node.text.startswith("${"):
                 taking.leave(node, _SECRET)

@@ -71,6 +71,11 @@ class Taking:
                 self.leave(node, next(known, otherwise))
 
 
+def below(node: Node, key: str) -> Node:
+    """What stands at a key; an empty value where there is none."""
+    return node.child(key) or Node(None, node.source, step_into(node.path, key))
+
+
 def _place(node: Node) -> tuple[str, str]:
     return (node.source.file, node.path)
 

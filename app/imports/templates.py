@@ -114,7 +114,7 @@ class _Converting:
         if self._open:  # a condition that never ends there would be a mistake here
             self.made.lost.append((self._line, "has a block that does not end; close it"))
             return Converted(lost=self.made.lost)
-        self.made.text = "".join(pieces)
+        self.made.text = _joined(pieces)
         return self.made
 
     def _line_of(self, tag: Tag) -> int:
@@ -155,20 +155,15 @@ class _Converting:
             self.made.always.add(name)
         return f"{{{{ {variable} }}}}"
 
-    def _condition(self, test: str, tag: Tag, end: str) -> str:
+    def _condition(self, test: str, end: str) -> str:
         self._open.append(end)
-        return self._control(f"if {test}", tag)
+        return _control(f"if {test}")
 
-    def _control(self, said: str, tag: Tag) -> str:
-        """A tag that gives no text. A line end after it is dropped here: one more is written."""
-        following = self._text[tag.end : tag.end + 1]
-        return f"{{%+ {said} %}}" + ("\n" if following == "\n" else "")
-
-    def _closes(self, end: str, tag: Tag) -> str | None:
+    def _closes(self, end: str) -> str | None:
         if not self._open or self._open[-1] != end:
             return None
         self._open.pop()
-        return self._control("endif", tag)
+        return _control("endif")
 
     def _jinja(self, tag: Tag) -> str | None:
         if tag.source.startswith("{#"):
@@ -187,12 +182,12 @@ class _Converting:
         if variable is None:
             return None
         compared = f" {found['sign']} {found['value']}" if found["sign"] else ""
-        return self._condition(f"{found['not'] or ''}{variable}{compared}", tag, "endif")
+        return self._condition(f"{found['not'] or ''}{variable}{compared}", "endif")
 
     def _else_or_end(self, tag: Tag, end: str) -> str | None:
         if tag.inside == "else":
-            return self._control("else", tag) if self._open and self._open[-1] == end else None
-        return self._closes(end, tag)
+            return _control("else") if self._open and self._open[-1] == end else None
+        return self._closes(end)
 
     def _mustache(self, tag: Tag) -> str | None:
         if tag.inside.startswith("!"):
@@ -207,9 +202,9 @@ class _Converting:
         if "~" in tag.source:
             return None
         if tag.inside in {"/if", "/unless"}:
-            return self._closes(tag.inside, tag)
+            return self._closes(tag.inside)
         if tag.inside == "else":
-            return self._control("else", tag) if self._open else None
+            return _control("else") if self._open else None
         opens = _HANDLEBARS_IF.fullmatch(tag.inside)
         return self._print(tag.inside, tag) if opens is None else self._if_there(opens, tag)
 
@@ -218,7 +213,7 @@ class _Converting:
         if variable is None:
             return None
         negation = "not " if opens[1] == "unless" else ""
-        return self._condition(f"{negation}{variable}", tag, f"/{opens[1]}")
+        return self._condition(f"{negation}{variable}", f"/{opens[1]}")
 
 
 def _begins_jinja(tag: Tag) -> bool:
@@ -249,6 +244,24 @@ _BLOCKS: Mapping[Syntax, tuple[Callable[[Tag], bool], Callable[[Tag], bool]]] = 
         (lambda tag: tag.inside[:1] in {"#", "^"}, lambda tag: tag.inside.startswith("/")),
     ),
 }
+
+
+_CONTROL = "{%+"
+"""So begins no text: there, a brace before a sign is printed."""
+
+
+def _control(said: str) -> str:
+    """A tag that gives no text, and leaves the blanks before it as they are."""
+    return f"{_CONTROL} {said} %}}"
+
+
+def _joined(pieces: list[str]) -> str:
+    """All of them. A line end after a control tag is dropped here: one more is written."""
+    text, is_after_control = "", False
+    for piece in filter(None, pieces):
+        text += "\n" + piece if is_after_control and piece.startswith("\n") else piece
+        is_after_control = piece.startswith(_CONTROL)
+    return text
 
 
 def _literal(text: str) -> str:

@@ -42,7 +42,7 @@ def plain(text: str) -> Json:
 
 
 @given(TEXTS, TEXTS, TEXTS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_values_are_changed_and_added(name: str, readers: str, language: str) -> None:
     """A value would be read otherwise than it was given, or a comment be lost."""
     values = {("name",): name, ("identity", "readers"): readers, ("voice", "language"): language}
@@ -67,7 +67,7 @@ def test_values_are_changed_and_added(name: str, readers: str, language: str) ->
 
 
 @given(TEXTS)
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 def test_a_word_is_replaced_wherever_it_stands(word: str) -> None:
     """A new name would break the file, or stand in half of the places."""
 

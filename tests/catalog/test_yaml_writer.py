@@ -7,10 +7,24 @@ from app.catalog.yaml_source import parse_document
 from app.catalog.yaml_writer import yaml_text
 from app.domain.conversation import Json
 
-TEXTS = st.text(max_size=12) | st.sampled_from(
-    ["no", "Yes", "null", "1e3", "0o7", "~", "a: b", "- a", "a #b", "[x]", "on", "=", "\u2028", ""]
-    + ["a\nb", "a\n\n b: c\n# d", "a\n", " a\nb", "a \nb", "\na", "- a\n- b", "# a\nb", "v1.2"]
-)
+ODD = [
+    "no",
+    "Yes",
+    "null",
+    "1e3",
+    "0o7",
+    "~",
+    "a: b",
+    "- a",
+    "a #b",
+    "[x]",
+    "on",
+    "=",
+    "\u2028",
+    "",
+]
+LINES = ["a\nb", "a\n\n b: c\n# d", "a\n", " a\nb", "a \nb", "\na", "- a\n- b", "# a\nb", "v1.2"]
+TEXTS = st.text(max_size=12) | st.sampled_from([*ODD, *LINES])
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-99, 99) | st.floats(-9, 9) | TEXTS,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),

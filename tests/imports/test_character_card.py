@@ -97,7 +97,7 @@ HOSTILE = st.text(st.sampled_from("{}%#xUuser:char \n<>BOT"), max_size=40) | st.
 
 
 @given(HOSTILE, HOSTILE)
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 def test_no_text_of_a_card_stays_a_template(text: str, name: str) -> None:
     """A stranger's text would be run, or be taken for a template by whatever reads it next."""
     taking = Taking()
@@ -114,7 +114,7 @@ def test_no_text_of_a_card_stays_a_template(text: str, name: str) -> None:
     ),
     st.sampled_from(["{{char}}", "<BOT>", "Ida"]),
 )
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_examples_are_told_apart(turns: list[tuple[str, str]], char: str) -> None:
     """What a user says would be put into the character's mouth."""
     text = "".join(f"<START>\n{{{{user}}}}: {user}\n{char}: {answer}\n" for user, answer in turns)
@@ -173,7 +173,9 @@ FIELDS = ["description", "personality", "first_mes", "alternate_greetings", "mes
 
 
 @given(st.dictionaries(st.sampled_from([*FIELDS, "character_book", "system_prompt"]), JSON))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_values_of_any_kind_are_read_or_told(tmp_path: Path, data: dict[str, object]) -> None:
     """A card with a number where a text belongs would end in a traceback."""
     found = read(tmp_path, v3(**data))

@@ -27,7 +27,7 @@ def test_a_text_comes_out_as_it_went_in(keyword: str, text: bytes, way: int) -> 
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 def test_a_damaged_picture_is_refused_and_nothing_worse(data: st.DataObject) -> None:
     """A picture from a stranger would stop the command, or be read as something else."""
     whole = picture(packed("chara", b"text" * 9), international("x", b"y", packs=True))

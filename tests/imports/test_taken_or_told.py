@@ -147,7 +147,7 @@ def _is_seen(kind: Kind, tree: object, before: Made, folder: Path) -> bool:
 
 @given(st.data(), st.sampled_from(sorted(KINDS)), st.sampled_from(["zzz", "x-y", "Zz z"]))
 @settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_what_no_importer_knows_is_told(
     tmp_path: Path, data: st.DataObject, name: str, key: str
@@ -189,10 +189,33 @@ TEXTS = st.text(max_size=60) | st.sampled_from(
 
 
 @given(st.binary(max_size=80) | TEXTS.map(str.encode), st.sampled_from(sorted(KINDS)))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_bytes_are_read_or_refused(tmp_path: Path, data: bytes, name: str) -> None:
     """A file of another kind would end in a traceback."""
     path = tmp_path / f"any{KINDS[name].ending}"
     path.write_bytes(data)
     with contextlib.suppress(ContentError):
         KINDS[name].make(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("card", '{"name": "Ida", "description": "x", "personality": "", "extensions": {}}'),
+        ("prompty-1", "---\nname: Ida\n---\nsystem:\nBe kind."),
+        ("prompty-1", "Be kind."),
+        ("prompty-2", "---\nname: Ida\ninputs: {a: {kind: string}}\n---\nBe kind to {{a}}."),
+        ("dotprompt", '{{role "system"}}Be kind.'),
+        ("dotprompt", '---\ninput: {schema: {a: string}}\n---\n{{role "system"}}Hi {{a}}'),
+        ("litellm", "model_list: [{model_name: a, litellm_params: {model: gpt-4.1-mini}}]"),
+    ],
+)
+def test_a_file_that_is_carried_over_whole_has_nothing_told(
+    name: str, text: str, tmp_path: Path
+) -> None:
+    """Somebody would look for what is lost where nothing is."""
+    path = tmp_path / f"f{KINDS[name].ending}"
+    path.write_text(text)
+    assert KINDS[name].make(path)[1] == ()

@@ -1,8 +1,10 @@
 """Templates of other tools print the same here, and what cannot is told with its line."""
 
+import re
+
 import jinja2
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app.imports.templates import Syntax, converted
@@ -44,9 +46,10 @@ def rendered(text: str, *, trims: bool) -> str:
 
 
 @given(st.lists(PIECES, max_size=5).map(joined))
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 def test_jinja_prints_the_same_here(text: str) -> None:
     """A prompt would say something else after it had moved, if only by a blank line."""
+    assume("{#" not in re.sub(r"\{#.*?#\}", "", text, flags=re.DOTALL))  # a comment without end
     try:
         wanted = rendered(text, trims=False)
     except jinja2.TemplateSyntaxError:
