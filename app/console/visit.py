@@ -49,8 +49,6 @@ class Behind:
     ledger: Ledger
     overviews: Overviews
     checks: Checks
-    measured: Measured = field(default_factory=Measured)
-    """For the curves of policies."""
     prices: Prices = field(default_factory=dict)
     """What models cost, as the deployment says."""
     places: Mapping[str, str] = field(default_factory=dict)

@@ -32,7 +32,7 @@ from app.cli.client import Client, Turn
 from app.cli.running import plan_change
 from app.console.pages import PAGES
 from app.main import load_project, make_key, running_app
-from tests.console.browser import DESKTOP, PHONE, browser, own_loop
+from tests.console.browser import DESKTOP, PHONE, browser
 
 HERE = Path(__file__).resolve().parent
 SHIPPED = HERE.parent.parent
@@ -318,7 +318,7 @@ def main() -> None:
         key = asyncio.run(make_key(load_project(root, only_backend="scripted"), wish)).secret
         with served(root, clock) as url:
             talk(url, key, clock)
-            with browser() as started, own_loop(started):
+            with browser() as found, found.in_use() as started:
                 for view in VIEWS:
                     context = started.new_context(
                         viewport=PHONE if view.is_phone else DESKTOP,

@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from tests.cli.test_plan import git
-from tests.console.browser import DESKTOP, Watched, own_loop
+from tests.console.browser import DESKTOP, Watched
 from tests.console.conftest import sign_in
 from tests.e2e.gateway import banneton, gateway, make_keys
 from tests.review.test_drafts import state
@@ -22,11 +22,10 @@ BEFORE, AFTER = "warmth: medium", "warmth: high"
 @contextmanager
 def visited(browser: Browser, url: str) -> Iterator[Page]:
     """A page on which nothing may go wrong."""
-    with own_loop(browser):
-        context = browser.new_context(viewport=DESKTOP, base_url=url, locale="en-GB")
-        watched = Watched(context.new_page(), url.removeprefix("http://"))
-        yield watched.page
-        context.close()
+    context = browser.new_context(viewport=DESKTOP, base_url=url, locale="en-GB")
+    watched = Watched(context.new_page(), url.removeprefix("http://"))
+    yield watched.page
+    context.close()
     assert watched.unexpected() == []
 
 
