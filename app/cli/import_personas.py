@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from app.imports.persona_writer import FoundPersona
     from app.main import Project
 
-FILE = typer.Argument(dir_okay=False, exists=True)
+FILE = typer.Argument(help="What the other tool wrote.", dir_okay=False, exists=True)
 TO = typer.Option(help="The persona's id; without it, one like its name.")
 POLICY = typer.Option(help="A policy that is there; without it, the one that extends no other.")
 ROUTE = typer.Option(help="A route that is there; without it, 'balanced', or the only one.")
