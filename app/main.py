@@ -301,6 +301,7 @@ async def running_app(
                         loaded=lambda: reloader.revision.compiled,
                         load_at=project.load_at,
                         root=project.root,
+                        builds=project.builds,
                         clock=clock,
                         new_id=new_id,
                     ),

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app import __version__
 from app.access.admission import Admission
 from app.domain.clock import Clock, NewId
+from app.guardrails.plan import Builds
 from app.ledger.ledger import Ledger
 from app.pipeline.gateway import Gateway
 from app.pipeline.loaded import Loaded
@@ -39,6 +40,7 @@ class ConsoleParts:
     loaded: Callable[[], Loaded]
     load_at: Callable[[Path], Loaded]
     root: Path
+    builds: Builds
     clock: Clock
     new_id: NewId
 
@@ -80,6 +82,7 @@ def _made(parts: ConsoleParts) -> ASGIApp:
         loaded=parts.loaded,
         load_at=parts.load_at,
         root=parts.root,
+        builds=parts.builds,
         clock=parts.clock,
         new_id=parts.new_id,
         version=__version__,

@@ -1,6 +1,6 @@
 """Every page, one line a module."""
 
-from app.console import compare, playground, policies, turn, welcome
+from app.console import compare, gallery, playground, policies, turn, welcome
 from app.console.visit import Page
 
 PAGES: tuple[Page, ...] = (
@@ -8,6 +8,7 @@ PAGES: tuple[Page, ...] = (
     *playground.PAGES,
     *compare.PAGES,
     *policies.PAGES,
+    *gallery.PAGES,
     *turn.PAGES,
 )
 """The framework tries them in this order."""

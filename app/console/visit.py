@@ -12,9 +12,11 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from app.console.measured import Measured
 from app.console.past import Past
 from app.console.rendering import Rendering
+from app.console.showing import Showing
 from app.domain.clock import Clock, NewId
 from app.domain.prices import Prices
 from app.domain.protocols import Caller
+from app.guardrails.plan import Builds
 from app.pipeline.gateway import Gateway
 from app.pipeline.loaded import Loaded
 
@@ -34,6 +36,8 @@ class Behind:
     clock: Clock
     new_id: NewId
     version: str
+    builds: Builds
+    """Kinds of detectors, and those that were built."""
     prices: Prices = field(default_factory=dict)
     """What models cost, as the deployment says."""
     places: Mapping[str, str] = field(default_factory=dict)
@@ -45,6 +49,11 @@ class Behind:
     def past(self) -> Past:
         """The project's files as they were."""
         return Past(self.root, self.load_at)
+
+    @cached_property
+    def showing(self) -> Showing:
+        """What each persona is like."""
+        return Showing(self.root, self.builds, self.clock)
 
 
 class Need(Enum):
