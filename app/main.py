@@ -316,6 +316,7 @@ async def running_app(
                         plan=plan and partial(plan, project),
                         is_stopping=stop.is_set,
                         root=project.root,
+                        builds=project.builds,
                         clock=clock,
                         new_id=new_id,
                     ),

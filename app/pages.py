@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from app import __version__
 from app.access.admission import Admission
 from app.domain.clock import Clock, NewId
+from app.guardrails.plan import Builds
 from app.ledger.ledger import Ledger
 from app.pipeline.gateway import Gateway
 from app.pipeline.loaded import Loaded
@@ -45,6 +46,7 @@ class ConsoleParts:
     plan: "MakePlan | None"
     is_stopping: Callable[[], bool]
     root: Path
+    builds: Builds
     clock: Clock
     new_id: NewId
 
@@ -93,6 +95,7 @@ def _made(parts: ConsoleParts) -> ASGIApp:
         one_at_a_time=asyncio.Semaphore(1),
         plans=PlanRuns(parts.plan, parts.is_stopping) if parts.plan else None,
         root=parts.root,
+        builds=parts.builds,
         clock=parts.clock,
         new_id=parts.new_id,
         version=__version__,

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from app.catalog.recordings import RecordingFiles
+from app.cli.gallery_page import FILE, gallery_page
 from app.domain.decision import Outcome
+from app.domain.events import TextDelta
 from app.evals.cases import cases_of
-from app.main import Project, check_cases, load_project
+from app.evals.gallery import gallery
+from app.main import Project, SystemClock, check_cases, load_project
 from app.pipeline.loaded import Loaded
 
 ROOT = Path(__file__).parent.parent
@@ -85,6 +89,37 @@ def test_a_persona_lets_ordinary_requests_through(
     cases = cases_of(project.root, loaded.catalog, project.builds).policies.get(policy, ())
     benign = [case.id for case in cases if set(case.expect.values()) == {Outcome.ALLOW}]
     assert len(benign) >= FEWEST_BENIGN
+
+
+def test_the_gallery_shows_what_the_files_say(project: Project, loaded: Loaded) -> None:
+    """Somebody would choose a persona that is another by now; `make docs` writes it anew."""
+    assert (ROOT / "docs" / "reference" / FILE).read_text("utf-8") == gallery_page(project, loaded)
+
+
+def test_the_gallery_shows_nothing_that_did_not_happen(project: Project, loaded: Loaded) -> None:
+    """A visitor would read turns that nobody recorded, or stops that no policy made."""
+    cases = cases_of(project.root, loaded.catalog, project.builds)
+    recordings = RecordingFiles(project.root).all
+    said = {
+        "".join(each.text for each in one.events if isinstance(each, TextDelta))
+        for one in recordings
+    }
+    shown = asyncio.run(gallery(loaded, cases, recordings, SystemClock()))
+    assert [each.persona.id for each in shown] == PERSONAS
+    for each in shown:
+        assert "en" in {talk.language for talk in each.talks}, each.persona.id
+        stops = {*each.persona.replies.block.values(), *each.persona.replies.escalate.values()}
+        for turn in (turn for talk in each.talks for turn in talk.turns):
+            assert turn.answer in stops if turn.stopped_by else turn.answer.startswith(tuple(said))
+        assert {stop.reply for stop in each.stopped} <= stops
+    unrecorded = asyncio.run(gallery(loaded, cases, (), SystemClock()))
+    assert not [
+        turn
+        for each in unrecorded
+        for talk in each.talks
+        for turn in talk.turns
+        if not turn.stopped_by
+    ]
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -56,12 +56,17 @@ def reference(
     *,
     to: Annotated[Path, typer.Option(help="The folder.")] = Path("docs/reference"),
 ) -> None:
-    """Write the reference pages that are made from the code.
+    """Write the reference pages that are made from the code, and the gallery of personas.
 
     Example: banneton reference --to docs/reference
     """
+    from app.cli.gallery_page import FILE, gallery_page
+    from app.main import load_project
+
     to.mkdir(parents=True, exist_ok=True)
-    for name, text in pages(context.find_root().command).items():
+    project = load_project(None, reads_secrets=False)
+    written = pages(context.find_root().command)
+    for name, text in {**written, FILE: gallery_page(project, project.load())}.items():
         (to / name).write_text(text, "utf-8")
         typer.echo(str(to / name))
 

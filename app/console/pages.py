@@ -3,6 +3,7 @@
 from app.console import (
     compare,
     compose,
+    gallery,
     overview,
     playground,
     policies,
@@ -20,6 +21,7 @@ PAGES: tuple[Page, ...] = (
     *turn.PAGES,
     *compose.PAGES,
     *policies.PAGES,
+    *gallery.PAGES,
     *records.PAGES,
     *record.PAGES,
     *review.PAGES,

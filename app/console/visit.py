@@ -13,9 +13,11 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from app.console.measured import Measured
 from app.console.past import Past
 from app.console.rendering import Rendering
+from app.console.showing import Showing
 from app.domain.clock import Clock, NewId
 from app.domain.prices import Prices
 from app.domain.protocols import Caller
+from app.guardrails.plan import Builds
 from app.ledger.checking import Checks
 from app.ledger.ledger import Ledger
 from app.pipeline.gateway import Gateway
@@ -49,6 +51,8 @@ class Behind:
     ledger: Ledger
     overviews: Overviews
     checks: Checks
+    builds: Builds
+    """Kinds of detectors, and those that were built."""
     prices: Prices = field(default_factory=dict)
     """What models cost, as the deployment says."""
     places: Mapping[str, str] = field(default_factory=dict)
@@ -60,6 +64,11 @@ class Behind:
     def past(self) -> Past:
         """The project's files as they were."""
         return Past(self.root, self.load_at)
+
+    @cached_property
+    def showing(self) -> Showing:
+        """What each persona is like."""
+        return Showing(self.root, self.builds, self.clock)
 
 
 class Need(Enum):

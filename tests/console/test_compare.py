@@ -15,7 +15,7 @@ from app.domain.errors import ContentError, RequestError
 from app.main import load_project
 from tests.console.browser import PHONE, is_scrolled_sideways, violations
 from tests.e2e.project import write_project
-from tests.servers.openai_server import OpenAIServer, last_user_text, text_answer
+from tests.servers.openai_server import OpenAIServer, echo
 
 TEXTS = st.text("ab ,.中文😀\n", max_size=20)
 
@@ -38,7 +38,7 @@ def test_long_answers_are_not_compared() -> None:
 
 def test_one_message_to_two_columns(page: Page, model: OpenAIServer) -> None:
     """A product manager could not see what another audience gets for the same words."""
-    model.answer = lambda body: text_answer(f"You said {last_user_text(body)}")
+    model.answer = echo
     page.goto("/console/compare?persona=lexi")
     second = page.locator("[data-column=b]")
     second.get_by_label("Persona").select_option("lexi")
@@ -48,7 +48,7 @@ def test_one_message_to_two_columns(page: Page, model: OpenAIServer) -> None:
     page.keyboard.press("Enter")
     difference = page.locator(".difference")
     expect(difference).to_contain_text("another outcome")
-    expect(page.locator("[data-column=a] .talk-answer")).to_contain_text("You said grown-up talk")
+    expect(page.locator("[data-column=a] .talk-answer")).to_contain_text("grown-up talk")
     expect(second.locator(".talk-answer")).to_contain_text("Lexi cannot help with that.")
     assert difference.locator("del").all_text_contents()
     assert violations(page) == []

@@ -15,7 +15,7 @@ from tests.console.browser import PHONE, Watched, is_scrolled_sideways, violatio
 from tests.console.conftest import sign_in
 from tests.console.test_frame import signed_in, token_in
 from tests.e2e.gateway import Gateway
-from tests.servers.openai_server import Hang, OpenAIServer, Play, chunk, text_answer
+from tests.servers.openai_server import Hang, OpenAIServer, Play, chunk, echo, text_answer
 
 MAIL = "anna.keller@example.org"
 TOKEN = re.compile(r"EMAIL_ADDRESS_[0-9A-Z]{10}")
@@ -25,6 +25,7 @@ TOKEN = re.compile(r"EMAIL_ADDRESS_[0-9A-Z]{10}")
 def _fresh(model: OpenAIServer) -> None:
     """No request of an earlier test."""
     model.requests.clear()
+    model.answer = echo
 
 
 def begin(page: Page, query: str = "persona=lexi") -> None:
@@ -34,9 +35,11 @@ def begin(page: Page, query: str = "persona=lexi") -> None:
 
 def say(page: Page, text: str) -> None:
     """Say it as one does, and wait for the answer's end."""
+    turns = page.locator(".talk-turn")
+    before = turns.count()
     page.get_by_label("Your message").fill(text)
     page.keyboard.press("Enter")
-    page.locator("[aria-busy=true]").first.wait_for()
+    expect(turns).to_have_count(before + 1)
     page.wait_for_selector("[aria-busy=true]", state="detached")
 
 
