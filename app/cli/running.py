@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from app.access.keys import NewKey
     from app.ledger.keys import KeyStore
     from app.main import Project
+    from app.review.runs import Made, PlanWish, Say
 
 NO_KEY = "none-needed"
 """What SDKs may send where the gateway asks for no key: they want something to send."""
@@ -47,7 +48,7 @@ def running_gateway(root: Path | None, *, backend: str) -> Iterator[Running]:
     failures: list[BaseException] = []
 
     async def run() -> None:
-        async with running_app(project, host="127.0.0.1") as app:
+        async with running_app(project, host="127.0.0.1", plan=plan_change) as app:
             server = uvicorn.Server(
                 uvicorn.Config(app, lifespan="off", log_level="error", access_log=False)
             )
@@ -79,6 +80,13 @@ def running_gateway(root: Path | None, *, backend: str) -> Iterator[Running]:
         listener.close()
         if made is not None:
             asyncio.run(_revoke(project, made))
+
+
+def plan_change(project: "Project", wish: "PlanWish", say: "Say") -> "Made":
+    """Make a plan for the console; what makes it is loaded when the first one is wanted."""
+    from app import plan_change as made
+
+    return made.plan_change(project, wish, say)
 
 
 async def _key(project: "Project") -> "NewKey | None":

@@ -43,6 +43,7 @@ def serve(
 
     import uvicorn
 
+    from app.cli.running import plan_change
     from app.main import load_project, running_app
 
     logging.basicConfig(
@@ -54,7 +55,7 @@ def serve(
     listener = _bound(host or server.host, server.port if port is None else port)
 
     async def run() -> None:
-        async with running_app(project, host=host or server.host) as app:
+        async with running_app(project, host=host or server.host, plan=plan_change) as app:
             config = uvicorn.Config(
                 app,
                 lifespan="off",

@@ -1,25 +1,33 @@
 """One visit to a page, and what pages are given."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import cached_property
 from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from app.console.measured import Measured
+from app.console.past import Past
 from app.console.rendering import Rendering
+from app.console.showing import Showing
 from app.domain.clock import Clock, NewId
+from app.domain.prices import Prices
 from app.domain.protocols import Caller
+from app.guardrails.plan import Builds
 from app.ledger.checking import Checks
 from app.ledger.ledger import Ledger
 from app.pipeline.gateway import Gateway
 from app.pipeline.loaded import Loaded
 from app.pipeline.overview import Overviews
+from app.review.drafts import Drafts
+from app.review.runs import PlanRuns
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Behind:
     """What stands behind the pages; ``main`` puts it together."""
 
@@ -29,6 +37,12 @@ class Behind:
     load_at: Callable[[Path], Loaded]
     """Reads and compiles the project as it is in another folder; blocks, and raises
     ``ContentError``."""
+    drafts: Drafts
+    """What visitors change of the files, in memory."""
+    one_at_a_time: asyncio.Semaphore
+    """Held while a page does what takes a core for a while."""
+    plans: PlanRuns | None
+    """Makes plans; none where this process cannot."""
     root: Path
     """The project's folder. No page writes there."""
     clock: Clock
@@ -37,8 +51,24 @@ class Behind:
     ledger: Ledger
     overviews: Overviews
     checks: Checks
+    builds: Builds
+    """Kinds of detectors, and those that were built."""
+    prices: Prices = field(default_factory=dict)
+    """What models cost, as the deployment says."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """The host that each backend is at; empty where that is this machine."""
     measured: Measured = field(default_factory=Measured)
     """For the curves of policies."""
+
+    @cached_property
+    def past(self) -> Past:
+        """The project's files as they were."""
+        return Past(self.root, self.load_at)
+
+    @cached_property
+    def showing(self) -> Showing:
+        """What each persona is like."""
+        return Showing(self.root, self.builds, self.clock)
 
 
 class Need(Enum):
@@ -119,11 +149,16 @@ class Visit:
 
         async def events() -> AsyncIterator[bytes]:
             async for part in parts:
-                lines = "".join(f"data: {line}\n" for line in part.splitlines() or [""])
+                lines = "".join(f"data: {line}\n" for line in _lines(part))
                 yield f"{lines}\n".encode()
 
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(events(), headers=headers, media_type="text/event-stream")
+
+
+def _lines(part: str) -> list[str]:
+    """As server-sent events count lines: other signs that end a line are part of a text."""
+    return part.replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 Handle = Callable[[Visit], Awaitable[Response]]

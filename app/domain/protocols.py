@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from app.domain.catalog import Feature
 from app.domain.conversation import Conversation, Json, Role
@@ -19,7 +19,7 @@ class Backend(Protocol):
     gives: frozenset[Feature] = frozenset()
     """What it can give besides one answer in words: embeddings, pictures; several choices,
     log-probabilities."""
-    draws: ClassVar[bool] = False
+    draws: bool = False
     """Whether it can be asked for pictures in a turn."""
 
     def stream(self, conversation: Conversation, model: str) -> AsyncGenerator[StreamEvent, None]:

@@ -11,6 +11,10 @@ from app.domain.decision import Decision, Outcome, Trace
 from app.domain.events import Usage
 from app.domain.policy import MediaKind
 
+CONSOLE = "console"
+"""The dialect of what somebody tried out in the console. It counts in no product metric, since no
+user met it."""
+
 
 class Status(StrEnum):
     """How an exchange ended."""

@@ -189,9 +189,9 @@ class Text:
             return False
         if place > self.channel.released:
             return False
-        moved = _moved(place, self.channel.edits)
+        moved = place_after(place, self.channel.edits)
         if self.restorer is not None:
-            moved = _moved(moved, self.restorer.edits)
+            moved = place_after(moved, self.restorer.edits)
         return moved <= (left if exit_ is None else exit_.released)
 
     def steers(self) -> list[str]:
@@ -206,26 +206,26 @@ class Text:
 
     def place(self, point: int) -> int:
         """Where a place of the model's text is in what left."""
-        moved = _moved(point, self.channel.edits)
+        moved = place_after(point, self.channel.edits)
         if self.restorer is not None:
-            moved = _moved(moved, self.restorer.edits)
-        return moved if self.exit is None else _moved(moved, self.exit.edits)
+            moved = place_after(moved, self.restorer.edits)
+        return moved if self.exit is None else place_after(moved, self.exit.edits)
 
     def left_at(self, point: int) -> int | None:
         """The same; none while it has not left."""
         if point > self.channel.released:
             return None
-        moved = _moved(point, self.channel.edits)
+        moved = place_after(point, self.channel.edits)
         if self.restorer is not None:
             if moved > self.restorer.read:
                 return None
-            moved = _moved(moved, self.restorer.edits)
+            moved = place_after(moved, self.restorer.edits)
         if self.exit is None:
             return moved
-        return None if moved > self.exit.released else _moved(moved, self.exit.edits)
+        return None if moved > self.exit.released else place_after(moved, self.exit.edits)
 
 
-def _moved(point: int, edits: Sequence[Edit]) -> int:
+def place_after(point: int, edits: Sequence[Edit]) -> int:
     """Where a place is after edits; what is inside one is at its end."""
     after = bisect_right(edits, point, key=_end)
     if after < len(edits) and edits[after].start < point:

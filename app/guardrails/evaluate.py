@@ -21,7 +21,7 @@ from app.guardrails.passage import Passage, is_json_text
 from app.guardrails.places import Places
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import Minter
-from app.guardrails.rewrite import JsonStrings, Rewrite, Rewritten, escapes, merged, rewritten
+from app.guardrails.rewrite import Edit, JsonStrings, Rewrite, Rewritten, escapes, merged, rewritten
 from app.guardrails.seen import Seen, ask_all, at_path, in_original, inspect_here, place_of
 from app.guardrails.stage_plan import StagePlan
 
@@ -35,6 +35,8 @@ class Inspection:
     outcome: Outcome
     texts: Mapping[str, str]
     """By path: what is passed on, for every text that was looked at."""
+    edits: Mapping[str, tuple[Edit, ...]]
+    """By path: where a text that is passed on is another one than was looked at."""
     is_rewritten: bool
     """Whether any of them is another one than was looked at."""
     stop: Stop | None
@@ -170,11 +172,19 @@ def _inspection(looks: Sequence["_StageLook"]) -> Inspection:
         for ruling in look.rulings
         if ruling.action is Action.STEER and ruling.rule.is_enforced
     )
+    texts: dict[str, str] = {}
+    edits: dict[str, tuple[Edit, ...]] = {}
+    for look in looks:
+        for path, text in look.passed_on().items():
+            texts[path] = text.text
+            if text.edits:
+                edits[path] = text.edits
     return Inspection(
         trace=tuple(look.trace for look in looks),
         decisions=decisions,
         outcome=outcome_of(decisions),
-        texts={path: text.text for look in looks for path, text in look.passed_on().items()},
+        texts=texts,
+        edits=edits,
         is_rewritten=any(ruling.rewrites for look in looks for ruling in look.rulings),
         stop=first_stop(look.stop for look in looks if look.stop is not None),
         steers=tuple(steers),

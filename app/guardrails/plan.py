@@ -87,6 +87,10 @@ class Builds:
     made: dict[tuple[str, bytes], Detector] = field(default_factory=dict)
     runs: dict[tuple[str, str], LocalRun] = field(default_factory=dict)
 
+    def copy(self) -> "Builds":
+        """The same, to build more that is not kept: such as what a draft alone wants."""
+        return Builds(self.kinds, dict(self.made), dict(self.runs))
+
     def detector(self, name: str, settings: Any) -> Detector | None:  # noqa: ANN401  # of the kind
         """The detector for these settings; none where it does not run here."""
         if not self.kinds[name].runs_here(settings):

@@ -8,7 +8,7 @@ from app.domain.conversation import Json
 from app.domain.feedback import Feedback, standings
 from app.domain.persona import timedelta_of
 from app.domain.prices import Prices
-from app.domain.record import Assigned
+from app.domain.record import CONSOLE, Assigned
 from app.domain.rollout import Evidence, PlannedRollout
 from app.guardrails.aside import done
 from app.ledger.feedback import FeedbackFilter
@@ -94,6 +94,8 @@ class Watch:
         self._place = (found.at, found.request_id)
         opening = found.opening
         if opening.get("assigned") not in _SHARED:  # older entries do not say
+            return
+        if opening.get("dialect") == CONSOLE:
             return
         name = _unit_of(opening)
         if name in self._told:

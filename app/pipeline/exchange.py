@@ -38,22 +38,29 @@ from app.pipeline.segments import is_extensive, refuse_too_many, segments, with_
 from app.pipeline.shadows import Beside
 from app.pipeline.steps import Ask, Steps
 from app.pipeline.turns import Answer, to_keep
+from app.pipeline.witness import Witness
 
 
 class Exchange:
     """One exchange on its way, from the request that was read to the record that is closed."""
 
-    def __init__(self, steps: Steps, ask: Ask, *, given: Given | None = None) -> None:
+    def __init__(
+        self,
+        steps: Steps,
+        ask: Ask,
+        *,
+        given: Given | None = None,
+        witness: Witness | None = None,
+    ) -> None:
         """Hold what it needs.
 
         Args:
             steps: The parts of the process.
             ask: The request.
             given: Of a shadow: what came of guarding the same input before.
+            witness: Is told what happens inside; none where nobody watches.
         """
-        self._steps = steps
-        self._ask = ask
-        self._given = given
+        self._steps, self._ask, self._given, self._witness = steps, ask, given, witness
         self._unit = ask.scope.session if ask.scope.session is not None else ask.shown_id
         self._draw = self._drawn(self._unit)
         self._route = ask.served.route_to(ask.conversation.wanted)
@@ -185,8 +192,11 @@ class Exchange:
         self._way = Way(route, self._targets, self._steps.backends, self._steps.clock)
 
     async def _open(self, ready: Ready) -> None:
+        opening = self._opening(ready)
+        if self._witness is not None:
+            self._witness.looked(ready, opening)
         try:
-            await self._steps.ledger.open(self._opening(ready))
+            await self._steps.ledger.open(opening)
         except asyncio.CancelledError:
             # Whether the entry is durable is not known; closing it is right either way.
             await asyncio.shield(self._close(Status.CANCELLED, None))
@@ -203,7 +213,7 @@ class Exchange:
         ask, now, context = self._ask, self._steps.clock.now(), ready.context
 
         def new_guard() -> OutputGuard:
-            return OutputGuard(
+            guard = OutputGuard(
                 ask.served.plan,
                 ask.audience,
                 minter=ready.minter,
@@ -214,6 +224,9 @@ class Exchange:
                 draw=self._draw,
                 images=ask.served.plan.policy.answer_images(ask.audience),
             )
+            if self._witness is not None:
+                self._witness.guards.append(guard)
+            return guard
 
         await self._keep(ready.minter)
         make = partial(Answering, new_guard, self._asked, self._measuring, self._holding)
@@ -344,6 +357,8 @@ class Exchange:
             content=answering.content if answering is not None else (),
             turns=() if self._turns is None else self._turns.to_keep(self._finish, self._reply),
         )
+        if self._witness is not None:
+            self._witness.closing = closing
         await self._steps.ledger.close(closing)
         metrics, opened = self._steps.metrics, self._opened()
         if self._ask.shadow_of is None:

@@ -1,6 +1,6 @@
 """What ``api`` calls: one object that holds the parts, and the requests it understands."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -17,6 +17,7 @@ from app.ledger.appeals import AppealState
 from app.pipeline.answer import ExchangeEvent
 from app.pipeline.appeals import AppealRequest
 from app.pipeline.feedback import FeedbackRequest
+from app.pipeline.witness import Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,10 @@ class Gateway(Protocol):
         """One persona; raises ``RequestError`` (``model_not_found``) or ``AccessError``."""
         ...
 
-    def exchange(self, conversation: Conversation, caller: Caller) -> AsyncIterator[ExchangeEvent]:
-        """Run one exchange.
+    def exchange(
+        self, conversation: Conversation, caller: Caller, *, trial: Trial | None = None
+    ) -> AsyncGenerator[ExchangeEvent, None]:
+        """Run one exchange; a trial is watched, and goes on from no other.
 
         Raises:
             RequestError, AccessError: Before ``Opened``.

@@ -15,6 +15,7 @@ from app.domain.clock import Clock
 from app.domain.errors import LedgerError
 from app.domain.feedback import Feedback, Standing, Target, standings
 from app.domain.prices import Prices
+from app.domain.record import CONSOLE
 from app.ledger.closed import Closed, ClosedFilter
 from app.ledger.feedback import FeedbackFilter
 from app.ledger.ledger import Ledger
@@ -101,8 +102,8 @@ async def traffic(
     observed: list[ObservedExchange] = []
     is_whole = True
     while not pace.is_over() and (page := await ledger.closed(wanted)):
-        readable = await pace.step(partial(_observed, page, prices))
-        is_whole &= len(readable) == len(page)
+        readable, unreadable = await pace.step(partial(_observed, page, prices))
+        is_whole &= not unreadable
         observed += readable
         if most is not None and len(observed) >= most:
             is_whole &= len(observed) == most and len(page) < wanted.limit
@@ -118,15 +119,20 @@ async def traffic(
     return Traffic(tuple(tasks), len(observed), is_whole)
 
 
-def _observed(page: Sequence[Closed], prices: Prices) -> list[ObservedExchange]:
+def _observed(page: Sequence[Closed], prices: Prices) -> tuple[list[ObservedExchange], int]:
+    """What users met, and how many exchanges cannot be read."""
     observed = []
+    unreadable = 0
     for each in page:
-        if each.opening.get("shadow_of") is not None:
-            continue  # nobody was shown it
+        opening = each.opening
+        if opening.get("shadow_of") is not None or opening.get("dialect") == CONSOLE:
+            continue
         # What another release wrote may lack something; it must not hide all the rest.
-        with suppress(KeyError, TypeError, ValueError):
-            observed.append(from_record(each.opening, each.closing, prices))
-    return observed
+        try:
+            observed.append(from_record(opening, each.closing, prices))
+        except (KeyError, TypeError, ValueError):
+            unreadable += 1
+    return observed, unreadable
 
 
 async def _said(

@@ -10,7 +10,7 @@ from app.access.audience import resolve_audience
 from app.access.claims import subject_of
 from app.access.keys import check_persona, check_variant
 from app.domain.conversation import Conversation, Json
-from app.domain.errors import FieldRefusedError
+from app.domain.errors import FieldRefusedError, RequestError
 from app.domain.feedback import Feedback, TargetKind
 from app.domain.persona import Persona
 from app.domain.policy import KeepContent, Policy
@@ -37,6 +37,7 @@ from app.pipeline.said import Reading
 from app.pipeline.split import Chosen, Drawing
 from app.pipeline.steps import Ask, Steps
 from app.pipeline.turns import going_on, kept_answer
+from app.pipeline.witness import Left, Trial
 
 
 class Pipeline:
@@ -88,13 +89,15 @@ class Pipeline:
         return self._loaded().find(persona_id, None).persona
 
     def exchange(
-        self, conversation: Conversation, caller: Caller
+        self, conversation: Conversation, caller: Caller, *, trial: Trial | None = None
     ) -> AsyncGenerator[ExchangeEvent, None]:
         """Run one exchange."""
         check_persona(caller, conversation.persona)
         check_variant(caller, conversation.variant)
-        loaded = self._loaded()
+        loaded = self._loaded() if trial is None or trial.loaded is None else trial.loaded
         served = loaded.find(conversation.persona, conversation.variant)
+        if trial is not None and conversation.continues is not None:
+            raise TypeError("a trial goes on from no other exchange")
         self._admission.require_claim(caller)
         subject = subject_of(caller, conversation.subject)
         if subject != conversation.subject:
@@ -104,7 +107,10 @@ class Pipeline:
             _check_keeping(conversation, served.plan.policy)
             return self._going_on(loaded, conversation, caller, request_id)
         chosen = self._drawing.choose(loaded, conversation, caller.tenant, request_id)
-        return Exchange(self._steps, _ask(loaded, conversation, caller, chosen, request_id)).run()
+        ask = _ask(loaded, conversation, caller, chosen, request_id)
+        if trial is not None:
+            return _tried(self._steps, ask, trial)
+        return Exchange(self._steps, ask).run()
 
     async def count(self, conversation: Conversation, caller: Caller) -> int:
         """About how many tokens the model would read; calls none and leaves no record."""
@@ -273,6 +279,24 @@ def _ask(
         assigned=chosen.assigned,
         shadows=() if is_named else loaded.shadows.get(conversation.persona, ()),
     )
+
+
+async def _tried(steps: Steps, ask: Ask, trial: Trial) -> AsyncGenerator[ExchangeEvent, None]:
+    """Run an exchange that is watched; what the client gets is seen last."""
+    ask = replace(ask, shadows=())
+    if trial.route is not None:
+        ask = replace(ask, served=replace(ask.served, route=trial.route))
+    stopped = {target.backend for target in ask.served.route.all_targets} - set(steps.backends)
+    if stopped:
+        listed = ", ".join(sorted(stopped))
+        what = f"route '{ask.served.route.id}': this gateway has not started its backend: {listed}"
+        raise RequestError(what, param="route", code="no_route")
+    witness = trial.witness
+    exchange = Exchange(witness.between(steps, ask), ask, witness=witness)
+    async with aclosing(exchange.run()) as events:
+        async for event in events:
+            witness.left.append(Left(witness.now_ms(), event))
+            yield event
 
 
 def _check_keeping(conversation: Conversation, policy: Policy) -> None:

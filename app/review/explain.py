@@ -22,7 +22,7 @@ from app.domain.policy import (
     waivers_on,
 )
 from app.guardrails.decide import Ruling, rulings
-from app.guardrails.evaluate import Inspection, inspect_segments
+from app.guardrails.evaluate import inspect_segments
 from app.guardrails.plan import PolicyPlan
 from app.guardrails.pseudonyms import Minter
 from app.guardrails.stage_plan import PlannedRule, StagePlan
@@ -119,16 +119,23 @@ async def explain(
         known = ", ".join(policy.audiences)
         raise RequestError(f"there is no such audience; there are {known}", param="audience")
     inspection = await inspect_segments(plan, audience, [segment], minter=minter, now=now)
-    stage_plan = plan.at(segment.stage, audience, now)
-    look = _Look(catalog, policy, audience, stage_plan, inspection, now)
     return Explanation(
         policy=policy.id,
         audience=audience,
         stage=segment.stage,
         outcome=inspection.outcome,
         catalog=catalog.digest,
-        rules=tuple(sorted(look.rules(), key=lambda each: list(Fate).index(each.fate))),
+        rules=explain_trace(catalog, plan, audience, inspection.trace[0], now),
     )
+
+
+def explain_trace(
+    catalog: Catalog, plan: PolicyPlan, audience: str, trace: StageTrace, now: datetime
+) -> tuple[Explained, ...]:
+    """What came of every rule at one stage, the severest first."""
+    stage_plan = plan.at(trace.stage, audience, now, trace.draw)
+    look = _Look(catalog, plan.policy, audience, stage_plan, trace, now)
+    return tuple(sorted(look.rules(), key=lambda each: list(Fate).index(each.fate)))
 
 
 class _Look:
@@ -140,13 +147,13 @@ class _Look:
         policy: Policy,
         audience: str,
         plan: StagePlan,
-        inspection: Inspection,
+        trace: StageTrace,
         now: datetime,
     ) -> None:
         self._origins = Origins(catalog)
         self._policy = policy
         self._audience = audience
-        self._trace: StageTrace = inspection.trace[0]
+        self._trace = trace
         self._planned = {rule.id: rule for rule in plan.rules}
         self._rulings = rulings(plan, self._trace)
         self._today = now.astimezone(UTC).date()

@@ -1,6 +1,7 @@
 """Recorded exchanges, decided again under a change of files: exactly, offline, without text."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -72,8 +73,19 @@ def records_in(path: Path) -> Iterator[Columns]:
             raise LedgerError(f"{path.name}: {what}.")
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Records of a ledger."""
+
+    ledger: Ledger
+    tenant: str | None = None
+    """Whose; none for those of all tenants."""
+    most: int | None = None
+    """How many of the newest; none for all."""
+
+
 async def replay_records(
-    source: Path | Ledger,
+    source: Path | Kept,
     before: Loaded,
     after: Loaded,
     *,
@@ -83,7 +95,7 @@ async def replay_records(
     """What becomes of recorded exchanges under a change.
 
     Args:
-        source: A file that ``records_in`` reads, or a ledger with the records of all tenants.
+        source: A file that ``records_in`` reads, or records of a ledger.
         before: What the change is made to.
         after: With the change.
         engine: Where; the result is the same.
@@ -103,16 +115,17 @@ async def replay_records(
     if rerun is not None:
         return (await _rerun(source, rerun, books, after)).result(*books)
     if engine is Engine.RAY:
-        return replay(await records_of(source), before, after, engine=engine)
+        groups = [each async for each in _groups(source)]
+        return replay(groups, before, after, engine=engine)
     classes, tally = Classes(*books), Tally()
     async for columns in _groups(source):
         classes.count(columns, tally)
     return tally.result(*books)
 
 
-async def _rerun(ledger: Ledger, rerun: Rerun, books: Books, after: Loaded) -> Tally:
+async def _rerun(kept: Kept, rerun: Rerun, books: Books, after: Loaded) -> Tally:
     tally = Tally()
-    async for record in _records(ledger):
+    async for record in _records(kept):
         recorded = recorded_of(record)
         said = again(recorded, *books)
         if isinstance(said, Again) and said.needs:
@@ -125,8 +138,23 @@ async def _rerun(ledger: Ledger, rerun: Rerun, books: Books, after: Loaded) -> T
 
 async def recorded_in(ledger: Ledger) -> AsyncIterator[Sequence[Recorded]]:
     """All records of a ledger, of all tenants, some at a time."""
+    async for rows in _recorded(Kept(ledger)):
+        yield rows
+
+
+async def records_of(ledger: Ledger) -> Sequence[Columns]:
+    """All records of a ledger at once, of all tenants."""
+    return [columns async for columns in _groups(Kept(ledger))]
+
+
+async def _groups(kept: Kept) -> AsyncIterator[Columns]:
+    async for rows in _recorded(kept):
+        yield columns_of(rows)
+
+
+async def _recorded(kept: Kept) -> AsyncIterator[Sequence[Recorded]]:
     rows: list[Recorded] = []
-    async for record in _records(ledger):
+    async for record in _records(kept):
         rows.append(recorded_of(record))
         if len(rows) == ROWS:
             yield rows
@@ -135,23 +163,16 @@ async def recorded_in(ledger: Ledger) -> AsyncIterator[Sequence[Recorded]]:
         yield rows
 
 
-async def records_of(ledger: Ledger) -> Sequence[Columns]:
-    """All records of a ledger at once, of all tenants."""
-    return [columns async for columns in _groups(ledger)]
-
-
-async def _groups(ledger: Ledger) -> AsyncIterator[Columns]:
-    async for rows in recorded_in(ledger):
-        yield columns_of(rows)
-
-
-async def _records(ledger: Ledger) -> AsyncIterator[Record]:
+async def _records(kept: Kept) -> AsyncIterator[Record]:
     cursor: str | None = None
-    while True:
-        page = await ledger.records(RecordFilter(None, cursor=cursor, limit=MOST_RECORDS))
+    left = kept.most
+    while left is None or left > 0:
+        limit = MOST_RECORDS if left is None else min(MOST_RECORDS, left)
+        page = await kept.ledger.records(RecordFilter(kept.tenant, cursor=cursor, limit=limit))
         for record in page.records:
             if is_shown(record.opening):
                 yield record
+        left = None if left is None else left - len(page.records)
         cursor = page.cursor
         if cursor is None:
             return

@@ -4,6 +4,7 @@ Git is asked for names and contents, and nothing is checked out: no hook runs, n
 file, and no index is written.
 """
 
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from app.domain.errors import BannetonError
 from app.review.plan import Base
 
 _TIMEOUT_S = 120
+_MOST_NAMES = 200
+_DIGEST = re.compile(r"[0-9a-f]{7,64}")
 _LINK = b"120000"
 _FILE = (b"100644", b"100755")
 
@@ -81,8 +84,13 @@ def prefix_of(root: Path) -> str:
     return _git(root, "rev-parse", "--show-prefix").decode().removesuffix("\n")
 
 
-def base_of(root: Path, revision: str) -> Base:
+def base_of(root: Path, revision: str, head: str = "HEAD") -> Base:
     """What a change is compared with: when it was committed, and whether it has gone on since.
+
+    Args:
+        root: A folder of the working tree.
+        revision: A branch, tag or commit, as Git takes it.
+        head: The revision with the change, or on which it stands.
 
     Raises:
         RevisionError: There is no Git, no repository or no such revision.
@@ -91,9 +99,69 @@ def base_of(root: Path, revision: str) -> Base:
     committed = _git(root, "show", "--no-patch", "--format=%ct", commit)
     is_shallow = _git(root, "rev-parse", "--is-shallow-repository").strip() == b"true"
     # Of a history that was cut short nobody knows what is ahead of what.
-    ahead = b"0" if is_shallow else _git(root, "rev-list", "--count", f"HEAD..{commit}")
+    ahead = (
+        b"0"
+        if is_shallow
+        else _git(root, "rev-list", "--count", f"{_commit(root, head)}..{commit}")
+    )
     committed_at = datetime.fromtimestamp(int(committed), UTC)
     return Base(revision, commit, committed_at, int(ahead))
+
+
+def named_revisions(root: Path) -> tuple[str, ...]:
+    """Branches and tags, the newest first; none where there is no Git or no commit yet."""
+    try:
+        said = _git(
+            root,
+            "for-each-ref",
+            "--sort=-committerdate",
+            f"--count={_MOST_NAMES}",
+            "--format=%(refname:lstrip=2)",
+            "refs/heads",
+            "refs/remotes",
+            "refs/tags",
+        )
+    except RevisionError:
+        return ()
+    names = said.decode("utf-8", "replace").splitlines()
+    return tuple(name for name in names if not name.endswith("/HEAD"))
+
+
+def known_revision(root: Path, name: str) -> str:
+    """A name that somebody sent, where it is one that Git listed, ``HEAD`` or a commit's digest.
+
+    Raises:
+        RevisionError: It is none of them.
+    """
+    if name == "HEAD" or name in named_revisions(root) or _DIGEST.fullmatch(name):
+        _commit(root, name)
+        return name
+    raise RevisionError("there is no branch, tag or commit of this name here")
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A revision, as people tell it from others."""
+
+    name: str
+    """Short, as Git abbreviates it."""
+    at: datetime
+    subject: str
+
+
+def newest(root: Path, most: int) -> tuple[Commit, ...]:
+    """The newest revisions that changed something under a project's folder, newest first.
+
+    Raises:
+        RevisionError: There is no Git, no repository or no revision.
+    """
+    listed = _git(root, "log", f"-{most}", "-z", "--format=%h %ct %s", "--", ".")
+    found = []
+    for line in listed.decode("utf-8", "replace").split("\0"):
+        if line:
+            name, at, subject = line.split(" ", 2)
+            found.append(Commit(name, datetime.fromtimestamp(int(at), UTC), subject))
+    return tuple(found)
 
 
 def _commit(root: Path, revision: str) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,6 +37,7 @@ from app.pipeline.gateway import (
     Readiness,
     RenderRequest,
 )
+from app.pipeline.witness import Trial
 
 CATALOG = "sha256:" + "0" * 64
 
@@ -193,8 +194,8 @@ class ScriptedGateway(Gateway):
 
     @override
     async def exchange(
-        self, conversation: Conversation, caller: Caller
-    ) -> AsyncIterator[ExchangeEvent]:
+        self, conversation: Conversation, caller: Caller, *, trial: Trial | None = None
+    ) -> AsyncGenerator[ExchangeEvent, None]:
         self.seen.append(conversation)
         try:
             for step in self.script:

@@ -118,7 +118,7 @@ async def test_a_look_is_bounded_and_says_so(ledger: Ledger) -> None:
     newest = min(task.exchanges[0].at for task in some.tasks)
     assert newest == at(SESSIONS - 150)
     for most in (2 * SESSIONS, 10_000):
-        whole = await traffic(ledger, replace(EVERYTHING, limit=120), {}, most=most)
+        whole = await traffic(ledger, replace(EVERYTHING, limit=37), {}, most=most)
         assert (whole.exchanges, whole.is_whole) == (2 * SESSIONS, most == 10_000)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from app.catalog.rollouts import rollouts_of
 from app.domain.conduct import Conduct, Measured
-from app.domain.record import Assigned
+from app.domain.record import CONSOLE, Assigned
 from app.domain.rollout import Finding, Move, Phase, Standing, move_after, standing_of
 from app.ledger.ledger import Ledger
 from app.ledger.verify import Broken, Damage, Intact, verify
@@ -59,7 +59,7 @@ class Stage:
         """Take the files as they are now."""
         self.loaded = load_project(self.root, reads_secrets=False).load()
 
-    async def traffic(  # what an exchange may be like
+    async def traffic(  # noqa: PLR0913  # what an exchange may be like
         self,
         count: int,
         *,
@@ -68,6 +68,7 @@ class Stage:
         assigned: Assigned = Assigned.DRAWN,
         session: str | None = None,
         persona: str = "shared",
+        dialect: str = "openai_chat",
     ) -> None:
         """Exchanges of one version, a second apart."""
         conduct = Conduct.HELD if held else Conduct.FAILED
@@ -85,6 +86,7 @@ class Stage:
                     variant=variant,
                     assigned=assigned,
                     session=session,
+                    dialect=dialect,
                     shadow_of="shown" if assigned is Assigned.SHADOW else None,
                 )
             )
@@ -214,6 +216,7 @@ async def test_only_sessions_that_chance_has_shared_count_and_each_once(root: Pa
     """Whoever asks for a variant by name, or talks a lot, would decide for everybody."""
     async with stage(root) as at:
         await at.traffic(40, variant=None)
+        await at.traffic(9, variant="new", held=False, dialect=CONSOLE)
         for assigned in (Assigned.NAMED, Assigned.SHADOW, Assigned.ALONE):
             await at.traffic(30, variant="new", held=False, assigned=assigned)
         await at.traffic(90, variant="new", held=False, session="talks a lot")

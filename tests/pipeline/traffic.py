@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.domain.conduct import Conduct, Measured
 from app.domain.feedback import Said, Satisfaction, Scale, Target, TargetKind, TaskOutcome
-from app.domain.record import Closing, Opening
+from app.domain.record import CONSOLE, Closing, Opening
 from app.ledger.feedback import Giving
 from app.ledger.ledger import Ledger
 from tests.ledger.exchanges import NOON, StandingClock, closing, counting, opening
@@ -25,7 +25,10 @@ def at(number: int) -> datetime:
 
 
 def sessions() -> Sequence[tuple[Opening, Closing]]:
-    """Of two personas: one does worse from a new catalog on, the other is as it was."""
+    """Of two personas: one does worse from a new catalog on, the other is as it was.
+
+    The last one was tried out by an author, and is no user's.
+    """
     rng = random.Random(4)  # noqa: S311  # nothing secret
     made = []
     for number in range(SESSIONS):
@@ -46,6 +49,9 @@ def sessions() -> Sequence[tuple[Opening, Closing]]:
             )
             measured = (Measured("cites", conduct), Measured("late", Conduct.NOT_SCORED))
             made.append((opened, closing(name, at=when, behaviours=measured)))
+    tried = opening("tried", at=at(SESSIONS - 1), persona="steady", dialect=CONSOLE, trace=())
+    failed = (Measured("cites", Conduct.FAILED),)
+    made.append((tried, closing("tried", at=at(SESSIONS - 1), behaviours=failed)))
     return made
 
 

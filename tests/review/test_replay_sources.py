@@ -16,7 +16,7 @@ from app.ledger.exported import read_exported
 from app.ledger.recorded import recorded_of
 from app.main import load_project
 from app.pipeline.loaded import Loaded
-from app.review.replay import recorded_in, replay_records
+from app.review.replay import Kept, recorded_in, replay_records
 from app.review.replayed import Replayed, State
 from app.review.rerun import Rerun
 from tests.e2e.project import write_project
@@ -83,7 +83,7 @@ async def test_every_source_says_the_same(root: Path, tmp_path: Path) -> None:
         with ColumnarWriter(columns, by="0.0") as writer:
             async for rows in recorded_in(at.ledger):
                 writer.add(rows)
-        live = await replay_records(at.ledger, at.loaded, after)
+        live = await replay_records(Kept(at.ledger), at.loaded, after)
         said = [await replay_records(path, at.loaded, after) for path in (lines, columns)]
     assert said == [live, live]
     assert live.total == live.baseline.agreed == len(ASKED)
@@ -115,7 +115,7 @@ async def test_an_export_that_was_changed_is_refused(root: Path) -> None:
 
 async def _rerun(at: Kitchen, after: Loaded, *, builds: Builds | None = None) -> Replayed:
     rerun = Rerun(at.ledger, builds or Builds(KINDS))
-    return await replay_records(at.ledger, at.loaded, after, rerun=rerun)
+    return await replay_records(Kept(at.ledger), at.loaded, after, rerun=rerun)
 
 
 async def test_a_detector_that_did_not_look_looks_at_kept_text(root: Path) -> None:
@@ -127,7 +127,7 @@ async def test_a_detector_that_did_not_look_looks_at_kept_text(root: Path) -> No
     both = _changed(root, "both", more=MORE)
     mean = _changed(root, "mean", (KEEPING, ""), more=twos)
     async with served(root, "Hello", "Please ask-banned") as at:
-        before = await replay_records(at.ledger, at.loaded, after)
+        before = await replay_records(Kept(at.ledger), at.loaded, after)
         again = await _rerun(at, after)
         partly = await _rerun(at, both)
         kept = await _rerun(at, mean)

@@ -127,14 +127,15 @@ def _diff(before: str, after: str) -> tuple[str, ...]:
 
 def _composed(prompt: ComposedPrompt, scenario: str | None) -> SystemPrompt | None:
     """The prompt; none where it cannot be composed with stand-ins."""
-    values = _stand_ins(prompt.persona.variables)
+    values = stand_ins(prompt.persona.variables)
     try:
         return prompt.compose(scenario, values)
     except BannetonError:
         return None
 
 
-def _stand_ins(variables: Mapping[str, Variable]) -> dict[str, Scalar]:
+def stand_ins(variables: Mapping[str, Variable]) -> dict[str, Scalar]:
+    """Values for variables that a request would have to give."""
     return {
         name: _stand_in(name, variable)
         for name, variable in variables.items()

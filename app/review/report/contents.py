@@ -73,6 +73,9 @@ def _verdict(plan: Plan) -> tuple[str, Tone]:
 
 def _about(plan: Plan) -> Iterator[Said]:
     base = plan.base
+    if not base.name:
+        yield ("Compared with the project's files as they are now.",)
+        return
     age = age_in_words(plan.made_at - base.committed_at)
     yield (
         "Compared with ",
@@ -142,8 +145,8 @@ def _weaker(plan: Plan) -> Iterator[Section]:
         rows = tuple(((each.what,), (Code(each.id),)) for each in elsewhere)
         blocks.append(Table(("what", "id"), rows, Tone.BAD))
     command = (
-        f"banneton plan --base {printable(plan.base.name)} --approve-weakening {plan.open[0].id} "
-        '--by "@you" --reason "…"'
+        f"banneton plan --base {printable(plan.base.name or 'HEAD')} "
+        f'--approve-weakening {plan.open[0].id} --by "@you" --reason "…"'
     )
     blocks.append(Lines((("Who owns these files may approve one: ", Code(command)),)))
     yield Section(_TITLES[Effect.WEAKER], tuple(blocks), Tone.BAD)

@@ -51,6 +51,11 @@ def page_html(page: Page) -> str:
     return f"<!doctype html>\n{document.text}\n"
 
 
+def sections_html(page: Page) -> str:
+    """The sections alone, for a page that has a head and a style of its own."""
+    return joined(*map(_section, page.sections)).text
+
+
 def _upper(said: str) -> str:
     return said[:1].upper() + said[1:]
 

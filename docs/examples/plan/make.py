@@ -20,8 +20,6 @@ from shutil import copy, copytree
 from tempfile import TemporaryDirectory
 
 from app.cli.client import Client, Turn
-from app.cli.plan_evals import evaluated
-from app.cli.planning import Records, plan_of, replayed_of, revisions
 from app.cli.running import running_gateway
 from app.domain.recording import AnswersFrom
 from app.evals.run_suites import Options
@@ -29,6 +27,8 @@ from app.evaluate import Wish, evaluate
 from app.guardrails.kinds import KINDS
 from app.guardrails.plan import Builds
 from app.main import Project, load_project, open_ledger
+from app.plan_evals import evaluated
+from app.planning import Records, plan_of, replayed_of, revisions
 from app.review.plan import Plan
 from app.review.report.contents import page_of
 from app.review.report.html import page_html

@@ -1,47 +1,47 @@
-"""What a plan says of product metrics: the same cases, run on both revisions."""
+"""Beside ``main``: what a plan says of product metrics: the same cases, run on both revisions."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import copy2
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from app.catalog.recordings import RecordingFiles
-    from app.cli.planning import Revisions
-    from app.domain.recording import Recording
-    from app.evals.results import EvalRun
-    from app.main import Project
-    from app.pipeline.loaded import Loaded
-    from app.review.plan import Evaluated
+from app.catalog.files import find_cases
+from app.catalog.recordings import FOLDER, RecordingFiles
+from app.domain.recording import Recording
+from app.evals.results import CaseState, EvalRun
+from app.evals.run_suites import Options, Selection
+from app.evaluate import Wish, evaluate
+from app.main import Project
+from app.metrics.compare import movements
+from app.pipeline.loaded import Loaded
+from app.planning import Revisions
+from app.review.plan import Evaluated
 
 _OF_TURNS = ("error_recovery", "recovery_turns")
 _OF_GOALS = ("task_completion", "task_completion_judged")
 
 
 def evaluated(
-    project: "Project", made: "Revisions", suites: Sequence[str], route: str | None = None
-) -> "Evaluated":
+    made: Revisions,
+    suites: Sequence[str],
+    route: str | None = None,
+    told: Callable[[], None] = lambda: None,
+) -> Evaluated:
     """Metrics of the cases as they are now, on both revisions, from recorded answers.
 
     Args:
-        project: As it is now.
-        made: Both revisions; the folder of the one before gets today's cases.
+        made: Both revisions; the folder of the one before gets the cases of the other.
         suites: Which; all where empty.
         route: The way to a model that all personas take; none leaves each case its own.
+        told: Called at each result; what it raises ends the run.
 
     Raises:
         BannetonError: The cases could not be run.
     """
-    from app.metrics.compare import movements
-    from app.review.plan import Evaluated
-
-    _share_cases(project.root, made.was.root)
-    after = _run(project, made.after.loaded, suites, route)
-    before = _run(made.was, made.before.loaded, suites, route)
+    _share_cases(made.project.root, made.was.root)
+    after = _run(made.project, made.after.loaded, suites, route, told)
+    before = _run(made.was, made.before.loaded, suites, route, told)
     found = movements(before.tasks, after.tasks)
     answered = [each.answered for each in (before, after) if each.answered]
     oldest = min((days[0] for days in answered), default=None)
@@ -61,13 +61,16 @@ def evaluated(
 
 
 def _run(
-    project: "Project", loaded: "Loaded", suites: Sequence[str], route: str | None
-) -> "EvalRun":
-    from app.evals.run_suites import Options, Selection
-    from app.evaluate import Wish, evaluate
+    project: Project,
+    loaded: Loaded,
+    suites: Sequence[str],
+    route: str | None,
+    told: Callable[[], None],
+) -> EvalRun:
 
     wish = Wish(Selection(suites=frozenset(suites)), Options(route=route))
-    return asyncio.run(evaluate(project, loaded, wish)).run
+    run = evaluate(project, loaded, wish, on_result=lambda _result, _of: told())
+    return asyncio.run(run).run
 
 
 def _share_cases(now: Path, then: Path) -> None:
@@ -76,9 +79,6 @@ def _share_cases(now: Path, then: Path) -> None:
     So both answer the same questions and are held to the same checks. Answers that only the
     revision before has recorded stay.
     """
-    from app.catalog.files import find_cases
-    from app.catalog.recordings import FOLDER, RecordingFiles
-
     for path in (each for folder in ("personas", "policies") for each in find_cases(then, folder)):
         path.unlink()
     for path in (each for folder in ("personas", "policies") for each in find_cases(now, folder)):
@@ -94,14 +94,14 @@ def _copy(source: Path, target: Path) -> None:
     copy2(source, target)
 
 
-async def _add(known: "RecordingFiles", more: "Iterable[Recording]") -> None:
+async def _add(known: RecordingFiles, more: Iterable[Recording]) -> None:
     for each in more:
         if known.find(each.key) is None:
             await known.keep(each)
     await known.settle()
 
 
-def _may_not_gate(metric: str, before: "EvalRun", after: "EvalRun", made: "Revisions") -> str:
+def _may_not_gate(metric: str, before: EvalRun, after: EvalRun, made: Revisions) -> str:
     """Why a metric decides nothing; empty where it may decide."""
     if metric.startswith("adherence") or metric == "persona_drift":
         return _judged_behaviours(metric, made)
@@ -121,7 +121,7 @@ def _may_not_gate(metric: str, before: "EvalRun", after: "EvalRun", made: "Revis
     return untrusted if rests_on_one else ""
 
 
-def _judged_behaviours(metric: str, made: "Revisions") -> str:
+def _judged_behaviours(metric: str, made: Revisions) -> str:
     """Judges of behaviours have no labelled answers to be held against."""
     named = metric.partition(":")[2]
     judged = {
@@ -136,8 +136,7 @@ def _judged_behaviours(metric: str, made: "Revisions") -> str:
     return ""
 
 
-def _notes(before: "EvalRun", after: "EvalRun") -> Iterator[str]:
-    from app.evals.results import CaseState
+def _notes(before: EvalRun, after: EvalRun) -> Iterator[str]:
 
     for name, run in (("before", before), ("after", after)):
         for state, what in (
