@@ -103,7 +103,8 @@ class Authenticator:
         is_over = key is not None and key.expires_at is not None and key.expires_at <= now
         if key is None or key.revoked_at is not None or is_over:
             raise AccessError(
-                AccessProblem.INVALID, "The key is not valid: it is wrong, revoked or expired."
+                AccessProblem.INVALID,
+                "The key is wrong, revoked or expired; ask whoever runs the gateway for another.",
             )
         return Caller(
             key.tenant,

@@ -228,7 +228,9 @@ def _tool_choice(choice: ToolChoice) -> Json:
     if choice.mode is not ToolChoiceMode.NAMED:
         return choice.mode.value
     if choice.name is None:
-        raise RequestError("tool_choice names no tool", param="tool_choice")
+        raise RequestError(
+            "tool_choice: names no tool; send its name, as in tools", param="tool_choice"
+        )
     return {"type": "function", "function": {"name": choice.name}}
 
 

@@ -240,7 +240,10 @@ def _result(message: Message, names: Mapping[str, str]) -> dict[str, Json]:
     """What a tool answered. The protocol wants an object, and knows these two names."""
     results = [part for part in message.parts if isinstance(part, ToolResultPart)]
     if not results:
-        raise RequestError("a tool's message says nothing to a call", param=message.path or None)
+        raise RequestError(
+            "a message of role 'tool' answers no call; name the call's id, and give the result",
+            param=message.path or None,
+        )
     call_id = results[0].call_id
     if call_id not in names:
         raise _refused(results[0].path, "wants the call that a result belongs to")

@@ -134,7 +134,10 @@ def results_of(message: Message) -> list[Result]:
             raise misplaced(part, message.role)
         results[-1].parts.append(part)
     if not results:
-        raise RequestError("a tool's message says nothing to a call", param=message.path or None)
+        raise RequestError(
+            "a message of role 'tool' answers no call; name the call's id, and give the result",
+            param=message.path or None,
+        )
     return results
 
 
@@ -151,7 +154,9 @@ def refuse_name(message: Message) -> None:
     """
     if message.name is not None:
         where = f"{message.path}.name" if message.path else "name"
-        raise RequestError(f"{where}: this backend's protocol has no names", param=where)
+        raise RequestError(
+            f"{where}: this persona's model knows no names of speakers; leave it out", param=where
+        )
 
 
 def misplaced(part: Part, role: Role) -> RequestError:
@@ -203,10 +208,15 @@ def wanted_choice(conversation: Conversation) -> ToolChoiceMode | None:
     choice = conversation.tool_choice
     if choice is None or conversation.tools:
         if choice is not None and choice.mode is ToolChoiceMode.NAMED and choice.name is None:
-            raise RequestError("tool_choice names no tool", param="tool_choice")
+            raise RequestError(
+                "tool_choice: names no tool; send its name, as in tools", param="tool_choice"
+            )
         return None if choice is None else choice.mode
     if choice.mode in (ToolChoiceMode.REQUIRED, ToolChoiceMode.NAMED):
-        raise RequestError("tool_choice: there are no tools to choose from", param="tool_choice")
+        raise RequestError(
+            "tool_choice: there are no tools to choose from; send some, or leave it out",
+            param="tool_choice",
+        )
     return None
 
 

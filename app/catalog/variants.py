@@ -83,7 +83,10 @@ def _check_metric(
             measured = [each.id for each in persona.behaviours if each.verify]
             what = f"is of the behaviour '{name}', and there is none{choices(name, measured)}"
         elif behaviour.verify is None:
-            what = f"is of the behaviour '{name}', which has no 'verify': nothing measures it"
+            what = (
+                f"is of the behaviour '{name}', which has no 'verify', so nothing measures it; "
+                "add it, or take the gate out"
+            )
         else:
             continue
         yield at.problem(what)

@@ -347,4 +347,6 @@ def _place(cursor: str) -> sa.Tuple:
         micros, _, request_id = base64.urlsafe_b64decode(cursor).decode().partition(" ")
         return sa.tuple_(int(micros), request_id)
     except (binascii.Error, ValueError) as exc:
-        raise RequestError("The cursor is not one that this ledger gave.", param="cursor") from exc
+        raise RequestError(
+            "cursor: not one that this gateway gave; begin again without it.", param="cursor"
+        ) from exc
