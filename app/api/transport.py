@@ -304,7 +304,7 @@ class Call:
 
 
 def _too_large(most: int) -> RequestError:
-    return RequestError(f"The body is longer than {most} bytes.", code="too_large")
+    return RequestError(f"The body is longer than {most} bytes; send less.", code="too_large")
 
 
 Handle = Callable[[Call], Awaitable[None]]

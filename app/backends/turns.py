@@ -92,7 +92,7 @@ def wire_turns(conversation: Conversation, blocks_of: Callable[[Turn], list[Json
         elif blocks:
             messages.append({"role": turn.role, "content": blocks})
     if not messages or messages[0]["role"] != "user":
-        what = "messages: this backend's protocol wants the user to begin"
+        what = "messages: this persona's provider wants a message of the user first"
         raise RequestError(what, param="messages")
     return messages
 
@@ -179,7 +179,7 @@ def arguments_of(part: ToolCallPart) -> orjson.Fragment:
         is_object = False
     if not is_object:
         where = f"{part.path}.{part.arguments_field}" if part.path else part.arguments_field
-        what = f"{where}: this backend's protocol wants arguments that are a JSON object"
+        what = f"{where}: this persona's provider wants arguments that are a JSON object"
         raise RequestError(what, param=where)
     return orjson.Fragment(text)
 
@@ -194,7 +194,7 @@ def parameters_of(tool: Tool) -> Mapping[str, Json]:
     type_ = schema.get("type", "object")
     if type_ != "object":
         where = f"{tool.path}.{tool.parameters_field}" if tool.path else tool.parameters_field
-        what = f"{where}: this backend's protocol wants parameters of type 'object'"
+        what = f"{where}: this persona's provider wants parameters of type 'object'"
         raise RequestError(what, param=where)
     return {"type": "object", **schema}
 
@@ -252,7 +252,7 @@ def refuse_foreign_passthrough(conversation: Conversation, dialect: str) -> None
         RequestError: There are such.
     """
     if conversation.passthrough and conversation.dialect != dialect:
-        what = "fields that pass through belong to another wire format than this backend's"
+        what = "passthrough: these fields are not of the wire format of this persona's provider"
         raise RequestError(what, param=next(iter(conversation.passthrough)))
 
 

@@ -120,10 +120,10 @@ def check_child(
             node = child.then_node(weakness.rule, audience)
         hint = "; only a waiver may lower it" if weakness.key == "then" else _BE_AS_STRICT
         yield node.problem(weakness.what + hint)
-    for path, what in wider_sinks(child.policy, parent.policy):
-        yield child.tree.nearest("restore", *path).problem(what + _BE_AS_STRICT)
-    for path, what in wider_media(child.policy, parent.policy):
-        yield child.tree.nearest("media", *path).problem(what + _BE_AS_STRICT)
+    for path, wider in wider_sinks(child.policy, parent.policy):
+        yield child.tree.nearest("restore", *path).problem(wider + _BE_AS_STRICT)
+    for path, wider in wider_media(child.policy, parent.policy):
+        yield child.tree.nearest("media", *path).problem(wider + _BE_AS_STRICT)
 
 
 def _acts_least(read: ReadPolicy, rule_id: str, key: str) -> Node:
@@ -162,7 +162,7 @@ def _check_rule(rule: Rule, read: ReadPolicy) -> Iterator[Problem]:
 def _idle(action: Action, rule: Rule) -> str:
     """Why an action can do nothing in a rule; empty where it can."""
     if action in NOT_YET:
-        return f"is '{action}', which is not available yet"
+        return f"is '{action}', which is not available yet; choose another"
     if action is Action.STEER and not rule.append:
         return "is 'steer', which needs 'append': the text to end the answer with"
     at = _ACTS_AT.get(action, frozenset(Stage))

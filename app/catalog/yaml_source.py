@@ -219,7 +219,7 @@ class _Reader:
             return self._alias(event, path, depth)
         self._count(event, path, 1)
         if depth >= MAX_DEPTH and not isinstance(event, ScalarEvent):
-            self._stop(event, path, f"is nested deeper than {MAX_DEPTH} levels")
+            self._stop(event, path, f"is nested deeper than {MAX_DEPTH} levels; flatten it")
         tag: str | None = getattr(event, "tag", None)
         if tag is not None:
             self._note(event, path, "has a tag; tags are not supported (quotes make text)")
@@ -248,7 +248,7 @@ class _Reader:
             self._stop(event, path, what)
         self._count(event, path, built.size)
         if depth + built.height > MAX_DEPTH:
-            self._stop(event, path, f"is nested deeper than {MAX_DEPTH} levels")
+            self._stop(event, path, f"is nested deeper than {MAX_DEPTH} levels; flatten it")
         return built
 
     def _list(self, start: SequenceStartEvent, path: str, depth: int) -> _Built:

@@ -170,7 +170,9 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
             exported = vars(obj)
             if attribute in exported:
                 return exported[attribute]
-            raise TemplateMistakeError(f"the imported template has no '{attribute}'")
+            raise TemplateMistakeError(
+                f"the imported template has no '{attribute}'; define it there"
+            )
         if isinstance(obj, Namespace) and not attribute.startswith("_"):
             return getattr(obj, attribute)
         return self.getitem(obj, attribute)

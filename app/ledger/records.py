@@ -302,7 +302,7 @@ def _conditions(keyring: Keyring, wanted: RecordFilter) -> list[sa.ColumnElement
     ):
         if name is not None:
             if tenant is None:
-                raise RequestError(f"A {kind} is looked for within a tenant.", param="tenant")
+                raise RequestError(f"tenant: name one, to look for a {kind}", param="tenant")
             equal.append((column, keyring.lookup(tenant, kind, name)))
     conditions = [column == value for column, value in equal if value is not None]
     if wanted.since is not None:
