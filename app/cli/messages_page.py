@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 
 from app.cli.message_code import UNKNOWN
@@ -289,9 +290,10 @@ _HINT = re.compile(
 )
 
 
-def collected() -> list[Said]:
+@cache
+def collected() -> tuple[Said, ...]:
     """Every message that the code can say."""
-    return messages(Path(__file__).parent.parent)
+    return tuple(messages(Path(__file__).parent.parent))
 
 
 def place_of(said: Said) -> Place | None:
