@@ -205,6 +205,12 @@ REQUESTS: tuple[Place, ...] = (
         _REQUESTS | {"ValueError"},
     ),
     Place(
+        "The console",
+        "Load the page again; what a key may see there is said where keys are made. See "
+        "[the console](../how-to/use-the-console.md).",
+        ("console/*",),
+    ),
+    Place(
         "Failures that are not the caller's",
         "The record and the log of the gateway have the cause, under the request's id. Where "
         "`x-should-retry` is `false`, the same request fails again. See [errors](errors.md).",
@@ -238,8 +244,10 @@ COMMANDS: tuple[Place, ...] = (
     Place(
         "Options and arguments",
         "`banneton COMMAND --help` has an example; [commands](commands.md) has all options.",
-        ("cli/*", "stages", "main"),
-        frozenset(("BadParameter", "RequestError", "echo", "BannetonError", "Problem")),
+        ("cli/*", "stages", "main", "starter/*"),
+        frozenset(
+            ("BadParameter", "RequestError", "echo", "BannetonError", "Problem", "ValueError")
+        ),
     ),
     Place(
         "Plan and replay",
