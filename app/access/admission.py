@@ -40,10 +40,12 @@ class Admission:
         if token is None:
             return caller
         if self.claims is None:
-            raise AccessError(AccessProblem.CLAIM, f"This gateway takes no claims in '{HEADER}'.")
+            raise AccessError(
+                AccessProblem.CLAIM, f"This gateway takes no claims; leave '{HEADER}' out."
+            )
         claim = await self.claims.read(token)
         if claim.tenant is not None and claim.tenant != caller.tenant:
-            what = "The claim is for another tenant than the key."
+            what = "The claim is for another tenant than the key; send a key of that tenant."
             raise AccessError(AccessProblem.FORBIDDEN, what)
         return replace(caller, claim=claim)
 

@@ -25,7 +25,8 @@ def resolve_audience(policy: Policy, caller: Caller, wished: str | None) -> str:
     if loosest not in policy.audiences:
         raise AccessError(
             AccessProblem.FORBIDDEN,
-            f"The key is for audience {loosest!r}, which policy {policy.id!r} does not have.",
+            f"The key is for audience {loosest!r}, which policy {policy.id!r} does not have; make "
+            "a key for one that it has.",
         )
     allowed = policy.audiences[: policy.audiences.index(loosest) + 1]
     if caller.claim is not None and caller.claim.audience is not None:

@@ -116,7 +116,7 @@ def subject_of(caller: Caller, named: str | None) -> str | None:
     if signed is None:
         return named
     if named not in {None, signed}:
-        what = "The request is about another subject than its claim."
+        what = "The request names another end user than its claim; leave the name out."
         raise AccessError(AccessProblem.FORBIDDEN, what)
     return signed
 
@@ -136,4 +136,4 @@ def _needed(payload: Mapping[str, Any], name: str) -> str:
 
 
 def _refuse(why: str) -> NoReturn:
-    raise AccessError(AccessProblem.CLAIM, f"The claim in '{HEADER}' {why}.")
+    raise AccessError(AccessProblem.CLAIM, f"The claim in '{HEADER}' {why}; send a new one.")

@@ -154,7 +154,9 @@ class KeySet:
         if self._has_failed:
             what = "The keys that claims are checked with cannot be had; try again later."
             raise AccessError(AccessProblem.UNAVAILABLE, what)
-        raise AccessError(AccessProblem.CLAIM, "The claim is signed by a key that is not known.")
+        raise AccessError(
+            AccessProblem.CLAIM, "The claim is signed by a key that is not known; send a new one."
+        )
 
     async def refresh(self) -> None:
         """Fetch the keys, unless that was just tried. What fails is logged, and keeps the old."""

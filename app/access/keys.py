@@ -177,7 +177,8 @@ def hash_of(secret: str) -> bytes | None:
 
 def _invalid() -> AccessError:
     return AccessError(
-        AccessProblem.INVALID, "The key is not valid: it is wrong, revoked or expired."
+        AccessProblem.INVALID,
+        "The key is wrong, revoked or expired; ask whoever runs the gateway for another.",
     )
 
 

@@ -257,9 +257,14 @@ def create_api(
 
     async def unrouted(_: Request, exc: Exception) -> Response:
         if isinstance(exc, HTTPException) and exc.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            error = RequestError("This endpoint has another method.", code="method_not_allowed")
+            error = RequestError(
+                "This endpoint has another method; GET /openapi.json says which.",
+                code="method_not_allowed",
+            )
         else:
-            error = RequestError("There is no such endpoint.", code="not_found")
+            error = RequestError(
+                "There is no such endpoint; GET /openapi.json lists them.", code="not_found"
+            )
         request_id = new_id()
         failed = failure(error, request_id)
         headers = {"x-request-id": request_id}

@@ -123,27 +123,39 @@ _REQUEST_STATUS = {
 
 _BACKEND = {
     BackendProblem.CONNECT: Failure(
-        502, "The model's side cannot be reached.", _SERVER, "backend_connect"
+        502, "The model's side cannot be reached; try again later.", _SERVER, "backend_connect"
     ),
     BackendProblem.TIMEOUT: Failure(
-        504, "The model's side took too long.", _SERVER, "backend_timeout"
+        504,
+        "The model's side took too long; try again, or ask for less.",
+        _SERVER,
+        "backend_timeout",
     ),
     BackendProblem.RATE_LIMITED: Failure(
         429, "The model's side is busy; try again later.", "rate_limit_error", "rate_limit_exceeded"
     ),
     BackendProblem.UNAUTHORIZED: Failure(
         502,
-        "The model's side does not accept this gateway's credentials.",
+        "The model's side does not accept this gateway's credentials; tell whoever runs it.",
         _SERVER,
         "backend_unauthorized",
         may_retry=False,
     ),
     BackendProblem.REJECTED: Failure(
-        400, "The model's side refuses this request.", _INVALID, "backend_rejected", may_retry=False
+        400,
+        "The model's side refuses this request; change it: the same again would be refused too.",
+        _INVALID,
+        "backend_rejected",
+        may_retry=False,
     ),
-    BackendProblem.FAILED: Failure(502, "The model's side failed.", _SERVER, "backend_failed"),
+    BackendProblem.FAILED: Failure(
+        502, "The model's side failed; try again later.", _SERVER, "backend_failed"
+    ),
     BackendProblem.BROKEN: Failure(
-        502, "The model's side sent what cannot be read.", _SERVER, "backend_broken"
+        502,
+        "The model's side sent what cannot be read; try again, and tell whoever runs the gateway.",
+        _SERVER,
+        "backend_broken",
     ),
 }
 
@@ -167,7 +179,9 @@ def failure(exc: Exception, request_id: str) -> Failure:
                 may_retry=known.may_retry,
             )
         case ImageRefusedError():
-            what = "The model answered with an image that this persona's policy does not let out."
+            what = (
+                "The model drew an image that this persona's policy does not let out; ask for text."
+            )
             return Failure(502, what, _SERVER, exc.problem, may_retry=False)
         case StoppedError():
             return _stopped(exc)
@@ -193,12 +207,12 @@ def _access(exc: AccessError) -> Failure:
 
 def _ours(exc: Exception, request_id: str) -> Failure:
     if isinstance(exc, LedgerError):
-        what = "The record of this request cannot be kept, so it is not served."
+        what = "The record of this request cannot be kept, so it is not served; try again later."
         return Failure(503, what, _SERVER, "ledger_unavailable")
     if isinstance(exc, DetectorError):
-        what = "A check cannot run, so the request is not served."
+        what = "A check cannot run, so the request is not served; try again later."
         return Failure(503, what, _SERVER, "detector_unavailable")
-    what = f"Something went wrong here. It is logged under request {request_id}."
+    what = f"Something went wrong here. Tell whoever runs the gateway: request {request_id}."
     return Failure(500, what, _SERVER, "internal_error")
 
 

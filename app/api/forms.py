@@ -90,17 +90,19 @@ def _put(made: dict[str, Json], name: str, value: str, table: Object) -> None:
         place.setdefault(key, []).append(value)
         return
     if key in place:
-        raise RequestError("The form says a field twice.", code="invalid_form")
+        raise RequestError("The form says a field twice; say it once.", code="invalid_form")
     place[key] = _typed(shape, value)
 
 
 def _text(content: bytes) -> str:
     if len(content) > _MOST_FIELD_BYTES:
-        raise RequestError("A field of the form is too long.", code="too_large")
+        raise RequestError("A field of the form is too long; shorten it.", code="too_large")
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise RequestError("A field of the form is not UTF-8.", code="invalid_form") from None
+        raise RequestError(
+            "A field of the form is not UTF-8; send it as UTF-8.", code="invalid_form"
+        ) from None
 
 
 def _typed(shape: Shape | None, text: str) -> Json:

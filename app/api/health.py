@@ -53,7 +53,9 @@ async def read_model(call: Call) -> None:
     persona = call.parts.gateway.persona(persona_id, caller)
     if variant and all(one.id != variant for one in persona.variants):
         raise RequestError(
-            "This persona has no such variant.", code="model_not_found", param="model"
+            "model: there is no such variant of this persona; GET /v1/models lists personas",
+            code="model_not_found",
+            param="model",
         )
     await call.answer(orjson.dumps(_model(call, persona, name)))
 

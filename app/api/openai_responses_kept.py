@@ -61,7 +61,10 @@ async def list_input_items(call: Call) -> None:
     if "after" in query:
         ids = [item["id"] for item in items]
         if query["after"] not in ids:
-            raise RequestError("There is no such item to go on after.", code="invalid_query")
+            raise RequestError(
+                "after: there is no such item; name the last one of the page before.",
+                code="invalid_query",
+            )
         items = items[ids.index(query["after"]) + 1 :]
     page = items[: int(limit)]
     made = {

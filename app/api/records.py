@@ -10,7 +10,10 @@ from app.domain.protocols import Caller
 async def _reader(call: Call) -> Caller:
     caller = await call.authenticate()
     if not caller.may_read_records:
-        raise AccessError(AccessProblem.FORBIDDEN, "This key may not read records.")
+        raise AccessError(
+            AccessProblem.FORBIDDEN,
+            "This key may not read records; one made with 'keys create --records' may.",
+        )
     return caller
 
 

@@ -135,10 +135,15 @@ class Call:
                 max_num_fields=_MAX_QUERY_FIELDS,
             )
         except ValueError:
-            raise RequestError("The query string cannot be read.", code="invalid_query") from None
+            raise RequestError(
+                "The query string cannot be read; write it as name=value&name=value.",
+                code="invalid_query",
+            ) from None
         query = dict(pairs)
         if len(query) != len(pairs):
-            raise RequestError("The query string gives a filter twice.", code="invalid_query")
+            raise RequestError(
+                "The query string gives a filter twice; give it once.", code="invalid_query"
+            )
         return query
 
     def header(self, name: bytes) -> str | None:
@@ -196,7 +201,7 @@ class Call:
             async with asyncio.timeout(self.parts.limits.body_timeout_s):
                 raw = await self._received()
         except TimeoutError:
-            raise RequestError("The body came too slowly.", code="timeout") from None
+            raise RequestError("The body came too slowly; send it again.", code="timeout") from None
         self._body_bytes = len(raw)
         return raw
 
@@ -299,7 +304,7 @@ class Call:
 
 
 def _too_large(most: int) -> RequestError:
-    return RequestError(f"The body is longer than {most} bytes.", code="too_large")
+    return RequestError(f"The body is longer than {most} bytes; send less.", code="too_large")
 
 
 Handle = Callable[[Call], Awaitable[None]]

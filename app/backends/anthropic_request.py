@@ -182,7 +182,7 @@ def _user_blocks(turn: Turn) -> list[Json]:
         blocks = [_user_block(part, Role.USER) for part in message.parts if not _is_blank(part)]
         if not blocks:
             where = message.path or "messages"
-            what = f"{where}: this backend's protocol wants something in each message of a user"
+            what = f"{where}: this persona's provider wants something in each message of a user"
             raise RequestError(what, param=where)
         said += blocks
     return [*results, *said]
@@ -235,7 +235,7 @@ def _cached(block: dict[str, Json], cache: CacheFor | None) -> dict[str, Json]:
 
 def _image(part: ImagePart) -> dict[str, Json]:
     if part.detail == "low":
-        what = "detail: this backend's protocol always looks closely"
+        what = "detail: this persona's provider always looks closely"
         raise RequestError(what, param=part.path or "detail")
     if not isinstance(part.source, Inline):
         source = {"type": "url", "url": part.source.url}
@@ -267,7 +267,7 @@ def _document(part: FilePart) -> dict[str, Json]:
 
 def _wrong_kind(path: str, what: str, known: Iterable[str]) -> RequestError:
     listed = ", ".join(sorted(known))
-    said = f"this backend's protocol takes {what} of {listed} alone"
+    said = f"this persona's provider takes {what} of {listed} alone"
     return RequestError(f"{path}: {said}" if path else said, param=path or None)
 
 
@@ -302,7 +302,7 @@ def _tool_choice(conversation: Conversation) -> dict[str, Json] | None:
 
 def _format(wanted: JsonFormat) -> dict[str, Json]:
     if wanted.schema is None:
-        what = f"{wanted.path}: this backend's protocol makes JSON of a schema alone"
+        what = f"{wanted.path}: this persona's provider makes JSON of a schema alone"
         raise RequestError(what, param=wanted.path)
     schema = wanted.schema
     if wanted.description is not None:
@@ -328,15 +328,15 @@ def _has_budget(sampling: Sampling, options: Options) -> bool:
 
 
 def _add_sampling(body: dict[str, Json], sampling: Sampling, options: Options) -> None:
-    refuse_sampling(sampling, _LACKING, "this backend's protocol has no such field")
+    refuse_sampling(sampling, _LACKING, "this persona's provider has no such field; leave it out")
     if options.version != "2023-06-01":
-        why = "this backend's protocol has no such field since its version 2026-10-21"
+        why = "this persona's provider has no such field since its version 2026-10-21; leave it out"
         refuse_sampling(sampling, _LACKING_SINCE_2026, why)
     if sampling.temperature is not None and sampling.temperature > 1:
-        what = "temperature: this backend's protocol takes 1 at most"
+        what = "temperature: this persona's provider takes 1 at most"
         raise RequestError(what, param="temperature")
     if any(not has_words(stop) for stop in sampling.stop):
-        what = f"{sampling.stop_path}: this backend's protocol does not stop at blanks alone"
+        what = f"{sampling.stop_path}: this persona's provider takes no text of blanks to stop at"
         raise RequestError(what, param=sampling.stop_path)
     body["max_tokens"] = options.max_tokens if sampling.max_tokens is None else sampling.max_tokens
     wishes: dict[str, Json] = {
@@ -369,10 +369,10 @@ def _add_reasoning(body: dict[str, Json], conversation: Conversation, options: O
 def _refuse_beside_budget(conversation: Conversation) -> None:
     sampling = conversation.sampling
     if sampling.temperature not in (None, 1):
-        what = "temperature: this backend's protocol has none but 1 beside reasoning"
+        what = "temperature: this persona's provider takes none but 1 with reasoning; leave it out"
         raise RequestError(what, param="temperature")
-    why = "this backend's protocol has no such field beside reasoning"
+    why = "this persona's provider takes no such field with reasoning; leave it out"
     refuse_sampling(sampling, _BARRED_BY_BUDGET, why)
     if wanted_choice(conversation) in (ToolChoiceMode.REQUIRED, ToolChoiceMode.NAMED):
-        what = "tool_choice: this backend's protocol forces no call beside reasoning"
+        what = "tool_choice: this persona's provider forces no call with reasoning; send auto"
         raise RequestError(what, param="tool_choice")

@@ -46,7 +46,7 @@ Thinking = Literal["effort", "budget"]
 """How a model is told to reason: by effort, or by a number of tokens as Claude before 4.6."""
 
 _LACKING: tuple[SamplingField, ...] = ("top_k", "seed", "presence_penalty", "frequency_penalty")
-_SAYS_NOT = "this backend's protocol has no such field"
+_SAYS_NOT = "this persona's provider has no such field; leave it out"
 _ANSWER_TOKENS = 4096
 """Of an answer beside its reasoning, where nobody says it."""
 _IMAGES = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
@@ -86,7 +86,7 @@ def bedrock_request(conversation: Conversation, *, thinking: Thinking = "effort"
         RequestError: The conversation holds what this protocol cannot carry.
     """
     if conversation.passthrough:
-        what = "fields that pass through belong to another wire format than this backend's"
+        what = "passthrough: these fields are not of the wire format of this persona's provider"
         raise RequestError(what, param=next(iter(conversation.passthrough)))
     names = _Names()
 
@@ -159,10 +159,10 @@ def _user_blocks(turn: Turn, names: _Names) -> Iterator[Json]:
         parts = [part for part in message.parts if not _is_blank(part)]
         if not parts:
             where = message.path or "messages"
-            what = f"{where}: this backend's protocol wants something in each message of a user"
+            what = f"{where}: this persona's provider wants something in each message of a user"
             raise RequestError(what, param=where)
         if all(isinstance(part, FilePart) for part in parts):
-            what = "a file: this backend's protocol wants words beside it"
+            what = "a file: this persona's provider wants words beside it"
             raise RequestError(what, param=parts[0].path or None)
         for part in parts:
             yield from _user_block(part, Role.USER, names)
@@ -178,7 +178,7 @@ def _user_block(part: Part, role: Role, names: _Names) -> Iterator[Json]:
             yield from _cached(_text(part), part.cache)
         case ImagePart():
             if part.detail == "low":
-                what = "detail: this backend's protocol always looks closely"
+                what = "detail: this persona's provider always looks closely"
                 raise RequestError(what, param=part.path or "detail")
             format_, source = _inline(part.source, part.path, _IMAGES, "pictures")
             yield from _cached({"image": {"format": format_, "source": source}}, part.cache)
@@ -198,9 +198,9 @@ def _inline(
 ) -> tuple[str, dict[str, Json]]:
     said: str | None = None
     if not isinstance(source, Inline):
-        said = f"this backend's protocol takes {what} in the request alone, not by address"
+        said = f"this persona's provider takes {what} in the request alone, not by address"
     elif source.media_type not in formats:
-        said = f"this backend's protocol takes {what} of {', '.join(sorted(formats))} alone"
+        said = f"this persona's provider takes {what} of {', '.join(sorted(formats))} alone"
     else:
         return formats[source.media_type], {"bytes": source.data}
     raise RequestError(f"{path}: {said}" if path else said, param=path or None)
@@ -258,7 +258,7 @@ def _tool_config(conversation: Conversation) -> dict[str, Json]:
             name = conversation.tool_choice.name if conversation.tool_choice else None
             config["toolChoice"] = {"tool": {"name": name}}
         case ToolChoiceMode.NONE:
-            what = "tool_choice: this backend's protocol cannot forbid calls; leave the tools out"
+            what = "tool_choice: this persona's provider cannot forbid calls; leave the tools out"
             raise RequestError(what, param="tool_choice")
     return config
 
@@ -267,17 +267,17 @@ def _refuse_calls_without_tools(conversation: Conversation) -> None:
     wanted_choice(conversation)
     for message in conversation.messages:
         if any(isinstance(part, ToolCallPart | ToolResultPart) for part in message.parts):
-            what = "tools: this backend's protocol wants the tools of earlier calls"
+            what = "tools: this persona's provider wants the tools that earlier turns called, too"
             raise RequestError(what, param="tools")
 
 
 def _inference(sampling: Sampling) -> dict[str, Json]:
     refuse_sampling(sampling, _LACKING, _SAYS_NOT)
     if sampling.temperature is not None and sampling.temperature > 1:
-        what = "temperature: this backend's protocol takes 1 at most"
+        what = "temperature: this persona's provider takes 1 at most"
         raise RequestError(what, param="temperature")
     if not all(sampling.stop):
-        what = f"{sampling.stop_path}: this backend's protocol does not stop at nothing"
+        what = f"{sampling.stop_path}: this persona's provider takes no empty text to stop at"
         raise RequestError(what, param=sampling.stop_path)
     wishes: dict[str, Json] = {
         "maxTokens": sampling.max_tokens,
@@ -300,7 +300,7 @@ def _add_reasoning(
     effort = sampling.reasoning.effort
     if thinking == "effort":
         if effort is Effort.NONE:
-            what = "reasoning: this backend's protocol cannot forbid it"
+            what = "reasoning: this persona's provider cannot forbid it"
             raise RequestError(what, param="reasoning")
         body["outputConfig"] = {"effort": EFFORTS[effort]}
         return
@@ -314,7 +314,7 @@ def _add_reasoning(
 
 def _format(wanted: JsonFormat) -> dict[str, Json]:
     if wanted.schema is None:
-        what = f"{wanted.path}: this backend's protocol makes JSON of a schema alone"
+        what = f"{wanted.path}: this persona's provider makes JSON of a schema alone"
         raise RequestError(what, param=wanted.path)
     schema: dict[str, Json] = {"schema": encoded(dict(wanted.schema)).decode()}
     if wanted.name is not None:

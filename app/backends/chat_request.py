@@ -69,12 +69,14 @@ def chat_request(
         RequestError: The conversation holds what this protocol or this server cannot carry.
     """
     if conversation.passthrough and conversation.dialect != "openai_chat":
-        what = "fields that pass through belong to another wire format than this backend's"
+        what = "passthrough: these fields are not of the wire format of this persona's provider"
         raise RequestError(what, param=next(iter(conversation.passthrough)))
     conversation = without(conversation, differences.leaves_out)
     conversation = yielding(conversation, differences.lacks)
     if conversation.sampling.top_k is not None:
-        raise RequestError("top_k: this backend's protocol has no such field", param="top_k")
+        raise RequestError(
+            "top_k: this persona's provider has no such field; leave it out", param="top_k"
+        )
     body: dict[str, Json] = {
         "model": model,
         "messages": [wire for message in conversation.messages for wire in _wire_messages(message)],
@@ -203,7 +205,7 @@ def _refuse_other_parts(message: Message, allowed: Sequence[Part]) -> None:
 
 
 def _refused(part: ImagePart | FilePart, why: str) -> RequestError:
-    said = f"this backend's protocol {why}"
+    said = f"this persona's provider {why}"
     return RequestError(f"{part.path}: {said}" if part.path else said, param=part.path or None)
 
 
@@ -228,7 +230,9 @@ def _tool_choice(choice: ToolChoice) -> Json:
     if choice.mode is not ToolChoiceMode.NAMED:
         return choice.mode.value
     if choice.name is None:
-        raise RequestError("tool_choice names no tool", param="tool_choice")
+        raise RequestError(
+            "tool_choice: names no tool; send its name, as in tools", param="tool_choice"
+        )
     return {"type": "function", "function": {"name": choice.name}}
 
 
@@ -246,7 +250,7 @@ def _response_format(wanted: JsonFormat) -> dict[str, Json]:
 def _refuse_lacking(body: dict[str, Json], lacks: frozenset[str]) -> None:
     wanted = {*body, body.get("response_format", {}).get("type")}
     for field in sorted(lacks & wanted):
-        what = f"{field}: this persona's provider has no such field, or reads it otherwise"
+        what = f"{field}: this persona's provider reads no such field so; leave it out"
         raise RequestError(what, param=field, code="unsupported")
 
 

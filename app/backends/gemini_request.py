@@ -184,7 +184,7 @@ def _user_parts(turn: Turn, names: Mapping[str, str]) -> list[Json]:
         parts = [_user_part(part, Role.USER) for part in message.parts if not _is_blank(part)]
         if not parts:
             where = message.path or "messages"
-            what = f"{where}: this backend's protocol wants something in each message of a user"
+            what = f"{where}: this persona's provider wants something in each message of a user"
             raise RequestError(what, param=where)
         said += parts
     return [*results, *said]
@@ -240,7 +240,10 @@ def _result(message: Message, names: Mapping[str, str]) -> dict[str, Json]:
     """What a tool answered. The protocol wants an object, and knows these two names."""
     results = [part for part in message.parts if isinstance(part, ToolResultPart)]
     if not results:
-        raise RequestError("a tool's message says nothing to a call", param=message.path or None)
+        raise RequestError(
+            "a message of role 'tool' answers no call; name the call's id, and give the result",
+            param=message.path or None,
+        )
     call_id = results[0].call_id
     if call_id not in names:
         raise _refused(results[0].path, "wants the call that a result belongs to")
@@ -267,7 +270,7 @@ def _shown(part: Part) -> dict[str, Json]:
 
 
 def _refused(path: str, why: str) -> RequestError:
-    said = f"this backend's protocol {why}"
+    said = f"this persona's provider {why}"
     return RequestError(f"{path}: {said}" if path else said, param=path or None)
 
 
@@ -285,7 +288,7 @@ def _calling(conversation: Conversation) -> dict[str, Json] | None:
     if not conversation.tools:
         return None
     if conversation.parallel_tool_calls is False:
-        raise _refused("parallel_tool_calls", "has no such field")
+        raise _refused("parallel_tool_calls", "has no such field; leave it out")
     is_strict = any(tool.is_strict for tool in conversation.tools)
     if is_strict and mode in (None, ToolChoiceMode.AUTO):
         # What AUTO is, with arguments that must be of their schema.
@@ -310,7 +313,7 @@ def _sampling(sampling: Sampling) -> dict[str, Json]:
     if sampling.temperature is not None and sampling.temperature > _MAX_TEMPERATURE:
         raise _refused("temperature", f"takes {_MAX_TEMPERATURE} at most")
     if not all(sampling.stop):
-        raise _refused(sampling.stop_path, "does not stop at nothing")
+        raise _refused(sampling.stop_path, "takes no empty text to stop at")
     if len(sampling.stop) > _MAX_STOPS:
         raise _refused(sampling.stop_path, f"stops at {_MAX_STOPS} texts at most")
     wishes: dict[str, Json] = {

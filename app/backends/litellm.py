@@ -179,8 +179,9 @@ class LiteLLMBackend(Backend):
         known = self._engine.get_supported_openai_params(model, self._through.provider) or ()
         wishes = self._engine.OPENAI_CHAT_COMPLETION_PARAMS
         fields = [name for name in asked if name in wishes and name not in known]
+        what = f"{', '.join(fields) or 'a field'}: this persona's provider has no such field"
         return RequestError(
-            f"{', '.join(fields) or 'a field'}: this persona's provider has no such field",
+            f"{what}; leave it out",
             param=fields[0] if fields else None,
             code="unsupported",
         )

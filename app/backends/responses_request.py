@@ -242,7 +242,7 @@ def _input(part: Part, role: Role) -> dict[str, Json]:
 def _image(part: ImagePart) -> dict[str, Json]:
     if isinstance(part.source, Inline) and part.source.media_type not in _IMAGES:
         listed = ", ".join(sorted(_IMAGES))
-        said = f"this backend's protocol takes pictures of {listed} alone"
+        said = f"this persona's provider takes pictures of {listed} alone"
         what = f"{part.path}: {said}" if part.path else said
         raise RequestError(what, param=part.path or None)
     url = _data_url(part.source) if isinstance(part.source, Inline) else part.source.url
@@ -291,12 +291,12 @@ def _format(wanted: JsonFormat) -> dict[str, Json]:
 
 
 def _add_sampling(body: dict[str, Json], sampling: Sampling) -> None:
-    refuse_sampling(sampling, _LACKING, "this backend's protocol has no such field")
+    refuse_sampling(sampling, _LACKING, "this persona's provider has no such field; leave it out")
     if sampling.stop:
-        what = f"{sampling.stop_path}: this backend's protocol has no such field"
+        what = f"{sampling.stop_path}: this persona's provider has no such field; leave it out"
         raise RequestError(what, param=sampling.stop_path)
     if sampling.max_tokens is not None and sampling.max_tokens < _MIN_TOKENS:
-        what = f"max_tokens: this backend's protocol takes {_MIN_TOKENS} at least"
+        what = f"max_tokens: this persona's provider takes {_MIN_TOKENS} at least"
         raise RequestError(what, param="max_tokens")
     wishes: dict[str, Json] = {
         "temperature": sampling.temperature,

@@ -37,6 +37,6 @@ def reasoning_budget(wish: Reasoning, max_tokens: int | None) -> int:
             what = "reasoning: its tokens must be fewer than those of the whole answer"
             raise RequestError(what, param="reasoning")
     if budget < _MIN_BUDGET:
-        what = f"reasoning: this backend's protocol wants at least {_MIN_BUDGET} tokens for it"
+        what = f"reasoning: this persona's provider wants at least {_MIN_BUDGET} tokens for it"
         raise RequestError(what, param="reasoning")
     return budget

@@ -92,7 +92,7 @@ def wire_turns(conversation: Conversation, blocks_of: Callable[[Turn], list[Json
         elif blocks:
             messages.append({"role": turn.role, "content": blocks})
     if not messages or messages[0]["role"] != "user":
-        what = "messages: this backend's protocol wants the user to begin"
+        what = "messages: this persona's provider wants a message of the user first"
         raise RequestError(what, param="messages")
     return messages
 
@@ -134,7 +134,10 @@ def results_of(message: Message) -> list[Result]:
             raise misplaced(part, message.role)
         results[-1].parts.append(part)
     if not results:
-        raise RequestError("a tool's message says nothing to a call", param=message.path or None)
+        raise RequestError(
+            "a message of role 'tool' answers no call; name the call's id, and give the result",
+            param=message.path or None,
+        )
     return results
 
 
@@ -151,7 +154,9 @@ def refuse_name(message: Message) -> None:
     """
     if message.name is not None:
         where = f"{message.path}.name" if message.path else "name"
-        raise RequestError(f"{where}: this backend's protocol has no names", param=where)
+        raise RequestError(
+            f"{where}: this persona's model knows no names of speakers; leave it out", param=where
+        )
 
 
 def misplaced(part: Part, role: Role) -> RequestError:
@@ -174,7 +179,7 @@ def arguments_of(part: ToolCallPart) -> orjson.Fragment:
         is_object = False
     if not is_object:
         where = f"{part.path}.{part.arguments_field}" if part.path else part.arguments_field
-        what = f"{where}: this backend's protocol wants arguments that are a JSON object"
+        what = f"{where}: this persona's provider wants arguments that are a JSON object"
         raise RequestError(what, param=where)
     return orjson.Fragment(text)
 
@@ -189,7 +194,7 @@ def parameters_of(tool: Tool) -> Mapping[str, Json]:
     type_ = schema.get("type", "object")
     if type_ != "object":
         where = f"{tool.path}.{tool.parameters_field}" if tool.path else tool.parameters_field
-        what = f"{where}: this backend's protocol wants parameters of type 'object'"
+        what = f"{where}: this persona's provider wants parameters of type 'object'"
         raise RequestError(what, param=where)
     return {"type": "object", **schema}
 
@@ -203,10 +208,15 @@ def wanted_choice(conversation: Conversation) -> ToolChoiceMode | None:
     choice = conversation.tool_choice
     if choice is None or conversation.tools:
         if choice is not None and choice.mode is ToolChoiceMode.NAMED and choice.name is None:
-            raise RequestError("tool_choice names no tool", param="tool_choice")
+            raise RequestError(
+                "tool_choice: names no tool; send its name, as in tools", param="tool_choice"
+            )
         return None if choice is None else choice.mode
     if choice.mode in (ToolChoiceMode.REQUIRED, ToolChoiceMode.NAMED):
-        raise RequestError("tool_choice: there are no tools to choose from", param="tool_choice")
+        raise RequestError(
+            "tool_choice: there are no tools to choose from; send some, or leave it out",
+            param="tool_choice",
+        )
     return None
 
 
@@ -242,7 +252,7 @@ def refuse_foreign_passthrough(conversation: Conversation, dialect: str) -> None
         RequestError: There are such.
     """
     if conversation.passthrough and conversation.dialect != dialect:
-        what = "fields that pass through belong to another wire format than this backend's"
+        what = "passthrough: these fields are not of the wire format of this persona's provider"
         raise RequestError(what, param=next(iter(conversation.passthrough)))
 
 

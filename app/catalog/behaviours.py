@@ -36,7 +36,10 @@ def check_behaviour(
         what = "is 'steer', which needs 'append': the text to end the answer with"
         yield node.nearest("then" if behaviour.on_fail == "retry" else "on_fail").problem(what)
     if behaviour.authority is Authority.USER and behaviour.on_fail != "flag":
-        what = f"is '{behaviour.on_fail}', but users may override it, so it can only be flagged"
+        what = (
+            f"is '{behaviour.on_fail}', but users may override it, so it can only be flagged; "
+            "write 'on_fail: flag', or another 'authority'"
+        )
         yield node.nearest("on_fail").problem(what)
 
 

@@ -347,7 +347,7 @@ def _wrong_prompt_case(
             what = unknown("persona with this prompt", name, sorted(users))
             yield node.nearest("personas", index).problem(what)
     if not wrong and not meant_by(case, prompt, catalog):
-        what = "is about nobody: no persona with this prompt has the scenario and the variables"
+        what = "is about nobody: no persona with this prompt has this scenario and these variables"
         yield node.problem(what)
 
 

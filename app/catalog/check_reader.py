@@ -151,7 +151,9 @@ def _wrong(check: Check, node: Node, named: Named) -> Iterator[Problem]:
             yield from wrong_schema(node.nearest("json_schema"), named.siblings)
         case AtMost():
             if check.at_most == Ceilings():
-                yield node.nearest("at_most").problem("needs at least one ceiling")
+                yield node.nearest("at_most").problem(
+                    "needs at least one ceiling, such as {tokens: 500}"
+                )
         case Judged(named=None):
             yield from wrong_routes(check.judge, node.nearest("judge"), named.routes)
         case _:
@@ -218,5 +220,5 @@ def wrong_routes(judge: JudgeFile, node: Node, routes: Collection[str]) -> Itera
         if route not in routes:
             yield node.nearest("routes", index).problem(unknown("route", route, routes))
     if len(set(judge.routes)) < len(judge.routes):
-        what = "names one route twice: the same model would say the same twice"
+        what = "names one route twice, and the same model would say the same; name another"
         yield node.nearest("routes").problem(what)

@@ -228,7 +228,7 @@ def _wrong(written: ConversationFile, node: Node, named: Named) -> Iterator[Prob
     if bool(written.turns) == (written.simulated_user is not None):
         yield node.problem("must have exactly one of 'turns' and 'simulated_user'")
     if written.turns and written.turns[0].corrects:
-        what = "is the first turn; there is no answer yet that it could correct"
+        what = "is the first turn, with no answer yet to correct; move it to a later one"
         yield node.nearest("turns", 0, "corrects").problem(what)
     yield from wrong_situation(written, node, named.persona)
     audiences = named.policy.audiences
@@ -265,7 +265,7 @@ def _wrong_tools(written: ConversationFile, node: Node, named: Named) -> Iterato
     for index, tool in enumerate(written.tools):
         at = node.nearest("tools", index)
         if tool.name in names[:index]:
-            yield at.nearest("name").problem(f"is '{tool.name}' again")
+            yield at.nearest("name").problem(f"is '{tool.name}' again; give each tool its name")
         if tool.parameters is not None:
             yield from wrong_schema(at.nearest("parameters"), named.siblings)
     for index, turn in enumerate(written.turns):
@@ -276,4 +276,6 @@ def _wrong_tools(written: ConversationFile, node: Node, named: Named) -> Iterato
                     yield at.key_problem(unknown("tool", name, names))
         for name in turn.gives.keys() & turn.fails.keys():
             at = node.nearest("turns", index, "fails", name)
-            yield at.key_problem("fails and gives something in the same turn")
+            yield at.key_problem(
+                "fails and gives something in the same turn; take one of the two out"
+            )

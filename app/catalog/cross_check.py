@@ -41,6 +41,7 @@ _ACTS_AT = {
 """Stages at which an action can do something; all stages for the others."""
 _FOR_OUTAGES = (Action.ALLOW, Action.FLAG, Action.ESCALATE, Action.BLOCK)
 """An outage has no finding to rewrite and no answer to steer."""
+_BE_AS_STRICT = "; be as strict as that one, or extend another"
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REPLIES = ("block", "escalate", "unchecked")
 _LIMITS = {"temperature": (0.0, 2.0), "top_p": (0.0, 1.0), "max_tokens": (1.0, 10_000_000.0)}
@@ -69,7 +70,7 @@ def check_policy(read: ReadPolicy, parent: ReadPolicy | None) -> Iterator[Proble
         what = unknown("audience", policy.default_audience, policy.audiences)
         yield read.tree.nearest("audiences", "default").problem(what)
     if len(set(policy.audiences)) < len(policy.audiences):
-        what = "names an audience twice"
+        what = "names an audience twice; take one out"
         yield read.tree.nearest("audiences", "strictest_first").problem(what)
         return
     for rule in policy.rules:
@@ -77,7 +78,9 @@ def check_policy(read: ReadPolicy, parent: ReadPolicy | None) -> Iterator[Proble
     for node in (read.tree, *read.tree.nearest("rules").items):
         share, mode = node.child("enforce_percent"), node.child("mode")
         if share is not None and mode is not None and mode.text == Mode.OBSERVE:
-            yield _own(read, share, mode).problem("does nothing beside 'mode: observe'")
+            yield _own(read, share, mode).problem(
+                "does nothing beside 'mode: observe'; take one of the two out"
+            )
     for index, waiver in enumerate(policy.waivers):
         yield from _check_waiver(waiver, read, read.tree.nearest("waivers", index))
     theirs = {rule.id: rule.then for rule in parent.policy.rules} if parent else {}
@@ -85,7 +88,9 @@ def check_policy(read: ReadPolicy, parent: ReadPolicy | None) -> Iterator[Proble
     for weakness in weaknesses_of_ladder(policy):
         if ours[weakness.rule] != theirs.get(weakness.rule):
             nodes = [read.then_node(weakness.rule, name) for name in weakness.audiences]
-            yield _own(read, *nodes).problem(weakness.what)
+            yield _own(read, *nodes).problem(
+                f"{weakness.what}; make '{weakness.audiences[0]}' as strict"
+            )
 
 
 def _own(read: ReadPolicy, *nodes: Node) -> Node:
@@ -100,7 +105,10 @@ def check_child(
     """Where a policy is weaker than its parent."""
     ours, theirs = child.policy.default_audience, parent.policy.default_audience
     if ours in child.policy.audiences and not child.policy.is_stricter_or_same(ours, theirs):
-        what = f"'{ours}' is looser than '{theirs}', the default of '{parent.policy.id}'"
+        what = (
+            f"'{ours}' is looser than '{theirs}', the default of '{parent.policy.id}'; "
+            "choose one that is as strict"
+        )
         yield child.tree.nearest("audiences", "default").problem(what)
     for weakness in weaknesses_of_child(child.policy, parent.policy, comparator(detectors)):
         if not weakness.key and not child.is_whole:
@@ -110,12 +118,12 @@ def check_child(
             node = _acts_least(child, weakness.rule, weakness.key)
         for audience in weakness.audiences:
             node = child.then_node(weakness.rule, audience)
-        hint = "; only a waiver may lower it" if weakness.key == "then" else ""
+        hint = "; only a waiver may lower it" if weakness.key == "then" else _BE_AS_STRICT
         yield node.problem(weakness.what + hint)
-    for path, what in wider_sinks(child.policy, parent.policy):
-        yield child.tree.nearest("restore", *path).problem(what)
-    for path, what in wider_media(child.policy, parent.policy):
-        yield child.tree.nearest("media", *path).problem(what)
+    for path, wider in wider_sinks(child.policy, parent.policy):
+        yield child.tree.nearest("restore", *path).problem(wider + _BE_AS_STRICT)
+    for path, wider in wider_media(child.policy, parent.policy):
+        yield child.tree.nearest("media", *path).problem(wider + _BE_AS_STRICT)
 
 
 def _acts_least(read: ReadPolicy, rule_id: str, key: str) -> Node:
@@ -133,7 +141,9 @@ def _check_rule(rule: Rule, read: ReadPolicy) -> Iterator[Problem]:
     then = node.nearest("then")
     written = {step.do for steps in rule.then.values() for step in steps}
     if not written:
-        yield then.problem("allows everything for everyone; the rule does nothing")
+        yield then.problem(
+            "allows everything for everyone; let it act for somebody, or take the rule out"
+        )
     for audience, steps in rule.then.items():
         at = read.then_node(rule.id, audience)
         for action in dict.fromkeys(step.do for step in steps):
@@ -152,7 +162,7 @@ def _check_rule(rule: Rule, read: ReadPolicy) -> Iterator[Problem]:
 def _idle(action: Action, rule: Rule) -> str:
     """Why an action can do nothing in a rule; empty where it can."""
     if action in NOT_YET:
-        return f"is '{action}', which is not available yet"
+        return f"is '{action}', which is not available yet; choose another"
     if action is Action.STEER and not rule.append:
         return "is 'steer', which needs 'append': the text to end the answer with"
     at = _ACTS_AT.get(action, frozenset(Stage))
@@ -177,7 +187,7 @@ def check_pseudonyms(read: ReadPolicy, siblings: Siblings) -> Iterator[Problem]:
         if rule.pseudonym is PseudonymForm.SURROGATE:
             at = _own(read, read.rule_node(rule.id).nearest("as"))
             if Action.PSEUDONYMIZE not in written:
-                yield at.problem("does nothing: no step of the rule is 'pseudonymize'")
+                yield at.problem("does nothing: no step of the rule is 'pseudonymize'; take it out")
             elif kinds is not None and not siblings.surrogates & kinds:
                 what = f"is 'surrogate', and there is none for {', '.join(sorted(kinds))}"
                 yield at.problem(what + choices(None, sorted(siblings.surrogates)))
@@ -265,7 +275,7 @@ def _check_variable(name: str, variable: Variable, node: Node) -> Iterator[Probl
     if not _VARIABLE_NAME.fullmatch(name):
         yield node.key_problem("is no name that a template can use: letters, digits and _ only")
     if variable.min is not None and variable.max is not None and variable.min > variable.max:
-        yield node.problem("has 'min' above 'max'")
+        yield node.problem("has 'min' above 'max'; exchange them")
     for index, value in enumerate(variable.enum or ()):
         if wrong := _misfit(value, variable):
             yield node.nearest("enum", index).problem(wrong)

@@ -155,9 +155,17 @@ def read_knowledge(root: Path, node: Node) -> str:
         # A persona cannot name any file of the machine, such as one that holds a secret.
         raise ContentError([node.problem("must be a .md or .txt file under knowledge/")])
     if not path.resolve().is_relative_to(root.resolve()):
-        raise ContentError([node.problem("is a link that leads out of the project")])
+        raise ContentError(
+            [node.problem("is a link that leads out of the project; put the file itself there")]
+        )
     if not path.is_file():
-        raise ContentError([node.problem(f"is '{file}', and there is no such file")])
+        raise ContentError(
+            [
+                node.problem(
+                    f"is '{file}', and there is no such file; write its path from the project"
+                )
+            ]
+        )
     return _text(path, file)
 
 

@@ -111,12 +111,13 @@ class _Extends:
             others = [name for name in self._trees if name != chain[-1]]
             what = unknown(self._kind, parent, others)
         elif parent in chain:
-            what = f"goes in a ring: {' → '.join((*chain[chain.index(parent) :], parent))}"
+            ring = " → ".join((*chain[chain.index(parent) :], parent))
+            what = f"goes in a ring; take one of these out: {ring}"
         else:
             whole = self.resolve(parent, chain)
             self._depths[chain[-1]] = self._depths[parent] + 1
             if self._depths[chain[-1]] > MAX_DEPTH:
-                what = f"is nested deeper than {MAX_DEPTH} parents"
+                what = f"is nested deeper than {MAX_DEPTH} parents; extend one nearer the root"
         if what:
             self.problems.append(extends.problem(what))
             return None

@@ -47,7 +47,13 @@ def read_labelled(path: Path, file: str, *, is_harmful: bool | None) -> tuple[La
         ContentError: Every line that is none, without its text.
     """
     if not path.is_file():
-        raise ContentError([file_problem(file, "is not there; a policy's budget names it")])
+        raise ContentError(
+            [
+                file_problem(
+                    file, "is not there, though a policy's budget names it; correct the path there"
+                )
+            ]
+        )
     texts: list[LabelledText] = []
     problems: list[Problem] = []
     for number, line in enumerate(_lines(path, file), 1):
@@ -58,7 +64,9 @@ def read_labelled(path: Path, file: str, *, is_harmful: bool | None) -> tuple[La
         except ValueError as exc:
             problems.append(Problem(file, number, 1, "", str(exc)))
     if not texts and not problems:
-        problems.append(file_problem(file, "holds no texts"))
+        problems.append(
+            file_problem(file, 'holds no texts; write one a line, such as {"text": "Hi"}')
+        )
     if problems:
         raise ContentError(problems)
     return tuple(texts)
@@ -75,7 +83,9 @@ def _lines(path: Path, file: str) -> Iterator[bytes]:
     except (OSError, EOFError, zlib.error) as exc:
         raise ContentError([file_problem(file, f"cannot be read: {type(exc).__name__}")]) from None
     if len(content) > MAX_BYTES:
-        raise ContentError([file_problem(file, f"is larger than {MAX_BYTES} bytes")])
+        raise ContentError(
+            [file_problem(file, f"is larger than {MAX_BYTES} bytes; take fewer texts")]
+        )
     yield from content.split(b"\n")
 
 

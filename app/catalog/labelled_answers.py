@@ -43,9 +43,17 @@ def read_labelled_answers(root: Path, node: Node) -> tuple[LabelledAnswer, ...]:
         raise ContentError([node.problem("must be a .jsonl file under evals/")])
     path = root / file
     if not path.resolve().is_relative_to(root.resolve()):
-        raise ContentError([node.problem("is a link that leads out of the project")])
+        raise ContentError(
+            [node.problem("is a link that leads out of the project; put the file itself there")]
+        )
     if not path.is_file():
-        raise ContentError([node.problem(f"is '{file}', and there is no such file")])
+        raise ContentError(
+            [
+                node.problem(
+                    f"is '{file}', and there is no such file; write its path from the project"
+                )
+            ]
+        )
     answers: list[LabelledAnswer] = []
     problems: list[Problem] = []
     for number, line in enumerate(read_bytes(path, file).split(b"\n"), 1):

@@ -46,7 +46,9 @@ def read_persona(persona_id: str, tree: Node, siblings: Siblings) -> ReadPersona
         change = tree.child("variants", index, "set")
         if change is not None:
             problems += [
-                change.entries[key].key_problem("cannot be set by a variant")
+                change.entries[key].key_problem(
+                    "cannot be set by a variant; make a persona of its own for that"
+                )
                 for key in _FIXED
                 if key in change.entries
             ]

@@ -81,7 +81,11 @@ def read_catalog(
     routes = _read_routes(deployment, notes) if deployment else {}
     persona_trees = _read_trees(root, "personas", notes)
     if not persona_trees:
-        notes.problems.append(file_problem("personas", "holds no persona"))
+        notes.problems.append(
+            file_problem(
+                "personas", "holds no persona; write one, or choose another folder with --root"
+            )
+        )
     personas = _read_personas(persona_trees, siblings, notes)
     names = Names(
         prompts=prompts,
@@ -188,7 +192,11 @@ def _read_routes(deployment: Node, notes: _Notes) -> dict[str, Route]:
     routes: dict[str, Route] = {}
     written = _entries(deployment, "routes")
     if not written:
-        notes.problems.append(deployment.nearest("routes").problem("has no routes"))
+        notes.problems.append(
+            deployment.nearest("routes").problem(
+                "has no routes; add one, such as {main: {backend: local}}"
+            )
+        )
     for name, node in written.items():
         route = notes.attempt(partial(read_route, name, node))
         if route is not None:

@@ -71,7 +71,9 @@ def public_key(line: str) -> PublicKey:
         what = "is no public key; paste the line of a file such as ~/.ssh/id_ed25519.pub"
         raise SignatureError(what) from None
     if isinstance(key, RSAPublicKey) and key.key_size < _LEAST_RSA_BITS:
-        raise SignatureError(f"is an RSA key of less than {_LEAST_RSA_BITS} bits")
+        raise SignatureError(
+            f"is an RSA key of less than {_LEAST_RSA_BITS} bits; make a longer one, or an ed25519"
+        )
     if kind not in _KINDS or isinstance(key, DSAPublicKey):
         raise SignatureError(f"is a key of another kind than: {', '.join(_KINDS)}")
     return PublicKey(kind, blob, key)
@@ -92,9 +94,13 @@ def verify(armored: str, message: bytes, *, key: PublicKey, namespace: str) -> N
     """
     parts = _Parts.of(armored)
     if parts.namespace != namespace.encode():
-        raise SignatureError(f"was not made for '{namespace}'")
+        raise SignatureError(
+            f"was not made for '{namespace}'; sign with: ssh-keygen -Y sign -n {namespace}"
+        )
     if parts.owner != key.blob:
-        raise SignatureError("is of another key than the approver's")
+        raise SignatureError(
+            "is of another key than the approver's; sign with that one, or add this one"
+        )
     if parts.kind not in _KINDS[key.kind]:
         raise SignatureError(f"is not of a kind that counts: {', '.join(_KINDS[key.kind])}")
     digest = _HASHES[parts.hash_name](message).digest()
@@ -104,11 +110,13 @@ def verify(armored: str, message: bytes, *, key: PublicKey, namespace: str) -> N
     if key.kind.startswith(_TOKEN):
         signed = _as_token_signs(key, parts.after, signed)
     elif parts.after:
-        raise SignatureError("is no SSH signature: it is too long")
+        raise SignatureError("is no SSH signature: it is too long; copy it anew")
     try:
         _verify(key, parts, signed)
     except InvalidSignature:
-        raise SignatureError("is of another text than what stands here") from None
+        raise SignatureError(
+            "is of another text than what stands here; print it anew with --sign, and sign that"
+        ) from None
 
 
 def _verify(key: PublicKey, parts: "_Parts", signed: bytes) -> None:
@@ -120,7 +128,7 @@ def _verify(key: PublicKey, parts: "_Parts", signed: bytes) -> None:
             numbers = _Reader(parts.signature)
             r, s = (int.from_bytes(numbers.string(), "big") for _ in range(2))
             if numbers.rest:
-                raise SignatureError("is no SSH signature: it is too long")
+                raise SignatureError("is no SSH signature: it is too long; copy it anew")
             curve.verify(encode_dss_signature(r, s), signed, ECDSA(algorithm))
         case Ed25519PublicKey() as ed25519, None:
             ed25519.verify(parts.signature, signed)
@@ -133,9 +141,11 @@ def _as_token_signs(key: PublicKey, after: bytes, signed: bytes) -> bytes:
     rest = _Reader(after)
     flags, counter = rest.take(1), rest.take(4)
     if rest.rest:
-        raise SignatureError("is no SSH signature: it is too long")
+        raise SignatureError("is no SSH signature: it is too long; copy it anew")
     if not flags[0] & _TOUCHED:
-        raise SignatureError("was made by a hardware token that nobody touched")
+        raise SignatureError(
+            "was made by a hardware token that nobody touched; sign again and touch it"
+        )
     blob = _Reader(key.blob)
     application = b""
     while blob.rest:  # the last part of such a key
@@ -163,7 +173,7 @@ class _Parts:
         try:
             blob = base64.b64decode("".join(found[1].split()), validate=True)
         except binascii.Error:
-            raise SignatureError("is no SSH signature: its text is damaged") from None
+            raise SignatureError("is no SSH signature: its text is damaged; copy it anew") from None
         read = _Reader(blob)
         if read.take(len(_MAGIC)) != _MAGIC or read.number() != _VERSION:
             raise SignatureError("is no SSH signature of a version that is known")
@@ -172,7 +182,7 @@ class _Parts:
         inner = _Reader(read.string())
         kind, signature = inner.string().decode("ascii", "replace"), inner.string()
         if read.rest:
-            raise SignatureError("is no SSH signature: it is too long")
+            raise SignatureError("is no SSH signature: it is too long; copy it anew")
         if hash_name not in _HASHES:
             raise SignatureError("is over a hash that does not count; sha512 and sha256 do")
         return cls(owner, namespace, reserved, hash_name, kind, signature, inner.rest)
@@ -186,7 +196,7 @@ class _Reader:
 
     def take(self, count: int) -> bytes:
         if len(self.rest) < count:
-            raise SignatureError("is no SSH signature: it is cut short")
+            raise SignatureError("is no SSH signature: it is cut short; copy it whole")
         taken, self.rest = self.rest[:count], self.rest[count:]
         return taken
 

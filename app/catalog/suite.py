@@ -158,7 +158,7 @@ def _suite(name: str, tree: Node, written: SuiteFile, reading: Reading) -> Suite
         if case is not None:
             cases.append(case)
             if case.id in taken:
-                what = f"is '{case.id}', as a case that is included"
+                what = f"is '{case.id}', as an included case is called already; rename it"
                 problems.append(node.nearest("id").problem(what))
     if not written.cases and not written.include:
         problems.append(tree.problem("has no cases; give it 'cases' or 'include'"))

@@ -117,8 +117,8 @@ def wider_media(child: Policy, parent: Policy) -> Iterator[tuple[tuple[str, ...]
         if theirs is None:
             yield place, f"{does.format('')}, which '{parent.id}' does not"
             continue
-        for key, what in _wider_bounds(ours, theirs):
-            yield (*place, key), f"{does.format('more ')} than '{parent.id}' does: {what}"
+        for key, more in _wider_bounds(ours, theirs):
+            yield (*place, key), f"{does.format('more ')} than '{parent.id}' does: {more}"
         if new := [
             name
             for name in parent.audiences

@@ -36,8 +36,8 @@ def check_variants(read: ReadPersona, metrics: Collection[str]) -> Iterator[Prob
     most = max(persona.rollout.steps) if persona.rollout else 0
     total = most + sum(each.percent for each in persona.variants if not each.shadow)
     if round(total, 6) > _ALL:
-        what = f"have {total:g} percent together, more than 100"
-        yield node.problem(f"{what}; the rollout's last step counts" if most else what)
+        counted = "; the rollout's last step counts" if most else ""
+        yield node.problem(f"have {total:g} percent together, more than 100{counted}; lower some")
 
 
 def _check_rollout(
@@ -51,8 +51,8 @@ def _check_rollout(
         what = f"'{variant.id}' is a shadow, which answers nobody; take 'shadow' away"
         yield node.nearest("variant").problem(what)
     elif variant.percent:
-        what = f"'{variant.id}' has a share of its own; leave out its 'percent'"
-        yield node.nearest("variant").problem(f"{what}, which 'steps' say here")
+        own = f"'{variant.id}' has a share of its own; leave out its 'percent'"
+        yield node.nearest("variant").problem(f"{own}, which 'steps' say here")
     if any(now <= before for before, now in zip(rollout.steps, rollout.steps[1:], strict=False)):
         yield node.nearest("steps").problem("must grow from one to the next")
     versions = [
@@ -83,7 +83,10 @@ def _check_metric(
             measured = [each.id for each in persona.behaviours if each.verify]
             what = f"is of the behaviour '{name}', and there is none{choices(name, measured)}"
         elif behaviour.verify is None:
-            what = f"is of the behaviour '{name}', which has no 'verify': nothing measures it"
+            what = (
+                f"is of the behaviour '{name}', which has no 'verify', so nothing measures it; "
+                "add it, or take the gate out"
+            )
         else:
             continue
         yield at.problem(what)

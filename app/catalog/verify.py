@@ -36,12 +36,20 @@ def read_verify(node: Node, siblings: Siblings) -> Verify:
         known = sorted({*_SHORT, *siblings.detectors})
         raise ContentError([said.key_problem(unknown("way to verify", way, known))])
     if way != "pattern" and Stage.OUTPUT not in siblings.detectors[way].stages:
-        raise ContentError([said.key_problem("finds nothing in answers, so it cannot verify one")])
+        raise ContentError(
+            [
+                said.key_problem(
+                    "finds nothing in answers, so it cannot verify one; use pattern, words or judge"
+                )
+            ]
+        )
     min_score = _min_score(node)
     if way == "judge" and said.text is not None:
         answer = _expect(node, ("yes", "no"))
         if answer is None:
-            raise ContentError([node.problem("must have 'expect', what the judge should say")])
+            raise ContentError(
+                [node.problem("must have 'expect', what the judge should say; add it")]
+            )
         # The judge itself knows what it should say; it finds the other answer.
         settings: Json = {"question": said.text, "expect": answer}
         if node.child("min_score") is not None:

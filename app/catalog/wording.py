@@ -103,7 +103,8 @@ def choices(value: str | None, allowed: Collection[str], *, limit: int = 24) -> 
 
 def unknown(kind: str, value: str, known: Collection[str]) -> str:
     """``is 'assistent', and there is no such prompt; did you mean 'assistant'? (assistant)``."""
-    return f"is '{value}', and there is no such {kind}{choices(value, known)}"
+    none = "" if known else "; there are none"
+    return f"is '{value}', and there is no such {kind}{none or choices(value, known)}"
 
 
 def _problems(
@@ -132,7 +133,7 @@ def _problems(
             hint = _comma_hint(at, loc) or choices(key, keys.at(loc[:-1]))
             problems.append(at.key_problem(f"is not a known key{hint}"))
         elif error["type"] == "missing":
-            problems.append(at.problem(f"has no '{loc[-1]}'"))
+            problems.append(at.problem(f"has no '{loc[-1]}'; add it"))
         elif (
             error["type"] != "too_short" or len(at.items or at.entries) < error["ctx"]["min_length"]
         ):
@@ -182,7 +183,7 @@ def _say(error: Error, at: Node, *, echoes_values: bool) -> str:
                 f"is not a known kind{choices(at.text, _QUOTED.findall(context['expected_tags']))}"
             )
         case "union_tag_not_found":
-            said = f"has no {context['discriminator']}"
+            said = f"has no {context['discriminator']}; add it"
         case "value_error":
             said = str(context["error"])
         case kind if kind in _BOUNDS:

@@ -97,13 +97,17 @@ def read_bytes(path: Path, file: str) -> bytes:
         with path.open("rb") as opened:
             data = opened.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        what = "is a link that leads to nothing" if path.is_symlink() else "is missing"
+        what = (
+            "is a link that leads to nothing; remove it, or bring back what it leads to"
+            if path.is_symlink()
+            else "is missing; is this the project? Choose it with --root"
+        )
         raise ContentError([file_problem(file, what)]) from None
     except OSError as exc:
         what = f"cannot be read: {exc.strerror or type(exc).__name__}"
         raise ContentError([file_problem(file, what)]) from None
     if len(data) > MAX_BYTES:
-        raise ContentError([file_problem(file, f"is larger than {MAX_BYTES:,} bytes")])
+        raise ContentError([file_problem(file, f"is larger than {MAX_BYTES:,} bytes; split it")])
     return data
 
 
@@ -120,10 +124,10 @@ def decode_text(data: bytes, file: str) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as exc:
         before = data[: exc.start].decode("utf-8")
-        what = f"is not UTF-8: byte 0x{data[exc.start]:02x}"
+        what = f"is not UTF-8: byte 0x{data[exc.start]:02x}; save the file as UTF-8"
         raise ContentError([_problem_after(file, before, what)]) from None
     if (nul := text.find("\0")) >= 0:
-        raise ContentError([_problem_after(file, text[:nul], "has a NUL character")])
+        raise ContentError([_problem_after(file, text[:nul], "has a NUL character; remove it")])
     return text
 
 
@@ -158,7 +162,7 @@ def _problem_after(file: str, before: str, what: str) -> Problem:
 
 def _syntax_problem(file: str, text: str, exc: YAMLError) -> Problem:
     if not isinstance(exc, MarkedYAMLError) or exc.problem_mark is None:
-        return file_problem(file, "is not YAML")
+        return file_problem(file, "is not YAML; an editor that knows YAML shows where")
     mark = exc.problem_mark
     if exc.problem == "could not find expected ':'" and exc.context_mark is not None:
         mark = exc.context_mark  # the problem's own mark is where the search ended
@@ -215,7 +219,7 @@ class _Reader:
             return self._alias(event, path, depth)
         self._count(event, path, 1)
         if depth >= MAX_DEPTH and not isinstance(event, ScalarEvent):
-            self._stop(event, path, f"is nested deeper than {MAX_DEPTH} levels")
+            self._stop(event, path, f"is nested deeper than {MAX_DEPTH} levels; flatten it")
         tag: str | None = getattr(event, "tag", None)
         if tag is not None:
             self._note(event, path, "has a tag; tags are not supported (quotes make text)")
@@ -230,7 +234,9 @@ class _Reader:
         anchor: str | None = getattr(event, "anchor", None)
         if anchor is not None:
             if anchor in self._anchors:
-                self._note(event, path, "names an anchor that is already taken")
+                self._note(
+                    event, path, "names an anchor that is already taken; give it another name"
+                )
             self._anchors[anchor] = built
         return built
 
@@ -242,7 +248,7 @@ class _Reader:
             self._stop(event, path, what)
         self._count(event, path, built.size)
         if depth + built.height > MAX_DEPTH:
-            self._stop(event, path, f"is nested deeper than {MAX_DEPTH} levels")
+            self._stop(event, path, f"is nested deeper than {MAX_DEPTH} levels; flatten it")
         return built
 
     def _list(self, start: SequenceStartEvent, path: str, depth: int) -> _Built:
@@ -269,7 +275,9 @@ class _Reader:
 
     def _key(self, event: Event, path: str, entries: dict[str, Node]) -> str:
         if not isinstance(event, ScalarEvent):
-            self._stop(event, path, "has a key that is not text")
+            self._stop(
+                event, path, "has a key that is not text; a key is one word or a text in quotes"
+            )
         key: str = event.value
         here = step_into(path, key)
         if event.tag is not None or event.anchor is not None:

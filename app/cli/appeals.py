@@ -48,7 +48,7 @@ def show(request_id: Annotated[str, _ID], *, root: Annotated[Path | None, ROOT] 
         appeal = await ledger.appeal(request_id)
         record = await ledger.record(request_id, tenant=None)
         if appeal is None or record is None:
-            typer.echo("there is no such appeal", err=True)
+            typer.echo("there is no such appeal; 'banneton appeals list' shows them", err=True)
             raise typer.Exit(1)
         opening = record.opening
         typer.echo(f"{appeal.state}: {record.persona} under {opening['policy']}, ", nl=False)
@@ -83,7 +83,10 @@ def accept(
         appeal = await ledger.appeal(request_id)
         record = await ledger.record(request_id, tenant=None)
         if appeal is None or record is None or appeal.state is not AppealState.OPEN:
-            typer.echo("there is no open appeal about this exchange", err=True)
+            typer.echo(
+                "there is no open appeal about this exchange; 'banneton appeals list' shows them",
+                err=True,
+            )
             raise typer.Exit(1)
         texts = dict(reversed(appeal.texts))
         path = add_case(
@@ -110,7 +113,10 @@ def reject(request_id: Annotated[str, _ID], *, root: Annotated[Path | None, ROOT
 
     async def work(ledger: "Ledger") -> None:
         if not await ledger.decide_appeal(request_id, AppealState.REJECTED):
-            typer.echo("there is no open appeal about this exchange", err=True)
+            typer.echo(
+                "there is no open appeal about this exchange; 'banneton appeals list' shows them",
+                err=True,
+            )
             raise typer.Exit(1)
         typer.echo("rejected")
 

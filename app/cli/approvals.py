@@ -30,7 +30,9 @@ def approvals(
     found = read_approvals(find_root(root).resolve())
     if sign is not None:
         if sign not in found:
-            raise typer.BadParameter("there is no such approval", param_hint="--sign")
+            raise typer.BadParameter(
+                "there is no such approval; 'banneton approvals' lists them", param_hint="--sign"
+            )
         typer.echo(found[sign].text_to_sign, nl=False)
         return
     if output is Format.JSON:

@@ -34,7 +34,7 @@ def explain(  # noqa: PLR0913  # one parameter an option
     from app.review import explain_report
 
     if (persona is None) == (policy is None):
-        raise typer.BadParameter("name one of --persona and --policy")
+        raise typer.BadParameter("name one of --persona and --policy, and not both")
     loaded = load_project(root, reads_secrets=False).load()
     if policy is None:
         policy = served_named(loaded, persona or "").persona.policy

@@ -76,7 +76,9 @@ def export(  # noqa: PLR0913  # one parameter an option
     if to is None:
         raise DatasetError("--to names no folder; say where the data set is to be")
     if to.exists():
-        raise DatasetError(f"{to}: exists already; an export never overwrites")
+        raise DatasetError(
+            f"{to}: exists already, and an export never overwrites; choose another folder"
+        )
     given = {"since": since, "until": until}
     times = record_filter({name: value for name, value in given.items() if value}, tenant)
     chosen = tenant or ""
@@ -140,7 +142,7 @@ async def _tenant(ledger: "Ledger", named: str) -> str:
         return named
     there_are = await ledger.tenants()
     if len(there_are) > 1:
-        raise DatasetError(f"--tenant names none, and there are {', '.join(there_are)}")
+        raise DatasetError(f"name one with --tenant; there are {', '.join(there_are)}")
     return there_are[0] if there_are else ""
 
 

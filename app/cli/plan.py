@@ -96,7 +96,9 @@ def plan(  # noqa: PLR0913  # the options of the command line
     targets = [(path, _format_of(path)) for path in write or ()]
     wanted = Records(records or "", engine is Engine.RAY, rerun)
     if rerun and records != "ledger":
-        raise typer.BadParameter("text that was kept is in the ledger", param_hint="--rerun")
+        raise typer.BadParameter(
+            "looks at text that was kept, so it needs --records ledger", param_hint="--rerun"
+        )
     project = load_project(root, reads_secrets=False)
     now = SystemClock().now()
     wish = _wish(Wish(approve_weakening or "", reason, by, expires))

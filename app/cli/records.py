@@ -109,7 +109,7 @@ def show(
     async def work(ledger: "Ledger") -> None:
         record = await ledger.record(request_id, tenant=None)
         if record is None:
-            typer.echo("there is no such record", err=True)
+            typer.echo("there is no such record; 'banneton records list' shows them", err=True)
             raise typer.Exit(1)
         said = heard(await ledger.feedback_about(request_id), shows_texts=texts)
         typer.echo(orjson.dumps(record_json(record, said), option=orjson.OPT_INDENT_2).decode())
@@ -223,7 +223,7 @@ def export(
     """
     if output is ExportFormat.PARQUET:
         if to is None or heads:
-            raise typer.BadParameter("--format parquet needs --to, and has no checkpoints")
+            raise typer.BadParameter("--format parquet needs --to FOLDER, and has no --checkpoints")
         _export_columns(root, to)
         return
     _export_lines(root, to, heads=heads)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli.case_pages import UNKNOWN_KEYS, cases, checks, suites
+from app.cli.messages_page import messages_page
 from app.cli.providers_page import providers_page
 from app.cli.reference_kept import docs_of, metrics, records
 from app.cli.tables import Keys, code, table
@@ -89,6 +90,7 @@ def pages(cli: Any) -> Mapping[str, str]:  # noqa: ANN401  # Typer's parser has 
         "suites.md": ("Suites", lambda: suites(_schemas()["suite"])),
         "detectors.md": ("Detectors", _detectors),
         "errors.md": ("Errors", _errors),
+        "messages.md": ("Messages", messages_page),
         "records.md": ("Records", records),
         "providers.md": ("Providers and what they are sent", providers_page),
         "metrics.md": ("Metrics", metrics),

@@ -141,7 +141,9 @@ def _decide(root: Path | None, persona: str, move: "Move", reason: str, by: str 
     from app.domain.rollout import MAY, move_after
 
     if not reason.strip():
-        raise typer.BadParameter("must say why", param_hint="--reason")
+        raise typer.BadParameter(
+            "must say why, for those who read the record later", param_hint="--reason"
+        )
     catalog = _catalog(root)
     planned = _planned_of(catalog, persona)
 

@@ -79,5 +79,6 @@ def _text(catalog: "Catalog", name: str) -> str:
         if f"{policy}/{waiver.rule}/{waiver.audience}" == name:
             return text_to_sign(waiver, policy).decode()
     raise typer.BadParameter(
-        "there is no such waiver; write policy/rule/audience", param_hint="--sign"
+        "there is no such waiver; write policy/rule/audience, as 'banneton waivers' does",
+        param_hint="--sign",
     )

@@ -89,7 +89,7 @@ def bounded_range(*bounds: int) -> range:
     """``range``, of at most 1,000 numbers."""
     numbers = range(*bounds)
     if len(numbers) > 1000:  # noqa: PLR2004  # said in the docstring and the message
-        raise TemplateMistakeError("range gives more than 1,000 numbers")
+        raise TemplateMistakeError("range gives more than 1,000 numbers; a prompt needs fewer")
     return numbers
 
 

@@ -136,7 +136,10 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         escape = tree.find(nodes.ScopedEvalContextModifier)
         if escape is not None:  # it would escape the fences themselves
             raise TemplateSyntaxError(
-                "there is no 'autoescape' here", escape.lineno, name, filename
+                "there is no 'autoescape' here",
+                escape.lineno,
+                name,
+                filename,
             )
         for loop in tree.find_all(nodes.For):
             counted = nodes.Filter(loop.iter, STEPS, [], [], None, None, lineno=loop.lineno)
@@ -167,7 +170,9 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
             exported = vars(obj)
             if attribute in exported:
                 return exported[attribute]
-            raise TemplateMistakeError(f"the imported template has no '{attribute}'")
+            raise TemplateMistakeError(
+                f"the imported template has no '{attribute}'; define it there"
+            )
         if isinstance(obj, Namespace) and not attribute.startswith("_"):
             return getattr(obj, attribute)
         return self.getitem(obj, attribute)
@@ -184,7 +189,9 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
             case dict() if argument in obj:
                 return obj[argument]
             case dict():
-                raise TemplateMistakeError("the mapping has no such key")
+                raise TemplateMistakeError(
+                    "the mapping has no such key; ask `{% if … in … %}` first"
+                )
             case str() | tuple() | list() if isinstance(argument, int):
                 return obj[argument]
             case None:
@@ -206,10 +213,12 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
             raise TemplateMistakeError(f"'{operator}' is for numbers; join texts with '~'")
         if operator == "**":
-            raise TemplateMistakeError("'**' is not for templates")
+            raise TemplateMistakeError("'**' is not for templates; write the number itself")
         result = super().call_binop(context, operator, left, right)
         if abs(result) > 2**53:
-            raise TemplateMistakeError("the number grows beyond what a prompt can need")
+            raise TemplateMistakeError(
+                "the number grows beyond what a prompt can need; write the text itself"
+            )
         return result
 
     @override

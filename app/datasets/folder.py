@@ -78,11 +78,15 @@ def read_key(path: Path) -> bytes:
         key = bytes.fromhex(path.read_text("ascii").strip())
         is_shared = path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
     except FileNotFoundError:
-        raise DatasetError(f"{path}: there is no such key") from None
+        raise DatasetError(
+            f"{path}: there is no such key; name the file that the export wrote beside its folder"
+        ) from None
     except ValueError:
         key, is_shared = b"", 0
     if len(key) != KEY_BYTES:
-        raise DatasetError(f"{path}: is no key of an export: {KEY_BYTES} bytes in hexadecimal")
+        raise DatasetError(
+            f"{path}: is no key of an export, which is {KEY_BYTES} bytes in hexadecimal"
+        )
     if is_shared:
         raise DatasetError(f"{path}: others may read it; run: chmod 600 {path}")
     return key
@@ -98,7 +102,9 @@ def write(to: Path, lines: Iterable[Placed], card: Json) -> str:
         DatasetError: There is something at that place already.
     """
     if to.exists():
-        raise DatasetError(f"{to}: exists already; an export never overwrites")
+        raise DatasetError(
+            f"{to}: exists already, and an export never overwrites; choose another folder"
+        )
     to.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{to.name}-", dir=to.parent))
     try:
@@ -159,7 +165,7 @@ def read(folder: Path) -> Written:
     except FileNotFoundError as exc:
         raise DatasetError(f"{exc.filename}: is missing; is {folder} an export?") from None
     except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError) as exc:
-        raise DatasetError(f"{folder}: is no export that can be read") from exc
+        raise DatasetError(f"{folder}: is no export that can be read; was it changed?") from exc
     return Written(card, lines, hashlib.sha256(raw).hexdigest())
 
 
@@ -172,9 +178,11 @@ def read_manifest(raw: bytes) -> Manifest:
     try:
         manifest = Manifest.model_validate_json(raw)
     except ValidationError:
-        raise DatasetError(f"{MANIFEST}: is no manifest of an export") from None
+        raise DatasetError(
+            f"{MANIFEST}: is no manifest of an export; name the folder that the export wrote"
+        ) from None
     if not all(_NAME.fullmatch(name) for name in manifest.files):
-        raise DatasetError(f"{MANIFEST}: names a file that no export has")
+        raise DatasetError(f"{MANIFEST}: names a file that no export has; was it changed?")
     return manifest
 
 

@@ -105,7 +105,7 @@ def planned(
     ]
     if not found:
         there = sum(len(suite.cases) for suite in suites.values())
-        what = "there are no conversations under evals/ and in personas/*.cases.yaml"
+        what = "there are no conversations under evals/ and in personas/*.cases.yaml; write one"
         if there:
             known = ", ".join(sorted(suites))
             what = f"no case fits the filters; there are {there} cases in {known}"

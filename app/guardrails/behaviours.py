@@ -113,7 +113,8 @@ def plan_behaviour(
     detector = builds.detector(kind.name, settings)
     if detector is None:
         raise DetectorError(
-            f"behaviour {behaviour.id!r} is measured by {kind.name!r}, which is not installed here"
+            f"behaviour {behaviour.id!r} is measured by {kind.name!r}, which is not installed "
+            "here; install it"
         )
     run = builds.run(kind, detector, behaviour.timeout_ms)
     return PlannedBehaviour(

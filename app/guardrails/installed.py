@@ -41,7 +41,9 @@ def _load(name: str) -> DetectorKind[Any]:
         there = ", ".join(sorted(entry_points(group=GROUP).names)) or "none"
         raise DetectorError(f"is '{name}', which no installed package gives; there are ({there})")
     if len(found) > 1:
-        raise DetectorError(f"is '{name}', which more than one installed package gives")
+        raise DetectorError(
+            f"is '{name}', which more than one installed package gives; uninstall the others"
+        )
     try:
         kind = found[0].load()
     except Exception as exc:

@@ -261,7 +261,7 @@ def _found_by_index(keyring: Keyring, wanted: RecordFilter) -> list[sa.ColumnEle
     ):
         if name is not None:
             if tenant is None:
-                raise RequestError(f"A {kind} is looked for within a tenant.", param="tenant")
+                raise RequestError(f"tenant: name one, to look for a {kind}", param="tenant")
             equal.append((column, keyring.lookup(tenant, kind, name)))
     conditions = [column == value for column, value in equal if value is not None]
     if wanted.since is not None:
@@ -363,4 +363,6 @@ def _place(cursor: str) -> sa.Tuple:
         micros, _, request_id = base64.urlsafe_b64decode(cursor).decode().partition(" ")
         return sa.tuple_(int(micros), request_id)
     except (binascii.Error, ValueError) as exc:
-        raise RequestError("The cursor is not one that this ledger gave.", param="cursor") from exc
+        raise RequestError(
+            "cursor: not one that this gateway gave; begin again without it.", param="cursor"
+        ) from exc

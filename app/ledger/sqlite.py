@@ -41,7 +41,10 @@ class SqliteEngine:
             os.close(os.open(url.database, os.O_RDWR | os.O_CREAT, 0o600))
             self._generation = os.open(run / "generation", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as exc:
-            raise LedgerError(f"The ledger's folder cannot be written ({exc.strerror}).") from exc
+            raise LedgerError(
+                f"The ledger's folder cannot be written ({exc.strerror}); give the gateway the "
+                "right, or choose another by 'storage.url'."
+            ) from exc
         self._run = run
         self.begin = "BEGIN IMMEDIATE"
         self.errors: tuple[type[Exception], ...] = (sqlite3.Error, sa.exc.SQLAlchemyError)

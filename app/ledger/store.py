@@ -147,7 +147,10 @@ def _keyring(engine: Engine, connection: sa.Connection, key_file: Path) -> Keyri
         if proof is None:
             connection.execute(sa.insert(MASTER_KEY).values(id=1, proof=keyring.proof))
         elif proof != keyring.proof:
-            raise LedgerError("The key file is not the one that this ledger began with.")
+            raise LedgerError(
+                "The key file is not the one that this ledger began with; bring that one back, or "
+                "begin another ledger by 'storage.url'."
+            )
     finally:
         connection.exec_driver_sql("COMMIT")
     return keyring
@@ -169,7 +172,7 @@ def _identity(
         writer = new_id()
         hold = engine.hold(writer)
         if hold is None:
-            raise LedgerError(f"The new writer's id {writer} is another process's: ids repeat.")
+            raise LedgerError(f"The new writer's id {writer} is another process's; start it again.")
         connection.execute(
             sa.insert(WRITERS).values(writer=writer, created_at=to_micros(clock.now()))
         )

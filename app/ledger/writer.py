@@ -102,7 +102,9 @@ class Writer:
 
     async def _submit(self, work: "Entry | Task[object]") -> object:
         if self._thread is None:
-            raise LedgerError("The ledger was stopped.")
+            raise LedgerError(
+                "The ledger was stopped, as the gateway is ending; ask again when it runs."
+            )
         loop = asyncio.get_running_loop()
         done: asyncio.Future[object] = loop.create_future()
         self._waiting.append(_Job(work, done))

@@ -142,5 +142,9 @@ class Loaded:
         """
         found = self.plans.get(policy)
         if found is None:
-            raise RequestError("policy: there is no such policy", param="policy", code="not_found")
+            raise RequestError(
+                "policy: there is no such policy; name a persona instead, or a file of policies/",
+                param="policy",
+                code="not_found",
+            )
         return found

@@ -44,7 +44,7 @@ def _reasoning(wished: Reasoning | None, bound: EffortBound) -> Reasoning | None
         if default is None:
             return wished
         raise RequestError(
-            f"reasoning: this persona fixes it at {bound.default}", param="reasoning"
+            f"reasoning: leave it out; this persona fixes it at {bound.default}", param="reasoning"
         )
     if wished.tokens > bound.max.tokens:
         raise RequestError(
@@ -61,7 +61,9 @@ def _choose(name: str, wished: float | None, bound: FloatBound | IntBound) -> fl
     if bound.min is None and bound.max is None:
         if bound.default is None:
             return wished
-        raise RequestError(f"{name}: this persona fixes it at {bound.default}", param=name)
+        raise RequestError(
+            f"{name}: leave it out; this persona fixes it at {bound.default}", param=name
+        )
     low = bound.min if bound.min is not None else 0
     if wished < low or (bound.max is not None and wished > bound.max):
         upper = "any number" if bound.max is None else bound.max

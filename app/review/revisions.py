@@ -167,7 +167,7 @@ def newest(root: Path, most: int) -> tuple[Commit, ...]:
 def _commit(root: Path, revision: str) -> str:
     _git(root, "rev-parse", "--is-inside-work-tree")
     if revision.startswith("-"):  # an option of git's, not a revision
-        raise RevisionError(f"'{revision}' is no revision")
+        raise RevisionError(f"'{revision}' is no revision; name a branch, a tag or a commit")
     try:
         found = _git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
     except RevisionError:
@@ -188,9 +188,13 @@ def _git(root: Path, *arguments: str, given: bytes = b"") -> bytes:
             timeout=_TIMEOUT_S,
         )
     except FileNotFoundError:
-        raise RevisionError("git is not installed") from None
+        raise RevisionError(
+            "git is not installed; install it, as plan reads the earlier files from it"
+        ) from None
     except subprocess.TimeoutExpired:
-        raise RevisionError(f"git did not answer within {_TIMEOUT_S} seconds") from None
+        raise RevisionError(
+            f"git did not answer within {_TIMEOUT_S} seconds; does another hold the repository?"
+        ) from None
     except subprocess.CalledProcessError as exc:
         said = exc.stderr.decode("utf-8", "replace").strip().splitlines()
         raise RevisionError(f"{root}: git says: {said[-1] if said else 'nothing'}") from None
@@ -203,7 +207,7 @@ def _blob(line: bytes) -> _Blob:
     try:
         return _Blob(mode, digest, path.decode())
     except UnicodeDecodeError:
-        raise RevisionError("a file's name is not UTF-8") from None
+        raise RevisionError("a file's name is not UTF-8; rename it") from None
 
 
 def _contents(root: Path, blobs: list[_Blob]) -> Iterator[bytes]:
@@ -216,7 +220,9 @@ def _contents(root: Path, blobs: list[_Blob]) -> Iterator[bytes]:
         _, kind, size = answer[at:end].split(b" ")
         content = answer[end + 1 : end + 1 + int(size)]
         if kind != b"blob":
-            raise RevisionError("a file is a submodule, which plan cannot read")
+            raise RevisionError(
+                "a file is a submodule, which plan cannot read; put the files themselves there"
+            )
         yield content
         at = end + 1 + int(size) + 1
 
@@ -227,9 +233,13 @@ def _write(target: Path, blob: _Blob, content: bytes) -> None:
     if blob.mode == _LINK:
         leads_to = (path.parent / content.decode()).resolve()
         if not leads_to.is_relative_to(target):
-            raise RevisionError(f"{blob.path} is a link that leads out of the project")
+            raise RevisionError(
+                f"{blob.path} is a link that leads out of the project; put the file itself there"
+            )
         path.symlink_to(content.decode())
     elif blob.mode in _FILE:
         path.write_bytes(content)
     else:
-        raise RevisionError(f"{blob.path} is a submodule, which plan cannot read")
+        raise RevisionError(
+            f"{blob.path} is a submodule, which plan cannot read; put the files themselves there"
+        )

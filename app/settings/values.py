@@ -50,10 +50,14 @@ class Surroundings:
             try:
                 return (self.root / text.removeprefix(_FILE)).read_text("utf-8").strip()
             except (OSError, ValueError):
-                raise ValueError("names a file that cannot be read") from None
+                raise ValueError(
+                    "names a file that cannot be read; write its path from the project's folder"
+                ) from None
         for name in _VARIABLE.findall(text):
             if not environ.get(name):
-                raise ValueError(f"names the environment variable {name}, which is not set")
+                raise ValueError(
+                    f"names the environment variable {name}, which is not set; set it first"
+                )
         return _VARIABLE.sub(lambda found: environ[found[1]], text)
 
 
@@ -70,7 +74,7 @@ def _secret(value: object, info: ValidationInfo) -> object:
         raise ValueError(_NO_LITERAL)
     secret = _surroundings(info).expand(value)
     if not secret or not secret.isascii() or not secret.isprintable():
-        raise ValueError("refers to something that is no key: it is empty or not plain ASCII")
+        raise ValueError("refers to no key: what it holds is empty or not plain ASCII; look at it")
     return secret
 
 
@@ -81,7 +85,9 @@ def expanded_headers(value: object, info: ValidationInfo) -> object:
     made: dict[str, object] = {}
     for name, text in value.items():
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError("has a name that no HTTP header can have")
+            raise ValueError(
+                "has a name that no HTTP header can have; use letters, digits and dashes"
+            )
         if not isinstance(text, str):
             made[name] = text
             continue
@@ -90,7 +96,7 @@ def expanded_headers(value: object, info: ValidationInfo) -> object:
             raise ValueError(f"{name}: {_NO_LITERAL}")
         made[name] = _surroundings(info).expand(text)
         if not str(made[name]).isprintable():
-            raise ValueError(f"{name}: holds a line break or another control character")
+            raise ValueError(f"{name}: holds a line break or another control character; remove it")
     return made
 
 
@@ -110,9 +116,11 @@ def http_url(url: str) -> str:
         parts = urlsplit(url)
         is_url = parts.scheme in {"http", "https"} and bool(parts.hostname)
     except ValueError:
-        raise ValueError("must be an http or https URL") from None
+        raise ValueError(
+            "must be an http or https URL, such as https://api.example.com/v1"
+        ) from None
     if not is_url:
-        raise ValueError("must be an http or https URL")
+        raise ValueError("must be an http or https URL, such as https://api.example.com/v1")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ValueError("must not hold a user, a password or a query; keys go into 'api_key'")
     return url.rstrip("/")

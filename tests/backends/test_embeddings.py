@@ -262,7 +262,7 @@ async def test_unknown_fields_pass_only_to_their_own_protocol() -> None:
         with pytest.raises(BackendError):
             await embedded(backend, asked)  # the vendor's own types do not have it
         assert server.requests[0].body["input_type"] == "query"
-        with pytest.raises(RequestError, match="another wire format"):
+        with pytest.raises(RequestError, match="not of the wire format"):
             await embedded(backend, replace(asked, dialect="openai_chat"))
 
 

@@ -244,7 +244,8 @@ def test_a_link_out_of_the_project_is_no_knowledge(
 def test_a_link_to_nothing_is_told(root: Path, file: str, read_root: Read) -> None:
     """A persona or policy that is mounted wrongly would not be there, and nobody be told."""
     (root / file).symlink_to(root / "nowhere")
-    with pytest.raises(ContentError, match=f"^{file}: is a link that leads to nothing$"):
+    what = "is a link that leads to nothing; remove it, or bring back what it leads to"
+    with pytest.raises(ContentError, match=f"^{file}: {what}$"):
         read_root(root)
 
 
@@ -253,8 +254,8 @@ def test_an_empty_project_says_what_it_lacks(tmp_path: Path, read_root: Read) ->
     with pytest.raises(ContentError) as caught:
         read_root(tmp_path)
     assert [str(problem) for problem in caught.value.problems] == [
-        "banneton.yaml: is missing",
-        "personas: holds no persona",
+        "banneton.yaml: is missing; is this the project? Choose it with --root",
+        "personas: holds no persona; write one, or choose another folder with --root",
     ]
 
 

@@ -63,7 +63,10 @@ def test_an_accepted_appeal_becomes_a_case(root: Path, talk: Talk) -> None:
     assert run("appeals", "list", "--root", root).out == ""
     assert "accepted" in run("appeals", "list", "--all", "--root", root).out
     again = run("appeals", "accept", request_id, "--root", root)
-    assert (again.status, again.err) == (1, "there is no open appeal about this exchange\n")
+    assert (again.status, again.err) == (
+        1,
+        "there is no open appeal about this exchange; 'banneton appeals list' shows them\n",
+    )
 
 
 def test_a_rejected_appeal_changes_nothing(root: Path, talk: Talk) -> None:

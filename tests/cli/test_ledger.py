@@ -53,7 +53,10 @@ def test_records_are_listed_and_shown(root: Path, asked: list[str]) -> None:
     shown = json.loads(run("records", "show", asked[1], "--root", root).out)
     assert (shown["outcome"], shown["status"]) == ("block", "completed")
     missing = run("records", "show", "none", "--root", root)
-    assert (missing.status, missing.err) == (1, "there is no such record\n")
+    assert (missing.status, missing.err) == (
+        1,
+        "there is no such record; 'banneton records list' shows them\n",
+    )
 
 
 def test_an_intact_ledger_and_its_export(root: Path, asked: list[str], tmp_path: Path) -> None:

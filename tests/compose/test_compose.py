@@ -143,7 +143,8 @@ def test_what_only_a_combination_of_values_reaches_is_refused_without_the_value(
     assert prompt.compose(None, {"a": "x", "b": "x", "t": "sample"}).text == "2fine"
     with pytest.raises(ContentError) as caught:
         prompt.compose(None, {"a": "x", "b": "x", "t": "Secret"})
-    assert str(caught.value) == "prompts/main.md.j2:1:1: the mapping has no such key"
+    what = "the mapping has no such key; ask `{% if … in … %}` first"
+    assert str(caught.value) == f"prompts/main.md.j2:1:1: {what}"
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__
 

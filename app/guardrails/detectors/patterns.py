@@ -40,7 +40,7 @@ class PatternsSettings(FileModel):
 def _build(settings: PatternsSettings) -> MatchDetector:
     ids = [pattern.id for pattern in settings.patterns]
     if twice := {id_ for id_ in ids if ids.count(id_) > 1}:
-        raise DetectorError(f"patterns: the id {min(twice)!r} is given twice")
+        raise DetectorError(f"patterns: the id {min(twice)!r} is given twice; rename one")
     terms = []
     for pattern in settings.patterns:
         source = f"(?i){pattern.regex}" if pattern.ignore_case else pattern.regex

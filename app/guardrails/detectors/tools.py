@@ -182,7 +182,7 @@ def _build(settings: ToolsSettings) -> ToolsDetector:
     rules: dict[str, _Rules] = {}
     for name, call in settings.calls.items():
         if _key(name) in rules:
-            what = "is there already, in other letters"
+            what = "is there already, and case does not count; take one out"
             raise DetectorError(what, path=("calls", name))
         try:
             checks = [Check(argument, limit) for argument, limit in call.arguments.items()]

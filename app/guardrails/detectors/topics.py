@@ -155,7 +155,9 @@ def _build(settings: TopicsSettings) -> TopicsDetector:
         ids = [topic.id for topic in getattr(settings, where)]
         for index, each in enumerate(ids):
             if each in ids[:index]:
-                raise DetectorError(f"the id {each!r} is given twice", path=(where, index, "id"))
+                raise DetectorError(
+                    f"the id {each!r} is given twice; rename one", path=(where, index, "id")
+                )
     place, far = space(settings.by), others(settings.by)
 
     def made(topics: Sequence[TopicFile]) -> dict[str, Topic]:

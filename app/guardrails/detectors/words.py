@@ -35,7 +35,7 @@ def _build(settings: WordsSettings) -> MatchDetector:
     sources: dict[str, None] = {}
     for word in settings.words:
         if not word.strip():
-            raise DetectorError("words: a word is blank")
+            raise DetectorError("words: a word is blank; take it out")
         sources.update(dict.fromkeys(_patterns(word, settings)))
     terms = [Term(settings.category, Shape(source)) for source in sources]
     return MatchDetector("words", _REVISION, spec_digest(settings.model_dump()), terms)

@@ -201,7 +201,7 @@ def plans() -> Iterator[tuple[Example, Plan]]:
                 if example.answers_briefly:
                     answer_briefly(root, made)
                     measured = evaluated(made, both, (), ROUTE)
-                yield example, plan_of(made, both, now, replayed=replayed, evaluated=measured)
+                yield example, plan_of(both, now, replayed=replayed, evaluated=measured)
             git(root, "checkout", "--quiet", ".", at=now)
 
 
