@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -53,6 +53,7 @@ from app.outgoing import (
     unmet_needs,
     used_backends,
 )
+from app.pages import ConsoleParts, add_console
 from app.pipeline.check import check_segments
 from app.pipeline.gates import GATE_METRICS
 from app.pipeline.gateway import CheckResult, Readiness
@@ -162,6 +163,14 @@ class Project:
     def load(self) -> Loaded:
         """Read and compile."""
         return self.compile(self.read())
+
+    def load_at(self, folder: Path) -> Loaded:
+        """Read and compile content of another folder, with the settings of this one.
+
+        Raises:
+            ContentError: Every problem of every file.
+        """
+        return replace(self, root=folder).load()
 
 
 def _only(backend: str, route: Route) -> Route:
@@ -279,9 +288,24 @@ async def running_app(
             group.create_task(purge(ledger, stop))
             group.create_task(watch_metrics(settings, ledger, metrics, clock, stop))
             try:
-                yield create_api(
+                app = create_api(
                     pipeline, clock=clock, new_id=new_id, limits=limits, version=__version__
                 )
+                add_console(
+                    app,
+                    ConsoleParts(
+                        gateway=pipeline,
+                        admission=admission,
+                        ledger=ledger,
+                        settings=settings,
+                        loaded=lambda: reloader.revision.compiled,
+                        load_at=project.load_at,
+                        root=project.root,
+                        clock=clock,
+                        new_id=new_id,
+                    ),
+                )
+                yield app
             finally:
                 stop.set()
 

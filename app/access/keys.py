@@ -27,6 +27,7 @@ class KeyWish:
     may_read_records: bool = False
     expires_at: datetime | None = None
     may_name_variants: bool = True
+    may_use_console: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ async def create_key(store: KeyStore, clock: Clock, new_id: NewId, wish: KeyWish
         created_at=clock.now(),
         expires_at=wish.expires_at,
         may_name_variants=wish.may_name_variants,
+        may_use_console=wish.may_use_console,
     )
     await store.add(key, _hash(secret))
     return NewKey(key, secret)
@@ -98,13 +100,22 @@ class Authenticator:
             )
         scheme, _, rest = header.strip().partition(" ")
         secret = rest.strip() if scheme.lower() == "bearer" else header.strip()
-        key = await self._find(secret)
+        if _SECRET.fullmatch(secret) is None:
+            raise _invalid()
+        return await self.recognize(_hash(secret))
+
+    async def recognize(self, secret_hash: bytes) -> Caller:
+        """Whose key has a secret with this hash, as ``hash_of`` gives it.
+
+        Raises:
+            AccessError: It is wrong, revoked or expired.
+            LedgerError: The store could not be asked.
+        """
+        key = await self._find(secret_hash)
         now = self._clock.now()
         is_over = key is not None and key.expires_at is not None and key.expires_at <= now
         if key is None or key.revoked_at is not None or is_over:
-            raise AccessError(
-                AccessProblem.INVALID, "The key is not valid: it is wrong, revoked or expired."
-            )
+            raise _invalid()
         return Caller(
             key.tenant,
             key.id,
@@ -112,12 +123,11 @@ class Authenticator:
             key.loosest_audience,
             key.may_read_records,
             key.may_name_variants,
+            key.may_use_console,
+            key.name,
         )
 
-    async def _find(self, secret: str) -> ApiKey | None:
-        if _SECRET.fullmatch(secret) is None:
-            return None
-        digest = _hash(secret)
+    async def _find(self, digest: bytes) -> ApiKey | None:
         known = self._known.get(digest)
         now = self._clock.monotonic()
         if known is not None and now < known[0]:
@@ -158,6 +168,17 @@ def check_variant(caller: Caller, variant: str | None) -> None:
             "The key may not name a variant; name the persona alone, and the session's draw says"
             " which one answers.",
         )
+
+
+def hash_of(secret: str) -> bytes | None:
+    """What stands for a key where it is remembered; none where it has not the form of one."""
+    return _hash(secret) if _SECRET.fullmatch(secret) else None
+
+
+def _invalid() -> AccessError:
+    return AccessError(
+        AccessProblem.INVALID, "The key is not valid: it is wrong, revoked or expired."
+    )
 
 
 def _hash(secret: str) -> bytes:

@@ -32,6 +32,7 @@ def create(  # noqa: PLR0913  # one parameter an option
         typer.Option(help="The loosest audience it may be served under. Default: the policy's."),
     ] = None,
     records: Annotated[bool, typer.Option(help="May read its tenant's records.")] = False,
+    console: Annotated[bool, typer.Option(help="May sign in to the console.")] = False,
     variants: Annotated[
         bool,
         typer.Option(
@@ -63,6 +64,7 @@ def create(  # noqa: PLR0913  # one parameter an option
         loosest_audience=audience,
         may_read_records=records,
         may_name_variants=variants,
+        may_use_console=console,
         expires_at=expires and (expires if expires.tzinfo else expires.replace(tzinfo=UTC)),
     )
     if wish.expires_at is not None and wish.expires_at <= SystemClock().now():
@@ -118,7 +120,16 @@ def list_keys(
         return
     table = Table(box=None)
     table.add_column("id", no_wrap=True)
-    for heading in ("name", "tenant", "personas", "audience", "records", "variants", "state"):
+    for heading in (
+        "name",
+        "tenant",
+        "personas",
+        "audience",
+        "records",
+        "console",
+        "variants",
+        "state",
+    ):
         table.add_column(heading, overflow="fold")
     for key in keys:
         table.add_row(*(str(value) for value in _row(key).values()))
@@ -141,6 +152,7 @@ def _row(key: "ApiKey") -> dict[str, str]:
         "personas": ", ".join(sorted(key.personas)) if key.personas else "all",
         "audience": key.loosest_audience or "as the policy says",
         "records": "yes" if key.may_read_records else "no",
+        "console": "yes" if key.may_use_console else "no",
         "variants": "yes" if key.may_name_variants else "no",
         "state": state,
     }

@@ -176,6 +176,9 @@ class Caller:
     may_read_records: bool = False
     may_name_variants: bool = True
     """Whether requests may name the variant that answers; else the session's draw alone says it."""
+    may_use_console: bool = False
+    key_name: str = ""
+    """What people call the key; empty where there is none."""
     claim: Claim | None = None
     """What the request carries beside the key; ``None`` where it carries nothing."""
 
@@ -199,6 +202,7 @@ class ApiKey:
     revoked_at: datetime | None = None
     """``None`` means that it was not revoked."""
     may_name_variants: bool = True
+    may_use_console: bool = False
 
 
 class KeyStore(Protocol):

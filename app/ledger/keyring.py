@@ -126,7 +126,15 @@ class Owner:
 class Keyring:
     """The master key. Never leaves this object, also not in a repr or an error."""
 
-    __slots__ = ("_lookups", "_master", "_signing", "_wrapping", "proof", "pseudonym_key")
+    __slots__ = (
+        "_lookups",
+        "_master",
+        "_signing",
+        "_wrapping",
+        "console_key",
+        "proof",
+        "pseudonym_key",
+    )
 
     def __init__(self, master: bytes) -> None:
         self._master = master
@@ -135,6 +143,8 @@ class Keyring:
         self._lookups: dict[str, bytes] = {}
         self.pseudonym_key = _derive(master, "minting")
         """Under which values get their pseudonyms."""
+        self.console_key = _derive(master, "console")
+        """Under which sessions of the console are sealed."""
         self.proof = _derive(master, "proof")
         """Shows that two keyrings are the same one, and helps nobody to the key."""
 

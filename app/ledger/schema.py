@@ -13,11 +13,12 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    false,
     text,
     true,
 )
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration; kept here so that a start without one need not load Alembic."""
 
 METADATA = MetaData()
@@ -186,6 +187,7 @@ API_KEYS = Table(
     Column("loosest_audience", String),
     Column("may_read_records", Boolean, nullable=False),
     Column("may_name_variants", Boolean, nullable=False, server_default=true()),
+    Column("may_use_console", Boolean, nullable=False, server_default=false()),
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),

@@ -102,6 +102,15 @@ class Server(FileModel):
     """A TCP port."""
 
 
+class ConsoleSettings(FileModel):
+    """The pages under ``/console``."""
+
+    enabled: bool = True
+    """Whether there are any."""
+    session_hours: Annotated[int, Field(ge=1, le=168)] = 12
+    """How long somebody stays signed in."""
+
+
 class Limits(FileModel):
     """What a single request may hold."""
 
@@ -180,6 +189,8 @@ class Settings(FileModel):
     """How it is verified who approved a waiver."""
     server: Server = Server()
     """Where the gateway listens."""
+    console: ConsoleSettings = ConsoleSettings()
+    """The pages for people."""
     limits: Limits = Limits()
     """What a single request may hold."""
     variants: Variants = Variants()

@@ -90,7 +90,14 @@ async def test_a_key_says_whose_it_is(store: ListedKeys, clock: StandingClock) -
     """A caller gets other rights than their key was made with."""
     new = await made(store, clock)
     authenticator = Authenticator(store, clock)
-    expected = Caller("acme", "key-1", frozenset({"tutor"}), "public", may_read_records=True)
+    expected = Caller(
+        "acme",
+        "key-1",
+        frozenset({"tutor"}),
+        "public",
+        may_read_records=True,
+        key_name="shop",
+    )
     for header in (f"Bearer {new.secret}", f"bearer  {new.secret} ", new.secret):
         assert await authenticator.authenticate(header) == expected
     assert store.asked == 1
