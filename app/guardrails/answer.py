@@ -105,12 +105,6 @@ class Text:
         released = self.exit.released
         return "".join([*parts, passed[at : back.to_original(released, released)[1]], self.added])
 
-    @property
-    def held(self) -> int:
-        """How many code points have come and not left."""
-        held = self.channel.length - self.channel.released
-        return held if self.exit is None else held + self.exit.length - self.exit.released
-
     def effort(self, more: str) -> int:
         """About how much work it is to take so much more, as ``aside`` counts it."""
         made = self.channel.effort(more)
@@ -266,15 +260,16 @@ class Choice:
         """Whether a signature without a text fits: it may be of the last block."""
         return event.is_redacted or self.is_block_intact
 
-    @property
-    def length(self) -> int:
-        """How many code points of it have come."""
-        return sum(text.channel.length for text in self.texts.values())
-
-    @property
-    def held(self) -> int:
-        """How many of them have not left."""
-        return sum(text.held for text in self.texts.values())
+    def extent(self) -> tuple[int, int]:
+        """How many code points of it have come, and how many of them have left."""
+        came = left = 0
+        for text in self.texts.values():
+            channel, exit_ = text.channel, text.exit
+            came += channel.length
+            left += channel.released
+            if exit_ is not None:
+                left += exit_.released - exit_.length
+        return came, left
 
     def content(self) -> Iterator[tuple[str, str]]:
         """Path and text of what was released, and of each image what it is."""

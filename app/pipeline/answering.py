@@ -133,9 +133,8 @@ class Answering:
             return
         choice = self._guard.choices.get(event.choice)
         if choice is not None and event.choice not in self._guard.stops:
-            came = choice.length
-            left = 0 if self._measuring.holds else came - choice.held
-            self._holding.saw(event.choice, came, left)
+            came, left = choice.extent()
+            self._holding.saw(event.choice, came, 0 if self._measuring.holds else left)
 
     def _halted(self) -> Iterator[StreamEvent | Halted]:
         """What is not told yet of choices that policy stopped; not while all is held."""

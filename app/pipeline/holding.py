@@ -26,10 +26,12 @@ class Holding:
             left: The same of what a client was given.
         """
         waiting = self._waiting.get(choice)
-        if came == left and not waiting:
-            return
         if waiting is None:
+            if came == left:
+                return
             waiting = self._waiting[choice] = deque()
+        elif came == left and not waiting:
+            return
         now_s = self._clock.monotonic()
         self._most = max(self._most, came - left)
         if came > (waiting[-1][0] if waiting else left):

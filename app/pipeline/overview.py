@@ -23,7 +23,6 @@ from app.ledger.closed import Closed, ClosedFilter
 from app.ledger.counted import Counted
 from app.ledger.feedback import FeedbackFilter
 from app.ledger.ledger import Ledger
-from app.metrics.definitions import METRICS
 from app.metrics.live import By, Drift, Group, Line, adjusted, changes, grouped, lines, started
 from app.metrics.observed import ObservedExchange, ObservedTask, from_record, in_tasks
 from app.pipeline.live import Pace
@@ -235,16 +234,6 @@ async def overview(ledger: Ledger, wish: OverviewWish, prices: Prices, now: date
         await ledger.newest(wish.tenant),
         tuple(every),
     )
-
-
-def has_price(prices: Prices) -> bool:
-    """Whether anybody said what a model costs."""
-    return bool(prices)
-
-
-def metric_ids() -> Sequence[str]:
-    """What is drawn, where it is one of the metrics there are."""
-    return [each for each in SHOWN if each in METRICS]
 
 
 def _times(span: Span, now: datetime) -> Iterator[tuple[datetime, datetime]]:
