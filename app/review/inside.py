@@ -259,7 +259,7 @@ def _text(path: str, text: Text, left: str, notes: Sequence[Note]) -> Passed:
     written, way = text.channel.text, _way(text)
     passed = _passed(path, written, left, way, notes)
     body = len(left.removesuffix(text.added))
-    shown = way.back(body, body)[1] if body else 0
+    shown = way.back(body, body)[1]
     before, after = list(passed.before.marks), list(passed.after.marks)
     if shown < len(written):
         before.append(Mark(shown, len(written), Did.WITHHELD))
