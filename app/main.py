@@ -24,7 +24,7 @@ from app.catalog.approvals import (
     unsigned_waivers,
 )
 from app.catalog.read import read_catalog, read_deployment
-from app.catalog.reload import Health, Reloader
+from app.catalog.reload import Reloader
 from app.catalog.ssh_signature import public_key
 from app.compose.check import prompt_variables
 from app.domain.catalog import Catalog, Route, Target
@@ -56,7 +56,7 @@ from app.outgoing import (
 from app.pages import ConsoleParts, add_console
 from app.pipeline.check import check_segments
 from app.pipeline.gates import GATE_METRICS
-from app.pipeline.gateway import CheckResult, Readiness
+from app.pipeline.gateway import CheckResult
 from app.pipeline.loaded import Loaded
 from app.pipeline.numbers import Numbers
 from app.pipeline.serve import serve
@@ -65,7 +65,7 @@ from app.pipeline.steps import Steps
 from app.review.explain import Explanation, explain
 from app.settings import Settings, environment, settings_from
 from app.telemetry.metrics import Metrics
-from app.upkeep import purge, watch_metrics
+from app.upkeep import purge, readiness, watch_metrics
 from app.variants import start_variants
 
 if TYPE_CHECKING:  # planning is no part of a start
@@ -168,11 +168,7 @@ class Project:
         return self.compile(self.read())
 
     def load_at(self, folder: Path) -> Loaded:
-        """Read and compile content of another folder, with the settings of this one.
-
-        Raises:
-            ContentError: Every problem of every file.
-        """
+        """Read and compile another folder's content with these settings, as ``load`` does."""
         return replace(self, root=folder, builds=self.builds.copy()).load()
 
 
@@ -282,7 +278,7 @@ async def running_app(
         pipeline = Pipeline(
             steps,
             loaded=lambda: reloader.revision.compiled,
-            readiness=partial(_readiness, reloader),
+            readiness=partial(readiness, reloader),
             ledger=ledger,
             admission=admission,
             numbers=Numbers(
@@ -337,16 +333,6 @@ async def open_ledger(project: Project, *, may_create: bool = True) -> Ledger:
         what = "There is no ledger yet: the gateway makes it when it starts, or 'keys create'."
         raise LedgerError(f"{what} Is {project.root} the project? Choose it with --root.")
     return await Ledger.start(storage.url, storage.key_file, SystemClock(), new_id)
-
-
-def _readiness(reloader: Reloader[Loaded]) -> Readiness:
-    state = reloader.state
-    is_degraded = state.health is Health.DEGRADED
-    return Readiness(
-        "degraded" if is_degraded else "ready",
-        reloader.revision.catalog.digest,
-        tuple(str(problem) for problem in state.problems),
-    )
 
 
 async def make_key(project: Project, wish: KeyWish) -> NewKey:

@@ -5,10 +5,13 @@ import logging
 from contextlib import suppress
 from datetime import timedelta
 
+from app.catalog.reload import Health, Reloader
 from app.domain.clock import Clock
 from app.domain.errors import LedgerError
 from app.ledger.ledger import Ledger
+from app.pipeline.gateway import Readiness
 from app.pipeline.live import Watch, watch
+from app.pipeline.loaded import Loaded
 from app.settings import Settings
 from app.telemetry.metrics import Metrics
 
@@ -41,3 +44,14 @@ async def watch_metrics(
         prices=settings.model_prices,
     )
     await watch(ledger, metrics, plan, clock, stop)
+
+
+def readiness(reloader: Reloader[Loaded]) -> Readiness:
+    """Whether the files as they are now are those that are served."""
+    state = reloader.state
+    is_degraded = state.health is Health.DEGRADED
+    return Readiness(
+        "degraded" if is_degraded else "ready",
+        reloader.revision.catalog.digest,
+        tuple(str(problem) for problem in state.problems),
+    )

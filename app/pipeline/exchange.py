@@ -152,10 +152,7 @@ class Exchange:
         return draw_of(self._steps.pseudonym_key, self._ask.caller.tenant, unit)
 
     def _read(self) -> tuple[tuple[Segment, ...], SystemPrompt]:
-        """What there is to look at, and the prompt composed of raw variables.
-
-        That refuses what is malformed; what is composed of raw variables is only compared with.
-        """
+        """What there is to look at, and a prompt of raw variables, only to be compared with."""
         ask, steps = self._ask, self._steps
         check_media(ask.conversation, ask.served.plan.policy, ask.audience)
         raw = ask.prompt(ask.conversation)
