@@ -198,10 +198,10 @@ shared.
 
 ## On a ledger of {EXCHANGES:,} exchanges
 
-Of 30 days, in 4 GB. No page reads more the more there is: an overview measures the newest 150
-exchanges of each stretch of time, counts the others by an index, and is kept for 10 to 120 seconds;
-a page of records looks through 20,000 at most and says how far it looked. All of it is read in
-threads, on connections of their own.
+Of 30 days, in 4 GB. No page reads more records the more there are: an overview measures the
+newest 150 exchanges of each stretch of time, counts the others by an index (which takes a second
+for a million), and is kept for 10 to 120 seconds; a page of records looks through 20,000 at most
+and says how far it looked. All of it is read in threads, on connections of their own.
 
 {table(["page", "first ms", "again ms"], costs)}
 

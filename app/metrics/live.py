@@ -112,17 +112,24 @@ def lines(
                     yield Line(group, found)
 
 
-def changes(tasks: Sequence[ObservedTask], wanted: frozenset[str] = frozenset()) -> Iterator[Drift]:
+def changes(
+    tasks: Sequence[ObservedTask], wanted: frozenset[str] = frozenset(), *, draws: int = _DRAWS
+) -> Iterator[Drift]:
     """For each metric of each persona, where it changed most; none where there is too little.
 
     Personas with many tasks come first. Whoever looks at more than one must have them ``adjusted``.
+
+    Args:
+        tasks: In any order.
+        wanted: Metrics by id; none at all asks for all of them.
+        draws: How finely chance is told; fewer are enough where few series are looked at together.
     """
     groups = grouped(tasks, [By.PERSONA])
     for group in sorted(groups, key=lambda group: -len(groups[group])):
         by_time = sorted(groups[group], key=lambda task: (started(task), task.id))
         for metric in metrics_of(by_time):
             if not wanted or metric.id in wanted:
-                drift = _drift(group.persona or "", metric, by_time)
+                drift = _drift(group.persona or "", metric, by_time, draws)
                 if drift is not None:
                     yield drift
 
@@ -133,7 +140,9 @@ def adjusted(found: Sequence[Drift]) -> tuple[Drift, ...]:
     return tuple(replace(each, p_adjusted=p) for each, p in zip(found, ps, strict=True))
 
 
-def _drift(persona: str, metric: Metric, by_time: Sequence[ObservedTask]) -> Drift | None:
+def _drift(
+    persona: str, metric: Metric, by_time: Sequence[ObservedTask], draws: int
+) -> Drift | None:
     # By task, not by id: a session is one task of a persona, and ids are unique among these.
     by_id = tallies(metric, by_time)
     scored = [(task, by_id[task.id]) for task in by_time if by_id[task.id].bottom > 0]
@@ -142,7 +151,7 @@ def _drift(persona: str, metric: Metric, by_time: Sequence[ObservedTask]) -> Dri
     sums = [(tally.top, tally.bottom) for _, tally in scored]
     if len({top / bottom for top, bottom in sums}) == 1:
         return None  # it never moved
-    change = change_point(sums, draws=_DRAWS)
+    change = change_point(sums, draws=draws)
     if change is None:
         return None
     first = scored[change.place][0]

@@ -39,6 +39,8 @@ _COUNTED = 500
 _SEARCHED = 5_000
 """The newest among which those of one persona are looked for."""
 _TASKS_A_STEP = 200
+_DRAWS = 9_999
+"""Enough for the dozens of series of one page."""
 _KEPT_S = {"1h": 10.0, "24h": 20.0, "7d": 60.0, "30d": 120.0}
 _MOST_KEPT = 32
 _REST = 0.5
@@ -229,7 +231,7 @@ async def overview(ledger: Ledger, wish: OverviewWish, prices: Prices, now: date
         tuple(await pace.steps(lines(grouped(tasks, [By.PERSONA]), _WANTED), at_once=8)),
         tuple(await pace.steps(lines(_by_catalog(tasks), _WANTED), at_once=8)),
         tuple(_revisions(every)),
-        adjusted(await pace.steps(changes(tasks, watched))),
+        adjusted(await pace.steps(changes(tasks, watched, draws=_DRAWS))),
         is_whole,
         await ledger.newest(wish.tenant),
         tuple(every),
