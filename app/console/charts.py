@@ -199,7 +199,7 @@ def _changes(drifts: Sequence[Drift], metric: str) -> Sequence[Mark]:
     return [
         Mark(each.at, "change", each.persona)
         for each in drifts
-        if each.metric.id == metric and each.p_adjusted < UNLIKELY
+        if each.metric.id.partition(":")[0] == metric and each.p_adjusted < UNLIKELY
     ]
 
 

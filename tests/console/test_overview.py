@@ -54,6 +54,8 @@ def test_a_chart_has_its_numbers_beside_it(at_past: Watched, past: Gateway) -> N
     sign_in(page, past.keys["reviewer"])
     page.goto("/console?last=30d&persona=conduct")
     kept = rows(page, "Behaviours kept")
+    expect(page.locator(".marks")).to_contain_text("conduct changed here")
+    expect(page.locator(".marks")).to_contain_text("began to serve")
     assert all("%" in value for _, value in kept)
     assert all("–" in value for _, value in kept), "each with its interval"
     satisfied = rows(page, "Satisfaction")

@@ -54,7 +54,7 @@ async def test_few_exchanges_are_counted_each_in_its_hour(
     """Traffic would stand at another time, shadows would count, or others' would."""
     await exchange(ledger, "a", 5)
     await exchange(ledger, "b", 65, persona="clerk")
-    await exchange(ledger, "c", 66, persona="clerk", shadow_of="b")
+    await exchange(ledger, "c", 66, persona="ghost", shadow_of="b")
     await exchange(ledger, "d", 5, tenant="other")
     await exchange(ledger, "e", 60 * 30)
     made = await seen(ledger, clock)

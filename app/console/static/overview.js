@@ -80,7 +80,7 @@
         data.push(each.high, each.low);
         const edge = { stroke: "transparent", width: 0, points: { show: false }, spanGaps: false };
         series.push(edge, { ...edge });
-        bands.push({ series: [series.length - 2, series.length - 1], fill: faint(stroke, 0.1) });
+        bands.push({ series: [series.length - 2, series.length - 1], fill: faint(stroke, lines.length > 2 ? 0.07 : 0.12) });
       }
     });
     const readout = card.querySelector(".readout");
