@@ -152,6 +152,7 @@ def test_no_draft_reads_or_writes_outside(root: Path) -> None:
 def test_only_names_that_git_listed_reach_it(root: Path) -> None:
     """A visitor would hand options or expressions of their own to Git."""
     git(root, "branch", "other")
+    git(root, "commit", "--quiet", "--allow-empty", "--message", "more")
     assert set(named_revisions(root)) == {"main", "other"}
     for name in ("main", "other", "HEAD", git(root, "rev-parse", "HEAD").strip()):
         assert known_revision(root, name) == name
