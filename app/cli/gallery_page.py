@@ -114,6 +114,7 @@ def _limit(behaviour: "Behaviour") -> str:
 
 
 def _files(persona: "Persona") -> Iterator[str]:
+    """Named and not linked: the documentation's site has no files of the repository."""
     for path in (
         f"personas/{persona.id}.yaml",
         f"personas/{persona.id}.cases.yaml",
@@ -121,7 +122,7 @@ def _files(persona: "Persona") -> Iterator[str]:
         f"policies/{persona.policy}.cases.yaml",
         *persona.knowledge,
     ):
-        yield f"[{path}](../../{path})"
+        yield code(path)
 
 
 def _talk(name: str, talk: "Talk") -> Iterator[str]:

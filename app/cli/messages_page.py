@@ -244,7 +244,7 @@ COMMANDS: tuple[Place, ...] = (
     Place(
         "Options and arguments",
         "`banneton COMMAND --help` has an example; [commands](commands.md) has all options.",
-        ("cli/*", "stages", "main", "starter/*"),
+        ("cli/*", "stages", "main", "starter/*", "catalog/new_files"),
         frozenset(
             ("BadParameter", "RequestError", "echo", "BannetonError", "Problem", "ValueError")
         ),
@@ -253,7 +253,7 @@ COMMANDS: tuple[Place, ...] = (
         "Plan and replay",
         "See [review what a change does](../how-to/review-a-change.md) and "
         "[replay a change](../how-to/replay-a-change.md).",
-        ("review/*", "cli/planning"),
+        ("review/*", "planning", "plan_*"),
     ),
     Place(
         "Evals",

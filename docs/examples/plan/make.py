@@ -43,9 +43,9 @@ AGE = timedelta(days=2)
 ROUTE = "written"
 """Answers that people wrote for the shipped cases."""
 _ANSWER = re.compile(
-    r"^(( *)text: (?:\|-?\n\2  )?(?:\S+ ){3}\S+)(?: .*)?\n(?:\2  .*\n)*", re.MULTILINE
+    r"^(( *)text: (?![\"'])(?:\|-?\n\2  )?(?:\S+ ){3}\S+)(?: .*)?\n(?:\2  .*\n)*", re.MULTILINE
 )
-"""In a script: an answer, and its first four words."""
+"""In a script: an answer that is not in quotes, and its first four words."""
 
 Edits = Mapping[str, tuple[tuple[str, str], ...]]
 
@@ -200,7 +200,7 @@ def plans() -> Iterator[tuple[Example, Plan]]:
                 measured = None
                 if example.answers_briefly:
                     answer_briefly(root, made)
-                    measured = evaluated(made, both, (), ROUTE)
+                    measured = evaluated(both, (), ROUTE)
                 yield example, plan_of(both, now, replayed=replayed, evaluated=measured)
             git(root, "checkout", "--quiet", ".", at=now)
 
