@@ -161,6 +161,10 @@ def record(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
+def _shown(page: Page, path: str) -> None:
+    page.goto(path)
+
+
 SCENES: Mapping[str, Callable[[Page], None]] = {
     "": overview,
     "/playground": playground,
@@ -169,6 +173,7 @@ SCENES: Mapping[str, Callable[[Page], None]] = {
     "/review": review,
     "/review/{run}": reviewed,
     "/records/{request_id}": record,
+    "/gallery/{persona}": lambda page: _shown(page, "/console/gallery/listener"),
 }
 """What is done before a picture, where a page alone would be empty or needs an id."""
 

@@ -31,10 +31,10 @@ def test_defaults_make_a_project_that_passes(project: Path) -> None:
 
 def test_a_person_is_asked_and_heard(tmp_path: Path) -> None:
     """Questions would not be answered by what is typed, or a mistake end them all."""
-    answers = ["9", "1", "Ada Müller", "front desk of a hotel", "", "guests", "en", "desk"]
+    answers = ["99", "1", "Ada Müller", "front desk of a hotel", "", "guests", "en", "desk"]
     status, screen = typed(["init"], [*answers, "opnai", "openai", ""], tmp_path)
     assert status == 0, screen
-    assert "That is '9', and there is no such choice" in screen
+    assert "That is '99', and there is no such choice" in screen
     assert "did you mean 'openai'?" in screen
     text = (tmp_path / "personas/desk.yaml").read_text("utf-8")
     for line in ('name: "Ada Müller"', "role: front desk of a hotel", "readers: guests"):

@@ -91,7 +91,7 @@ def test_one_of_several_tenants_has_to_be_named(
     ask(served.client("elsewhere"), "Hello")
     ended = run("export", "--root", served.root, "--to", tmp_path / "made")
     assert ended.status == 2
-    assert "--tenant names none, and there are default, elsewhere" in ended.err
+    assert "name one with --tenant; there are default, elsewhere" in ended.err
 
 
 def test_nothing_is_kept_and_the_command_says_so(served: Gateway, tmp_path: Path) -> None:

@@ -82,9 +82,10 @@ def entries(at: Watching) -> tuple[Opening, Closing]:
     opening, closing = at.ledger.openings[-1], at.ledger.closings[-1]
     assert opening.request_id == closing.request_id
     attempts = tuple(replace(each, took_ms=0) for each in closing.attempts)
+    held = closing.held and replace(closing.held, longest_ms=0)
     return (
         replace(opening, request_id="", at=NOW),
-        replace(closing, request_id="", at=NOW, timings=Timings(), attempts=attempts),
+        replace(closing, request_id="", at=NOW, timings=Timings(), attempts=attempts, held=held),
     )
 
 

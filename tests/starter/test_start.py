@@ -133,8 +133,8 @@ def test_a_persona_in_a_project_takes_what_is_there(tmp_path: Path) -> None:
         like = wish_like(SHIPPED.personas["tutor"], "tutor")
         start = new_persona(SHIPPED, Choice(like, "tutor"), tmp_path, "baseline")
         assert set(start.files) == {
-            f"{folder}/tutor{end}"
-            for folder in ("personas", "policies")
+            f"{name}{end}"
+            for name in ("personas/tutor", "policies/tutor", "policies/care")
             for end in (".yaml", ".cases.yaml")
         }
         assert "policies/baseline.yaml" in start.kept
