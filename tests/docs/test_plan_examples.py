@@ -48,7 +48,7 @@ def test_the_examples_are_what_plan_says() -> None:
         ("threshold-lowered", ["nothing is weaker", "| flag → block | 4 "]),
         (
             "prompt-edited",
-            ["0 stay in providers' caches and 724", "| Behaviour adherence | 100.0 %"],
+            ["0 stay in providers' caches and 788", "| Behaviour adherence | 99.5 %"],
         ),
         ("reformatted", ["nothing changes in meaning", "No recorded decision flips"]),
     ],
