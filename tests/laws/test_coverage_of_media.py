@@ -145,7 +145,7 @@ def is_within(part: ImagePart | FilePart, bounds: MediaBounds) -> bool:
         source.media_type in bounds.types
         and base64.b64encode(raw).decode() == source.data
         and len(raw) <= bounds.max_bytes
-        and raw.startswith(BEGINS.get(source.media_type, b"?"))
+        and raw.startswith({**BEGINS, "image/jpeg": b"\xff\xd8\xff"}[source.media_type])
     )
 
 
