@@ -7,7 +7,7 @@ each request: what is revoked or expired is signed out within seconds. See decis
 
 import base64
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography.fernet import Fernet, InvalidToken
@@ -22,8 +22,8 @@ _HASH_BYTES = 32
 class Sessions:
     """Makes and reads sessions."""
 
-    secret: bytes
-    """32 bytes; ``repr`` of this object is never printed."""
+    secret: bytes = field(repr=False)
+    """32 bytes."""
     hours: int
 
     def begin(self, key_hash: bytes, now: datetime) -> str:

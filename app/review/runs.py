@@ -1,7 +1,9 @@
 """Plans that are made on request: beside the event loop, one after the other, and kept a while."""
 
+import logging
 import secrets
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -11,6 +13,8 @@ from enum import StrEnum
 from app.domain.errors import BannetonError, Problem, RequestError
 from app.review.diffs import Edits
 from app.review.plan import Plan
+
+_log = logging.getLogger("banneton.console")
 
 MOST_RECORDS = 20_000
 """Of the newest that are decided again."""
@@ -142,6 +146,8 @@ class PlanRuns:
             run.made = self._make(run.wish, say)
         except BannetonError as exc:
             run.error = exc
-        except Exception:
+        except Exception as exc:  # noqa: BLE001  # the edge of the thread: nobody else would hear it
+            # Where it happened, not what it says: its message may quote what somebody wrote.
+            where = "".join(traceback.format_tb(exc.__traceback__))
+            _log.error("%s in a plan\n%s", type(exc).__name__, where)
             run.error = BannetonError("the plan could not be made; the gateway's log says why")
-            raise

@@ -183,3 +183,20 @@ def test_plans_are_made_one_after_the_other_and_for_their_owner() -> None:
     while not all(each.is_over for each in others):
         go_on.wait(0.01)
     assert len(held) == 1, "a gateway that stops began with another plan"
+
+
+def test_a_defect_ends_a_plan_and_is_logged_without_its_words(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A page would wait for ever, or send its reader to a log that says nothing."""
+
+    def plan(wish: PlanWish, _say: Say) -> Made:
+        raise ValueError(wish.base)
+
+    run_ = PlanRuns(plan).start(PlanWish(NOW, "what a user wrote"), owner="ann")
+    pause = threading.Event()
+    while not run_.is_over:
+        pause.wait(0.01)
+    assert "log says why" in str(run_.error)
+    assert "ValueError in a plan" in caplog.text
+    assert "what a user wrote" not in caplog.text
